@@ -2,6 +2,7 @@
 
 use std::io;
 
+use client::FleetSummary;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connection::{Connection, Delegation};
@@ -67,6 +68,22 @@ pub fn selects_machines(switches: &[String]) -> bool {
 pub fn machine_switch(host: &str) -> Option<String> {
     let is_this_machine = host == "." || host.eq_ignore_ascii_case("localhost");
     (!is_this_machine).then(|| format!("-r:{host}"))
+}
+
+/// Returns the summary of an operation on many machines: how many have succeeded, failed, and were not started.
+#[must_use]
+pub fn summary_of_machines(
+    program: &str,
+    machines: usize,
+    succeeded: usize,
+    summary: &FleetSummary,
+) -> String {
+    let failed = summary.started.saturating_sub(succeeded);
+    let text = format!("{program}: {machines} hosts: {succeeded} succeeded, {failed} failed");
+    match summary.not_started {
+        0 => text,
+        not_started => format!("{text}, {not_started} not started"),
+    }
 }
 
 /// Waits for SIGINT, SIGTERM or SIGHUP.

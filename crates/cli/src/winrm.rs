@@ -45,6 +45,7 @@ use operations::{OPERATIONS, Verb};
 pub(crate) use build::members;
 pub use filter::{Dialect, Filter};
 pub(crate) use fleet::with_shared_passwords;
+pub use list::Items;
 pub use one_host::CommandRunner;
 pub use run::{run, run_on};
 pub use streams::{Completion, Streams};

@@ -23,6 +23,7 @@ mod arguments;
 mod completion;
 pub mod date;
 mod failure;
+pub mod fleet;
 pub mod format;
 mod help;
 mod manual;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use cli::remote::summary_of_machines;
 use cli_command::format::Format;
 use client::FleetSummary;
 use copy::{Copied, CopiedTree};
@@ -103,15 +104,7 @@ impl<'a> Report<'a> {
             writeln!(self.out, "{document:#}")?;
         }
         if self.has_names {
-            let failed = summary.started.saturating_sub(self.succeeded);
-            let mut text = format!(
-                "telarch cp: {} hosts: {} succeeded, {failed} failed",
-                self.names.len(),
-                self.succeeded
-            );
-            if summary.not_started > 0 {
-                text += &format!(", {} not started", summary.not_started);
-            }
+            let text = summary_of_machines("telarch cp", self.names.len(), self.succeeded, summary);
             writeln!(self.errors, "{text}")?;
         }
         Ok(is_complete)

@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _};
-use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use cli::remote::{machine_switch, selects_machines};
 use cli::{Keyword, keywords};
+use cli_command::fleet::HostLimits;
 use cli_command::{Arguments, Failure, Opt, Value};
 use client::FleetLimits;
 
@@ -29,15 +28,6 @@ pub(super) static CONFIGURATION: Opt = Opt::new(
     Value::Text("NAME"),
     "PowerShell endpoint, such as PowerShell.7 (default: Microsoft.PowerShell)",
 );
-pub(super) static HOST_TIME: Opt =
-    Opt::new("host-time", Value::Text("SECONDS"), "time limit for each machine; the script is then stopped");
-pub(super) static TOTAL_TIME: Opt =
-    Opt::new("total-time", Value::Text("SECONDS"), "time limit for all machines together");
-pub(super) static FAIL_FAST: Opt =
-    Opt::new("fail-fast", Value::None, "stop after the first machine that fails");
-pub(super) static MAX_FAILURES: Opt =
-    Opt::new("max-failures", Value::Text("N"), "stop after N machines that fail (default: no limit)");
-
 /// Format of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Output {
@@ -98,14 +88,8 @@ impl Invocation {
         }
         let input = arguments.keyword(&INPUT).unwrap_or_default();
         let script = script(arguments, input)?;
-        let most =
-            arguments.number(&MAX_FAILURES, 1..=100_000)?.or(arguments.is_given(&FAIL_FAST).then_some(1));
-        let limits = FleetLimits {
-            host_time: seconds(arguments, &HOST_TIME)?,
-            total_time: seconds(arguments, &TOTAL_TIME)?,
-            max_failures: most.and_then(|most| NonZeroUsize::new(usize::try_from(most).ok()?)),
-            ..FleetLimits::default()
-        };
+        let HostLimits { host_time, total_time, max_failures } = HostLimits::of(arguments)?;
+        let limits = FleetLimits { host_time, total_time, max_failures, ..FleetLimits::default() };
         Ok(Self {
             script,
             arguments: words.map(str::to_owned).collect(),
@@ -116,10 +100,6 @@ impl Invocation {
             limits,
         })
     }
-}
-
-fn seconds(arguments: &Arguments, option: &Opt) -> Result<Option<Duration>, Failure> {
-    Ok(arguments.number(option, 1..=LONGEST_TIME)?.map(Duration::from_secs))
 }
 
 /// Returns the script: text, the content of a file, or standard input; `None` on a terminal.
@@ -157,5 +137,3 @@ fn script(arguments: &Arguments, input: Input) -> Result<Option<String>, Failure
 
 /// Maximum size of a script in bytes; services refuse messages of more than 10 MiB.
 const LARGEST_SCRIPT: u64 = 8 << 20;
-/// Maximum time limit in seconds: a year.
-const LONGEST_TIME: u64 = 366 * 24 * 60 * 60;

@@ -1,10 +1,9 @@
 //! The command `telarch pwsh` in the table of commands.
 
+use cli_command::fleet::{FAIL_FAST, HOST_TIME, MAX_FAILURES, TOTAL_TIME};
 use cli_command::{Action, Arguments, Command, Failure, NoArguments, SingleDash};
 
-use super::arguments::{
-    CONFIGURATION, FAIL_FAST, FILE, HOST_TIME, INPUT, Invocation, MAX_FAILURES, OUTPUT, SCRIPT, TOTAL_TIME,
-};
+use super::arguments::{CONFIGURATION, FILE, INPUT, Invocation, OUTPUT, SCRIPT};
 use super::run;
 
 /// The command `telarch pwsh`.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use cli::remote::summary_of_machines;
 use client::{FleetStop, FleetSummary, PipelineEvent};
 use psrp::clixml::{Value, write};
 use serde_json::{Value as Json, json};
@@ -214,10 +215,8 @@ impl<'w> Printer<'w> {
         let Some(names) = &self.names else { return Ok(self.status) };
         let succeeded = self.groups.iter().find(|(text, _)| text == "exit status 0");
         let succeeded = succeeded.map_or(0, |(_, members)| members.len());
-        let failed = summary.started.saturating_sub(succeeded);
-        let mut text = format!("telarch pwsh: {} hosts: {succeeded} succeeded, {failed} failed", names.len());
+        let mut text = summary_of_machines("telarch pwsh", names.len(), succeeded, summary);
         if summary.not_started > 0 {
-            text += &format!(", {} not started", summary.not_started);
             self.status = self.status.max(1);
         }
         for (result, members) in &self.groups {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cim::Namespace;
+use cli::remote::selects_machines;
+use cli_command::fleet::{FAIL_FAST, HOST_TIME, HostLimits, MAX_FAILURES, TOTAL_TIME};
 use cli_command::{Action as Entry, Arguments, Command, Failure, NoArguments, Opt, Scope, SingleDash, Value};
 use sddl::AccessKind;
 use wmi::Rights;
@@ -26,6 +28,7 @@ pub static WMI: Command = Command::new(
     "telarch wmi describe Win32_Process",
     r#"telarch wmi plot "SELECT PercentProcessorTime FROM Win32_PerfFormattedData_PerfOS_Processor WHERE Name='_Total'""#,
     "telarch wmi security root/cimv2 --allow alice --rights enable,methods,remote-enable",
+    "telarch wmi \"SELECT Caption, LastBootUpTime FROM Win32_OperatingSystem\" -hosts:web[01-20] -u ann --format csv",
     r#"telarch wmi --watch "SELECT * FROM __InstanceModificationEvent WITHIN 5 WHERE TargetInstance ISA 'Win32_Service'""#,
 ])
 .actions(&[
@@ -99,13 +102,19 @@ pub static WMI: Command = Command::new(
     &COUNT,
     &EVERY,
     &REPOSITORY,
+    &HOST_TIME,
+    &TOTAL_TIME,
+    &FAIL_FAST,
+    &MAX_FAILURES,
 ])
-.exclusive(&[&[&WATCH, &EVERY], &[&EDIT, &ALLOW, &DENY, &REMOVE], &[&REMOVE, &THIS_ONLY]])
+.exclusive(&[&[&FAIL_FAST, &MAX_FAILURES], &[&WATCH, &EVERY], &[&EDIT, &ALLOW, &DENY, &REMOVE], &[&REMOVE, &THIS_ONLY]])
 .single_dash(SingleDash::Switches(&["r", "u", "remote", "username", "auth", "a"]))
 .without_arguments(NoArguments::Run)
 .notes(&[
     "-r HOST selects another machine, by its name or as a saved host; -u, -p, -auth, -ssl and the other switches of \
      winrm set the user and the connection (winrm help auth).",
+    "-hosts:LIST and -parallel:N run a query on many machines; the column Host has their names. Exit status: 0 if it \
+     succeeded on all machines, otherwise 1.",
     "On this machine, requests are processed by telarch itself with the rights of the current user; no service needs \
      to run.",
 ]);
@@ -182,6 +191,8 @@ pub(super) struct Invocation {
     pub(super) action: Action,
     pub(super) target: Target,
     pub(super) format: Option<Format>,
+    /// Limits of a query on many machines.
+    pub(super) limits: HostLimits,
 }
 
 /// A namespace on this or another machine.
@@ -271,7 +282,7 @@ impl Invocation {
     pub(super) fn new(arguments: &Arguments) -> Result<Self, Failure> {
         let namespace = arguments.text(&NAMESPACE)?.map(namespace).transpose()?;
         let switches = arguments.switches().to_vec();
-        if !switches.is_empty() && !switches.iter().any(|switch| is_remote(switch)) {
+        if !switches.is_empty() && !selects_machines(&switches) {
             return Err(usage_error(format!(
                 "{} is only valid for another machine; select it with -r",
                 switches.join(" ")
@@ -285,13 +296,9 @@ impl Invocation {
                 switches,
             },
             format: arguments.keyword(&FORMAT),
+            limits: HostLimits::of(arguments)?,
         })
     }
-}
-
-fn is_remote(switch: &str) -> bool {
-    let name = switch.split(':').next().unwrap_or_default();
-    name.eq_ignore_ascii_case("-r") || name.eq_ignore_ascii_case("-remote")
 }
 
 fn action(arguments: &Arguments) -> Result<Action, Failure> {

@@ -7,6 +7,7 @@ mod arguments;
 mod classes;
 mod complete;
 mod describe;
+mod fleet;
 mod listing;
 mod local;
 mod mofcomp;
@@ -34,13 +35,22 @@ pub use self::arguments::WMI;
 pub use self::mofcomp::MOFCOMP;
 
 fn run(arguments: &Arguments) -> Result<String, Failure> {
-    let Invocation { action, target, format } = Invocation::new(arguments)?;
+    let Invocation { action, target, format, limits } = Invocation::new(arguments)?;
     // Shell completion runs at every key press and needs no engine.
     if let Action::CompleteClasses = action {
         return complete::class_names(&target);
     }
-    let source = Source::open(&target)?;
     let printer = Printer::new(format);
+    if fleet::is_requested(&target) {
+        return match action {
+            Action::Query(query) => fleet::run(&target, &query, limits, printer),
+            _ => Err(Failure::usage(
+                "wmi: -hosts is only valid with a query",
+                "write a query, or select one machine with -r",
+            )),
+        };
+    }
+    let source = Source::open(&target)?;
     match action {
         Action::Query(query) => listing::run(&source, &query, printer),
         Action::Get(path) => Ok(printer.print(&source.get(&path)?)),

@@ -1,7 +1,7 @@
 //! Output of query results as they arrive. Only the rows that determine the layout are buffered.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use cli::screen::{Columns, Table};
 use serde_json::Value as Json;
@@ -26,7 +26,7 @@ pub(super) enum QueryItem {
 }
 
 /// Number of rows that determine the columns and their widths.
-const FIRST_ROWS: usize = 200;
+pub(super) const FIRST_ROWS: usize = 200;
 
 /// Runs a query and prints each row as it arrives, until interrupted.
 pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<String, Failure> {
@@ -56,14 +56,7 @@ pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<Stri
             late
         }
     };
-    if !late.is_empty() {
-        let names = late.into_iter().collect::<Vec<_>>().join(", ");
-        writeln!(
-            output::errors(),
-            "telarch: rows after the first {FIRST_ROWS} have properties without a column: {names}\n  \
-             select them by name, or use --format json"
-        )?;
-    }
+    warn_of_late(&late, &mut output::errors())?;
     if is_empty
         && is_complete
         && listed.is_ok()
@@ -72,6 +65,19 @@ pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<Stri
         writeln!(output::errors(), "telarch: {note}")?;
     }
     listed.map(|()| String::new())
+}
+
+/// Names the properties without a column, if there are any.
+pub(super) fn warn_of_late(late: &BTreeSet<String>, errors: &mut dyn io::Write) -> io::Result<()> {
+    if late.is_empty() {
+        return Ok(());
+    }
+    let names = late.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    writeln!(
+        errors,
+        "telarch: rows after the first {FIRST_ROWS} have properties without a column: {names}\n  \
+         select them by name, or use --format json"
+    )
 }
 
 /// The failure for a query that was interrupted.

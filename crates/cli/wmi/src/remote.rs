@@ -370,39 +370,56 @@ impl RemoteWmi {
 
     /// Parses a command line of `winrm`, with the switches for the machine.
     fn command(&self, words: &[&str]) -> Result<Box<cli::winrm::Command>, Failure> {
-        let words: Vec<String> =
-            words.iter().map(|word| (*word).to_owned()).chain(self.switches.iter().cloned()).collect();
-        let parsed = cli::winrm::parse_with(&words, &SavedHosts::of_this_process());
-        let Invocation::Run(mut command) = parsed.map_err(|error| failure(&error.into(), ""))? else {
-            return Err(Failure::usage(
-                "wmi: the switches request help",
-                "run winrm help auth for the switches",
-            ));
-        };
-        command.format = Format::Xml;
-        Ok(command)
+        command_of(words, &self.switches)
     }
 
     /// Returns the properties in an element, with the types of its class, or as text if the class is unknown.
     fn row(&self, element: Element<'_>, class: Option<&Arc<Class>>, selected: Option<&[String]>) -> Row {
-        match self.instance(element, class) {
-            Some(instance) => row::of_instance(&instance, selected, &self.origin()),
-            None => untyped(element),
-        }
+        row_of(&self.schema, element, class, selected, &self.origin())
     }
 
     /// Returns an instance, which names its class, or a fragment or method output as an instance of `class`; `None` if
     /// its class is not known here.
     fn instance(&self, element: Element<'_>, class: Option<&Arc<Class>>) -> Option<Instance> {
-        let reader = Reader::new(&self.schema);
-        let read = reader.instance(element).ok();
-        let read = read.or_else(|| class.and_then(|class| reader.properties(element, class).ok()));
-        read.map(|read| read.instance)
+        instance_of(&self.schema, element, class)
     }
 
     fn origin(&self) -> Origin {
         Origin { server: String::new(), namespace: self.namespace.clone(), offset: 0 }
     }
+}
+
+/// Parses a command line of `winrm`, with the switches for the machines.
+pub(super) fn command_of(words: &[&str], switches: &[String]) -> Result<Box<cli::winrm::Command>, Failure> {
+    let words: Vec<String> =
+        words.iter().map(|word| (*word).to_owned()).chain(switches.iter().cloned()).collect();
+    let parsed = cli::winrm::parse_with(&words, &SavedHosts::of_this_process());
+    let Invocation::Run(mut command) = parsed.map_err(|error| failure(&error.into(), ""))? else {
+        return Err(Failure::usage("wmi: the switches request help", "run winrm help auth for the switches"));
+    };
+    command.format = Format::Xml;
+    Ok(command)
+}
+
+/// Returns the properties in an element, with the types of its class, or as text if the class is not in the schema.
+pub(super) fn row_of(
+    schema: &Schema,
+    element: Element<'_>,
+    class: Option<&Arc<Class>>,
+    selected: Option<&[String]>,
+    origin: &Origin,
+) -> Row {
+    match instance_of(schema, element, class) {
+        Some(instance) => row::of_instance(&instance, selected, origin),
+        None => untyped(element),
+    }
+}
+
+fn instance_of(schema: &Schema, element: Element<'_>, class: Option<&Arc<Class>>) -> Option<Instance> {
+    let reader = Reader::new(schema);
+    let read = reader.instance(element).ok();
+    let read = read.or_else(|| class.and_then(|class| reader.properties(element, class).ok()));
+    read.map(|read| read.instance)
 }
 
 fn untyped(element: Element<'_>) -> Row {
@@ -435,7 +452,7 @@ fn parsed(text: String) -> Result<Document, Failure> {
 
 /// Returns the failure of a request: the message of the provider, then its meaning, and `remedy` if the service rejected
 /// the request.
-fn failure(stop: &Stop, remedy: &str) -> Failure {
+pub(super) fn failure(stop: &Stop, remedy: &str) -> Failure {
     let mut report = Vec::new();
     let summary = match stop {
         Stop::Failed(failed) => failed.summary(Program::Winrm),

@@ -75,6 +75,7 @@ mod winrs;
 mod wmi;
 mod wmi_classes;
 mod wmi_events;
+mod wmi_fleet;
 mod wmi_listing;
 mod wmi_people;
 mod wmi_programs;
