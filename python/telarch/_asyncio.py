@@ -256,7 +256,7 @@ class AsyncShell:
 
 
 class AsyncCommand(AsyncIterator[tuple[str, bytes]]):
-    """A running command and its output in pieces: ``("stdout", octets)``."""
+    """A running command and its output in pieces: ``("stdout", data)``."""
 
     def __init__(self, command: _telarch.Command) -> None:
         self._command = command

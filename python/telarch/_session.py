@@ -263,11 +263,11 @@ class Shell:
 
 
 class Command(Iterator[tuple[str, bytes]]):
-    """A running command and its output in pieces: ``("stdout", octets)``.
+    """A running command and its output in pieces: ``("stdout", data)``.
 
     >>> with shell.start("tail -f /var/log/syslog") as command:  # doctest: +SKIP
-    ...     for stream, octets in command:
-    ...         print(stream, octets)
+    ...     for stream, data in command:
+    ...         print(stream, data)
     """
 
     def __init__(self, command: _telarch.Command) -> None:

@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::kdc::REALM;
-use crate::python::environment_program;
+use crate::python::{environment_program, python, served_pem};
 use crate::run::{Run, run};
-use crate::telarchd::{PASSWORD, Telarchd, USER};
+use crate::telarchd::{PASSWORD, Telarchd, USER, built_program};
 use crate::way_in::WayIn;
 
 /// The `ansible` program with an inventory of one host.
@@ -86,8 +87,7 @@ impl Ansible {
     }
 
     fn variables(&self) -> Value {
-        let port = self.url.rsplit(':').next().and_then(|rest| rest.split('/').next());
-        let port: u16 = port.and_then(|port| port.parse().ok()).expect("the service announces its port");
+        let port = port_of(&self.url);
         let scheme = if self.way.is_tls() { "https" } else { "http" };
         let mut host = json!({
             "ansible_host": "127.0.0.1",
@@ -128,6 +128,108 @@ impl Ansible {
     }
 }
 
+/// Runs a playbook over our connection plug-in on two hosts, which are `service` over HTTPS and over sealed HTTP. The
+/// variable `files` of the playbook is an empty folder.
+///
+/// # Panics
+///
+/// When Ansible or our package is not installed, or does not end in time.
+#[must_use]
+pub fn playbook_over_telarch(service: &Telarchd, tasks: &Value, password: &str) -> Run {
+    let home = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");
+    let pem = home.path().join("served.pem");
+    fs::write(&pem, served_pem(service.https())).expect("a fresh file");
+    let files = home.path().join("files");
+    fs::create_dir(&files).expect("a fresh folder");
+    let host = |url: &str, more: Value| {
+        let mut host = json!({
+            "ansible_connection": "telarch",
+            "ansible_host": "127.0.0.1",
+            "ansible_port": port_of(url),
+            "ansible_user": USER,
+            "ansible_password": password,
+            "ansible_python_interpreter": python().get_program().to_str(),
+            "ansible_remote_tmp": home.path().join("remote"),
+            "files": files,
+        });
+        let variables = host.as_object_mut().expect("written as one above");
+        variables.extend(more.as_object().cloned().into_iter().flatten());
+        host
+    };
+    let inventory = json!({"all": {"hosts": {
+        "over_https": host(service.https(), json!({"ansible_telarch_ca": pem})),
+        "over_http": host(
+            service.http(),
+            json!({
+                "ansible_telarch_scheme": "http",
+                "ansible_telarch_auth": "negotiate",
+                "ansible_telarch_trust_host": true,
+            }),
+        ),
+    }}});
+    let play = json!([{"hosts": "all", "gather_facts": false, "tasks": tasks}]);
+    for (name, content) in [("inventory.json", &inventory), ("play.json", &play)] {
+        fs::write(home.path().join(name), content.to_string()).expect("a fresh file");
+    }
+    let mut ansible = environment_program("ansible-playbook");
+    ansible.args(["--inventory", "inventory.json", "play.json"]);
+    run(prepared(&mut ansible, home.path()), b"", LIMIT)
+}
+
+/// The inventory of a host that `winrm hosts` has saved, and how Ansible used it.
+#[derive(Clone, Debug)]
+pub struct SavedInventory {
+    /// Inventory as `ansible-inventory` understood it.
+    pub inventory: Value,
+    /// Result of the module `ping` on all hosts of the inventory.
+    pub ping: Run,
+}
+
+/// Saves `service` over sealed HTTP as `saved1` with `winrm hosts`, and gives Ansible the inventory `telarch-inventory`.
+///
+/// # Panics
+///
+/// When a program is missing, fails, or does not end in time.
+#[must_use]
+pub fn ping_saved_host(service: &Telarchd) -> SavedInventory {
+    let home = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");
+    let hosts = home.path().join("hosts.toml");
+    let mut save = Command::new(built_program("winrm"));
+    save.args(["hosts", "saved1", &format!("-r:{}", service.http()), &format!("-u:{USER}"), "-a:negotiate"]);
+    let saved = run(save.env("TELARCH_HOSTS", &hosts), b"", LIMIT);
+    assert_eq!(saved.code, 0, "{saved:?}");
+    let inventory = environment_program("telarch-inventory").get_program().to_owned();
+    let mut list = environment_program("ansible-inventory");
+    list.arg("--inventory").arg(&inventory).arg("--list");
+    let listed = run(prepared(&mut list, home.path()).env("TELARCH_HOSTS", &hosts), b"", LIMIT);
+    assert_eq!(listed.code, 0, "{listed:?}");
+    let variables = json!({
+        "ansible_password": PASSWORD,
+        "ansible_telarch_trust_host": true,
+        "ansible_python_interpreter": python().get_program().to_str(),
+        "ansible_remote_tmp": home.path().join("remote"),
+    });
+    let mut ping = environment_program("ansible");
+    ping.arg("--inventory").arg(&inventory).args(["telarch", "--module-name", "ansible.builtin.ping"]);
+    ping.args(["--extra-vars", &variables.to_string()]);
+    let ping = run(prepared(&mut ping, home.path()).env("TELARCH_HOSTS", &hosts), b"", LIMIT);
+    SavedInventory {
+        inventory: serde_json::from_slice(&listed.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {listed:?}")),
+        ping,
+    }
+}
+
+/// Sets the home, the language, and our connection plug-in of a program of Ansible.
+fn prepared<'c>(ansible: &'c mut Command, home: &Path) -> &'c mut Command {
+    let plugins = "import telarch.ansible; print(telarch.ansible.connection_plugins())";
+    let plugins = run(python().args(["-c", plugins]).current_dir(home), b"", LIMIT);
+    assert_eq!(plugins.code, 0, "{plugins:?}");
+    ansible.env("ANSIBLE_CONNECTION_PLUGINS", String::from_utf8_lossy(&plugins.stdout).trim());
+    ansible.env("ANSIBLE_HOME", home).env("HOME", home).env("ANSIBLE_NOCOLOR", "1");
+    ansible.env("LC_ALL", "C.UTF-8").current_dir(home)
+}
+
 /// Runs one command on every host, each with its own way in; with the exit code of `ansible`.
 fn raw(hosts: &[&Ansible], command: &str) -> (i32, Vec<Outcome>) {
     let home = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");
@@ -145,6 +247,11 @@ fn raw(hosts: &[&Ansible], command: &str) -> (i32, Vec<Outcome>) {
     ansible.env("LC_ALL", "C.UTF-8").current_dir(home.path());
     let ended = run(&mut ansible, b"", LIMIT);
     (ended.code, names.iter().map(|name| Outcome::read(&results.join(name), &ended)).collect())
+}
+
+fn port_of(url: &str) -> u16 {
+    let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next());
+    port.and_then(|port| port.parse().ok()).expect("the service announces its port")
 }
 
 impl Outcome {

@@ -67,7 +67,9 @@ mod world;
 mod years;
 
 pub use acceptor::{Flaw, PyspnegoService};
-pub use ansible::{Ansible, Connection, Outcome, Report};
+pub use ansible::{
+    Ansible, Connection, Outcome, Report, SavedInventory, ping_saved_host, playbook_over_telarch,
+};
 pub use apache::{Apache, Asking};
 pub use certificate_mapping::{CERTIFICATE_MAPPINGS, certificate_mapping, map_certificates};
 pub use curl::{Curl, Reply};

@@ -1,7 +1,9 @@
-//! ansible-core 2.19, over its connection plug-ins `winrm` and `psrp`.
+//! ansible-core 2.19, over its connection plug-ins `winrm` and `psrp`, and over ours.
 
+use serde_json::json;
 use telarch_peers::{
-    Ansible, Connection, KerberosPeer, Keys, Outcome, Pwsh, Report, Run, Telarchd, WayIn, in_realm,
+    Ansible, Connection, KerberosPeer, Keys, Outcome, PASSWORD, Pwsh, Report, Run, Telarchd, USER, WayIn,
+    in_realm, ping_saved_host, playbook_over_telarch,
 };
 
 for_each_way_in! {
@@ -114,6 +116,72 @@ fn assert_powershell(ways: &[WayIn]) {
         let (stdout, _, code) = run.text();
         assert!(stdout.starts_with("echo 'hi'") && code == 0, "{way:?}: {outcome:?}");
     }
+}
+
+#[test]
+fn modules_run_over_our_connection() {
+    let service = Telarchd::start(&[]);
+    let here = "{{ files }}/{{ inventory_hostname }}";
+    let tasks = json!([
+        {"ansible.builtin.setup": {"gather_subset": ["min"]}},
+        {"ansible.builtin.copy": {"content": "Grüße\n", "dest": here, "mode": "0600"}},
+        {"ansible.builtin.command": format!("cat {here}"), "register": "shown"},
+        {"ansible.builtin.shell": "echo err >&2; exit 3", "register": "failed", "failed_when": "failed.rc != 3"},
+        {"ansible.builtin.fetch": {"src": here, "dest": format!("{here}.fetched"), "flat": true}},
+        {"ansible.builtin.assert": {"that": [
+            "shown.stdout == 'Grüße'",
+            "failed.stderr == 'err'",
+            "ansible_facts.system == 'Linux'",
+            "lookup('file', files ~ '/' ~ inventory_hostname ~ '.fetched') == 'Grüße'",
+        ]}},
+        // Modules come over the standard input of their command.
+        {"ansible.builtin.ping": {}, "vars": {"ansible_pipelining": true}},
+    ]);
+    let ended = playbook_over_telarch(&service, &tasks, PASSWORD);
+    let (out, errors, code) = ended.text();
+    assert_eq!(code, 0, "{out}{errors}");
+    let recaps: Vec<&str> = out.lines().filter(|line| line.contains("ok=7")).collect();
+    assert_eq!(recaps.len(), 2, "{out}");
+}
+
+#[test]
+fn a_wrong_password_over_our_connection_makes_the_host_unreachable() {
+    let service = Telarchd::start(&[]);
+    let ended = playbook_over_telarch(&service, &json!([{"ansible.builtin.ping": {}}]), "wrong");
+    let (out, errors, code) = ended.text();
+    assert_eq!(code, 4, "{out}{errors}");
+    let unreachable = out.lines().chain(errors.lines()).filter(|line| line.contains("UNREACHABLE!"));
+    assert_eq!(unreachable.filter(|line| line.contains("login refused")).count(), 2, "{out}{errors}");
+}
+
+#[test]
+fn saved_hosts_are_an_inventory() {
+    let service = Telarchd::start(&[]);
+    let saved = ping_saved_host(&service);
+    let host = &saved.inventory["_meta"]["hostvars"]["saved1"];
+    assert_eq!(saved.inventory["telarch"]["hosts"], json!(["saved1"]), "{saved:?}");
+    assert_eq!(host["ansible_connection"], "telarch", "{saved:?}");
+    assert_eq!(host["ansible_telarch_scheme"], "http", "{saved:?}");
+    assert_eq!(host["ansible_telarch_auth"], "negotiate", "{saved:?}");
+    assert_eq!(host["ansible_user"], USER, "{saved:?}");
+    let (out, errors, code) = saved.ping.text();
+    assert_eq!(code, 0, "{out}{errors}");
+    assert!(out.contains("\"ping\": \"pong\""), "{out}{errors}");
+}
+
+#[test]
+fn tasks_become_another_user_over_our_connection() {
+    if !rustix::process::geteuid().is_root() {
+        return skips::skip!("sudo without a password needs root");
+    }
+    let service = Telarchd::start(&[]);
+    let tasks = json!([
+        {"ansible.builtin.raw": "id -un", "become": true, "become_user": "nobody", "register": "shown"},
+        {"ansible.builtin.assert": {"that": ["shown.stdout | trim == 'nobody'"]}},
+    ]);
+    let ended = playbook_over_telarch(&service, &tasks, PASSWORD);
+    let (out, errors, code) = ended.text();
+    assert_eq!(code, 0, "{out}{errors}");
 }
 
 fn in_a_realm(name: &str, body: impl FnOnce()) {
