@@ -26,8 +26,10 @@ fn records_of_the_journal_are_events_of_three_logs() {
         &["journalctl", "logger", JOURNALD],
         || {
             let _journal = Journald::start();
+            // The time of a record is that at which journald reads it.
             shell(&format!(
-                "{SEND} -t first -p user.err 'it broke' && {SEND} -t second -p authpriv.info 'she came'"
+                "{SEND} -t first -p user.err 'it broke' && {SEND} -t second -p authpriv.info 'she came' && \
+                 journalctl --sync"
             ));
             let between = shell("date +%s.%N");
             shell(&format!("{SEND} -t third -p daemon.warning 'it is late' && journalctl --sync"));
