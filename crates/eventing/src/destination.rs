@@ -1,15 +1,18 @@
-//! Destinations of events beside files: syslog and HTTP servers.
+//! Destinations of events beside files: syslog servers, HTTP servers, and JetStream of NATS.
 //!
 //! Each destination has a spool on the disk, in which a batch is durable before it is acknowledged, and a thread that
 //! sends from the spool and repeats what was not accepted. If the spool is full, batches are rejected if the destination
 //! is required, and otherwise the events are dropped for this destination and counted.
 
 mod connection;
+mod failure;
 mod http_post;
+mod nats_publisher;
 mod sender;
 mod settings;
 mod spool;
 mod syslog;
+mod undeliverable;
 
 use std::path::Path;
 use std::sync::Arc;

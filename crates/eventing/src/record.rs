@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
-use winevent::event::{Record, json};
+use sha2::{Digest as _, Sha256};
+use winevent::event::{Event, Record, json};
 
 /// Facts about an event that the collector adds to it.
 pub(crate) struct Receipt<'a> {
@@ -49,7 +50,10 @@ pub(crate) fn write_json(record: &Record, receipt: &Receipt<'_>, out: &mut Vec<u
     if record.repairs().is_changed() {
         collector.insert("Repaired".to_owned(), Value::Bool(true));
     }
-    let event = record.event().map_or_else(|_| json::raw(record), |event| json::structured(&event));
+    let event = record.event();
+    let id = event_id(record, event.as_ref().ok(), receipt.source);
+    collector.insert("EventId".to_owned(), Value::String(id));
+    let event = event.map_or_else(|_| json::raw(record), |event| json::structured(&event));
     let collector = Value::Object(collector).to_string();
     // Both are objects; the receipt becomes the first field of the event.
     out.extend_from_slice(b"{\"Collector\":");
@@ -62,6 +66,25 @@ pub(crate) fn write_json(record: &Record, receipt: &Receipt<'_>, out: &mut Vec<u
         }
     }
     out.push(b'\n');
+}
+
+/// Returns an identifier that is the same whenever the source delivers the event: a hash of source, channel, record
+/// number and time, or of the text of an event without them.
+fn event_id(record: &Record, event: Option<&Event<'_>>, source: &str) -> String {
+    let mut digest = Sha256::new();
+    digest.update(source);
+    digest.update([0]);
+    let system = event.map(|event| &event.system);
+    let number = system.and_then(|system| system.record_id);
+    let time = system.and_then(|system| system.time_created.as_ref());
+    match (number, time) {
+        (Some(number), Some(time)) => {
+            digest.update(record.channel().unwrap_or_default().as_bytes());
+            digest.update(format!("\0{number}\0{time}"));
+        }
+        _ => digest.update(record.source().trim()),
+    }
+    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub mod ipmi_proto;
 pub mod kerberos;
 pub mod linux;
 pub mod management;
+pub mod nats;
 pub mod nginx;
 pub mod plugin_hosted;
 pub mod plugin_shell;

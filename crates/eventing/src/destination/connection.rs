@@ -33,10 +33,18 @@ pub(super) enum Connection {
 impl Connection {
     /// Connects, and waits for the end of the handshake of TLS.
     pub(super) fn open(address: &Address) -> io::Result<Self> {
+        match &address.tls {
+            None => Self::open_tcp(address),
+            Some(config) => Self::open_tcp(address)?.secure(&address.host, config),
+        }
+    }
+
+    /// Connects without TLS.
+    pub(super) fn open_tcp(address: &Address) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for candidate in (address.host.as_str(), address.port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&candidate, TIMEOUT) {
-                Ok(socket) => return Self::begin(socket, address),
+                Ok(socket) => return Self::begin(socket),
                 Err(error) => last = error,
             }
         }
@@ -46,12 +54,20 @@ impl Connection {
         ))
     }
 
-    fn begin(mut socket: TcpStream, address: &Address) -> io::Result<Self> {
+    fn begin(socket: TcpStream) -> io::Result<Self> {
         socket.set_read_timeout(Some(TIMEOUT))?;
         socket.set_write_timeout(Some(TIMEOUT))?;
         socket.set_nodelay(true)?;
-        let Some(config) = &address.tls else { return Ok(Self::Tcp(socket)) };
-        let name = ServerName::try_from(address.host.clone()).map_err(io::Error::other)?;
+        Ok(Self::Tcp(socket))
+    }
+
+    /// Begins TLS on a connection without it, and waits for the end of the handshake.
+    pub(super) fn secure(self, host: &str, config: &Arc<ClientConfig>) -> io::Result<Self> {
+        let mut socket = match self {
+            Self::Tcp(socket) => socket,
+            Self::Tls(_) => return Ok(self),
+        };
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let mut session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
         while session.is_handshaking() {
             session.complete_io(&mut socket)?;
@@ -61,10 +77,7 @@ impl Connection {
 
     /// Returns whether the server has not closed the connection. Syslog servers send nothing.
     pub(super) fn is_open(&self) -> bool {
-        let socket = match self {
-            Self::Tcp(socket) => socket,
-            Self::Tls(stream) => stream.get_ref(),
-        };
+        let socket = self.socket();
         let mut byte = [0];
         let peeked = socket.set_nonblocking(true).and_then(|()| socket.peek(&mut byte));
         if socket.set_nonblocking(false).is_err() {
@@ -74,6 +87,26 @@ impl Connection {
         match peeked {
             Ok(count) => count > 0,
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// Waits until the server has sent something or has closed the connection. Returns `false` after a time without both.
+    pub(super) fn wait_for_data(&self, time: Duration) -> io::Result<bool> {
+        let socket = self.socket();
+        socket.set_read_timeout(Some(time))?;
+        let peeked = socket.peek(&mut [0]);
+        socket.set_read_timeout(Some(TIMEOUT))?;
+        match peeked {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(socket) => socket,
+            Self::Tls(stream) => stream.get_ref(),
         }
     }
 

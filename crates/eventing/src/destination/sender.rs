@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::Connection;
+use super::connection::{Address, Connection};
+use super::failure::SendFailure;
+use super::nats_publisher::NatsConnection;
 use super::settings::{DestinationSettings, Target};
 use super::spool::Spool;
+use super::undeliverable::Undeliverable;
 use super::{http_post, syslog};
 
 /// Starts the thread; it ends when the spool is closed.
@@ -16,28 +19,35 @@ pub(super) fn start(settings: Arc<DestinationSettings>, spool: Arc<Spool>) -> st
 
 fn run(settings: &DestinationSettings, spool: &Spool) {
     let mut position = spool.position();
-    let mut sender = Sender { settings, connection: None };
+    let mut sender =
+        Sender { settings, connection: None, nats: None, undeliverable: Undeliverable::new(spool.folder()) };
     let mut pause = FIRST_PAUSE;
     loop {
-        let sent = match spool.read(&mut position, settings.batch_size) {
+        let (accepted, failure) = match spool.read(&mut position, settings.batch_size) {
             Ok(None) => return,
-            Ok(Some(lines)) => sender.send(&lines.lines).map(|()| lines.end),
-            Err(error) => Err(format!("cannot read the spool: {error}")),
+            Ok(Some(lines)) => match sender.send(&lines.lines) {
+                Ok(()) => (lines.position_after(lines.lines.len()), None),
+                Err(failure) => (lines.position_after(failure.accepted), Some(failure.reason)),
+            },
+            Err(error) => (None, Some(format!("cannot read the spool: {error}"))),
         };
-        match sent {
-            Ok(end) => {
-                position = end;
-                spool.store(&position);
+        if let Some(after) = accepted {
+            position = after;
+            spool.store(&position);
+        }
+        match failure {
+            None => {
                 if pause != FIRST_PAUSE {
                     tracing::info!(output = settings.name, "Event output accepts events again");
                     pause = FIRST_PAUSE;
                 }
             }
-            Err(error) => {
+            Some(error) => {
                 if pause == FIRST_PAUSE {
                     tracing::warn!(output = settings.name, error, "Cannot send events; repeating");
                 }
                 sender.connection = None;
+                sender.nats = None;
                 if spool.is_closed_after(pause) {
                     return;
                 }
@@ -50,25 +60,38 @@ fn run(settings: &DestinationSettings, spool: &Spool) {
 struct Sender<'s> {
     settings: &'s DestinationSettings,
     connection: Option<Connection>,
+    nats: Option<NatsConnection>,
+    undeliverable: Undeliverable,
 }
 
 impl Sender<'_> {
-    /// Sends lines. After an error, all of them are sent again.
-    fn send(&mut self, lines: &[String]) -> Result<(), String> {
+    /// Sends lines. After an error, those that the server has not stored are sent again.
+    fn send(&mut self, lines: &[String]) -> Result<(), SendFailure> {
         match &self.settings.target {
-            Target::Syslog(address) => {
-                let existing = self.connection.take().filter(Connection::is_open);
-                let mut connection = match existing {
+            Target::Syslog(address) => Ok(self.send_syslog(address, lines)?),
+            Target::Http(target) => Ok(http_post::send(target, lines)?),
+            Target::Nats(target) => {
+                let mut connection = match self.nats.take() {
                     Some(connection) => connection,
-                    None => Connection::open(address).map_err(|error| error.to_string())?,
+                    None => NatsConnection::open(target)?,
                 };
-                let messages: Vec<u8> = lines.iter().flat_map(|line| syslog::frame(line)).collect();
-                connection.write(&messages).map_err(|error| error.to_string())?;
-                self.connection = Some(connection);
+                connection.publish(target, lines, &mut self.undeliverable)?;
+                self.nats = Some(connection);
                 Ok(())
             }
-            Target::Http(target) => http_post::send(target, lines),
         }
+    }
+
+    fn send_syslog(&mut self, address: &Address, lines: &[String]) -> Result<(), String> {
+        let existing = self.connection.take().filter(Connection::is_open);
+        let mut connection = match existing {
+            Some(connection) => connection,
+            None => Connection::open(address).map_err(|error| error.to_string())?,
+        };
+        let messages: Vec<u8> = lines.iter().flat_map(|line| syslog::frame(line)).collect();
+        connection.write(&messages).map_err(|error| error.to_string())?;
+        self.connection = Some(connection);
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use nats::{Login, LoginSettings, SubjectTemplate};
 use rustls::{ClientConfig, RootCertStore};
 use toml_edit::{DocumentMut, Item};
 use winevent::event::Record;
@@ -10,6 +11,7 @@ use winevent::{QueryList, Timestamp};
 
 use super::connection::Address;
 use super::http_post::HttpTarget;
+use super::nats_publisher::NatsTarget;
 use crate::error::CollectorError;
 
 /// Settings of a destination of events.
@@ -25,7 +27,7 @@ pub struct DestinationSettings {
     pub(super) query: Option<RouteQuery>,
     /// Maximum size of the spool in bytes.
     pub(super) max_spool: u64,
-    /// Maximum number of events in one request.
+    /// Maximum number of events in one request, or of messages that wait for their acknowledgements.
     pub(super) batch_size: usize,
 }
 
@@ -36,6 +38,8 @@ pub(super) enum Target {
     Syslog(Address),
     /// HTTP server.
     Http(HttpTarget),
+    /// JetStream of a NATS server.
+    Nats(Arc<NatsTarget>),
 }
 
 /// Query that selects events of a destination.
@@ -90,9 +94,7 @@ fn parse(path: &Path, content: &[u8]) -> Result<DestinationSettings, String> {
         return Err(format!("unknown setting {unknown}; the settings are {}", KEYS.join(", ")));
     }
     let url = string(&document, "Url")?.ok_or_else(|| "the setting Url is missing".to_owned())?;
-    let authorities = string(&document, "CertificateAuthority")?;
-    let authorization = string(&document, "Authorization")?.map(str::to_owned);
-    let target = target(url, authorities, authorization)?;
+    let target = target(&document, &Endpoint::parse(url)?)?;
     let is_required = match document.get("Required") {
         None => false,
         Some(item) => item.as_bool().ok_or("Required must be true or false")?,
@@ -140,45 +142,106 @@ fn names(item: &Item) -> Result<Vec<String>, String> {
     names.ok_or_else(|| "Subscriptions must be a list of names".to_owned())
 }
 
-/// Parses the URL of a server.
-fn target(url: &str, authorities: Option<&str>, authorization: Option<String>) -> Result<Target, String> {
-    let forms =
-        "use syslog+tcp://HOST:PORT, syslog+tls://HOST:PORT, http://HOST:PORT/PATH or https://HOST:PORT/PATH";
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("Url \"{url}\" is invalid; {forms}"))?;
-    let (default_port, has_tls) = match scheme {
-        "syslog+tcp" => (601, false),
-        "syslog+tls" => (6_514, true),
-        "http" => (80, false),
-        "https" => (443, true),
-        _ => return Err(format!("the scheme of Url \"{url}\" is unknown; {forms}")),
-    };
-    if rest.contains('@') {
-        return Err("Url must not contain credentials; use Authorization".to_owned());
-    }
-    let (authority, path) = match rest.find('/') {
-        Some(at) => rest.split_at(at),
-        None => (rest, ""),
-    };
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => {
-            (host, port.parse().map_err(|_| format!("the port in Url \"{url}\" is invalid"))?)
+/// URL of a server.
+struct Endpoint<'u> {
+    protocol: Protocol,
+    has_tls: bool,
+    /// Host with the port, as in the URL.
+    authority: &'u str,
+    host: String,
+    port: u16,
+    /// Part after host and port, with the slash.
+    path: &'u str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Syslog,
+    Http,
+    Nats,
+}
+
+impl<'u> Endpoint<'u> {
+    fn parse(url: &'u str) -> Result<Self, String> {
+        if url.contains('@') {
+            // The URL is not repeated: it may contain a password.
+            return Err(
+                "Url must not contain credentials; use Authorization, or the settings for logins".to_owned()
+            );
         }
-        _ => (authority, default_port),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    if host.is_empty() {
-        return Err(format!("Url \"{url}\" has no host; {forms}"));
+        let (scheme, rest) =
+            url.split_once("://").ok_or_else(|| format!("Url \"{url}\" is invalid; {FORMS}"))?;
+        let (protocol, default_port, has_tls) = match scheme {
+            "syslog+tcp" => (Protocol::Syslog, 601, false),
+            "syslog+tls" => (Protocol::Syslog, 6_514, true),
+            "http" => (Protocol::Http, 80, false),
+            "https" => (Protocol::Http, 443, true),
+            "nats" => (Protocol::Nats, 4_222, false),
+            "nats+tls" | "tls" => (Protocol::Nats, 4_222, true),
+            _ => return Err(format!("the scheme of Url \"{url}\" is unknown; {FORMS}")),
+        };
+        let (authority, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => {
+                (host, port.parse().map_err(|_| format!("the port in Url \"{url}\" is invalid"))?)
+            }
+            _ => (authority, default_port),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() {
+            return Err(format!("Url \"{url}\" has no host; {FORMS}"));
+        }
+        Ok(Self { protocol, has_tls, authority, host, port, path })
     }
-    let tls = if has_tls { Some(tls_config(authorities)?) } else { None };
-    let address = Address { host, port, tls };
-    if scheme.starts_with("http") {
-        let path = if path.is_empty() { "/" } else { path }.to_owned();
-        return Ok(Target::Http(HttpTarget { address, host: authority.to_owned(), path, authorization }));
+}
+
+/// Returns the server of a URL with the settings that belong to its protocol.
+fn target(document: &DocumentMut, endpoint: &Endpoint<'_>) -> Result<Target, String> {
+    for (protocol, keys) in PROTOCOL_KEYS {
+        let key = keys.iter().find(|key| document.contains_key(key));
+        if let Some(key) = key.filter(|_| endpoint.protocol != protocol) {
+            return Err(format!("{key} does not belong to the protocol of Url"));
+        }
     }
-    if !matches!(path, "" | "/") || authorization.is_some() {
-        return Err("syslog has neither a path nor Authorization".to_owned());
+    let authorities = string(document, "CertificateAuthority")?;
+    let tls = if endpoint.has_tls { Some(tls_config(authorities)?) } else { None };
+    let address = Address { host: endpoint.host.clone(), port: endpoint.port, tls };
+    match endpoint.protocol {
+        Protocol::Http => {
+            let path = if endpoint.path.is_empty() { "/" } else { endpoint.path }.to_owned();
+            let authorization = string(document, "Authorization")?.map(str::to_owned);
+            let host = endpoint.authority.to_owned();
+            Ok(Target::Http(HttpTarget { address, host, path, authorization }))
+        }
+        Protocol::Syslog if matches!(endpoint.path, "" | "/") => Ok(Target::Syslog(address)),
+        Protocol::Syslog => Err("syslog has no path".to_owned()),
+        Protocol::Nats => {
+            let subject = endpoint.path.strip_prefix('/').unwrap_or_default();
+            let subject = SubjectTemplate::parse(if subject.is_empty() { DEFAULT_SUBJECT } else { subject });
+            let subject = subject.map_err(|error| error.to_string())?;
+            let login = Login::new(&LoginSettings {
+                user: string(document, "User")?,
+                password: string(document, "Password")?,
+                token: string(document, "Token")?,
+                credentials: string(document, "Credentials")?,
+            });
+            let login = login.map_err(|error| error.to_string())?;
+            if login.is_secret_in_clear_text() && !endpoint.has_tls && !is_loopback(&endpoint.host) {
+                return Err(
+                    "passwords and tokens are only sent with TLS\n  use nats+tls:// in Url".to_owned()
+                );
+            }
+            Ok(Target::Nats(Arc::new(NatsTarget { address, subject, login })))
+        }
     }
-    Ok(Target::Syslog(address))
+}
+
+/// Returns whether a host is this machine.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Returns the configuration of TLS with these authorities in PEM, or else those of the system.
@@ -204,7 +267,7 @@ fn tls_config(authorities: Option<&str>) -> Result<Arc<ClientConfig>, String> {
 }
 
 /// Names of all settings.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 12] = [
     "Url",
     "CertificateAuthority",
     "Authorization",
@@ -213,7 +276,19 @@ const KEYS: [&str; 8] = [
     "Query",
     "MaxSpoolMB",
     "MaxBatchEvents",
+    "User",
+    "Password",
+    "Token",
+    "Credentials",
 ];
+/// Names of the settings that belong to one protocol.
+const PROTOCOL_KEYS: [(Protocol, &[&str]); 2] =
+    [(Protocol::Http, &["Authorization"]), (Protocol::Nats, &["User", "Password", "Token", "Credentials"])];
+/// Advice about the setting `Url`.
+const FORMS: &str = "use syslog+tcp://HOST:PORT, syslog+tls://HOST:PORT, http://HOST:PORT/PATH, \
+                     https://HOST:PORT/PATH, nats://HOST:PORT/SUBJECT or nats+tls://HOST:PORT/SUBJECT";
+/// Subject of the messages of NATS.
+const DEFAULT_SUBJECT: &str = "wef.{subscription}.{channel}";
 
 #[cfg(test)]
 mod tests {
@@ -236,7 +311,18 @@ mod tests {
         let settings = parsed(http).unwrap();
         assert_eq!(format!("{:?}", settings.target), "Http([::1]:8080/in?x=1)");
         assert!(settings.is_required && settings.query.is_some());
+        let nats = parsed("Url = \"tls://n1/wef.{source}\"\nUser = \"a\"\nPassword = \"secret\"").unwrap();
+        let shown = format!("{:?}", nats.target);
+        assert!(shown.contains("n1:4222, TLS: true") && !shown.contains("secret"), "{shown}");
+        assert!(parsed("Url = \"nats://127.0.0.1\"\nToken = \"t\"").is_ok());
         for (text, reason) in [
+            ("Url = \"nats://n1/a.*\"", "wildcards"),
+            ("Url = \"nats://n1/a b\"", "printable"),
+            ("Url = \"nats://n1\"\nToken = \"t\"", "only sent with TLS"),
+            ("Url = \"tls://n1\"\nUser = \"u\"", "together"),
+            ("Url = \"tls://n1\"\nAuthorization = \"u\"", "does not belong"),
+            ("Url = \"http://n1\"\nUser = \"u\"", "does not belong"),
+            ("Url = \"tls://n1\"\nCredentials = \"SUAX\"", "begins with SU"),
             ("", "Url is missing"),
             ("Url = \"ftp://x\"", "scheme"),
             ("Url = \"http://\"", "no host"),

@@ -52,6 +52,11 @@ impl Spool {
         Ok(Self { folder: folder.to_owned(), limit, state: Mutex::new(state), changed: Condvar::default() })
     }
 
+    /// Returns the folder of the files.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Appends lines; returns `false` if they do not fit. An empty spool accepts lines of any size.
     pub(super) fn append(&self, lines: &[u8]) -> Result<bool, CollectorError> {
         let more = u64::try_from(lines.len()).unwrap_or(u64::MAX);
@@ -172,17 +177,26 @@ pub(super) struct Position {
     offset: u64,
 }
 
-/// Lines to be sent, without line breaks, and the position after them.
+/// Lines to be sent, without line breaks, and the positions after them.
 pub(super) struct Lines {
     pub(super) lines: Vec<String>,
-    pub(super) end: Position,
+    ends: Vec<u64>,
+    end: Position,
+}
+
+impl Lines {
+    /// Returns the position after a number of lines; `None` for no line.
+    pub(super) fn position_after(&self, count: usize) -> Option<Position> {
+        let offset = *self.ends.get(count.checked_sub(1)?)?;
+        Some(Position { number: self.end.number, offset })
+    }
 }
 
 fn read_lines(path: &Path, from: &Position, length: u64, limit: usize) -> std::io::Result<Lines> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from.offset))?;
     let mut reader = BufReader::new(file);
-    let mut found = Lines { lines: Vec::new(), end: from.clone() };
+    let mut found = Lines { lines: Vec::new(), ends: Vec::new(), end: from.clone() };
     let mut size = 0;
     while found.lines.len() < limit && size < MAX_BATCH && found.end.offset < length {
         let mut line = Vec::new();
@@ -192,6 +206,7 @@ fn read_lines(path: &Path, from: &Position, length: u64, limit: usize) -> std::i
         }
         size += read;
         found.end.offset = found.end.offset.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        found.ends.push(found.end.offset);
         found.lines.push(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
     }
     Ok(found)
@@ -228,7 +243,7 @@ mod tests {
 
     fn read(spool: &Spool, position: &mut Position, limit: usize) -> Vec<String> {
         let lines = spool.read(position, limit).unwrap().unwrap();
-        *position = lines.end;
+        *position = lines.position_after(lines.lines.len()).unwrap();
         spool.store(position);
         lines.lines
     }

@@ -69,7 +69,7 @@ impl EventFile {
     }
 
     /// Begins a new file if the lines do not fit into this one.
-    pub(super) fn rotate_if_needed(&mut self, more: usize, rotation: Rotation) -> Result<(), CollectorError> {
+    pub(crate) fn rotate_if_needed(&mut self, more: usize, rotation: Rotation) -> Result<(), CollectorError> {
         let more = u64::try_from(more).unwrap_or(u64::MAX);
         if self.length == 0 || self.length.saturating_add(more) <= rotation.size {
             return Ok(());

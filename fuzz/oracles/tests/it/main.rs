@@ -18,6 +18,7 @@ mod ipmi_proto;
 mod kerberos;
 mod linux;
 mod management;
+mod nats;
 mod nginx;
 mod plugin_hosted;
 mod plugin_shell;
