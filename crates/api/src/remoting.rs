@@ -22,7 +22,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client::{DisconnectedPool, PipelineEvent, PipelineOutcome};
+pub use client::{Compression, DisconnectedPool, PipelineEvent, PipelineOutcome};
 pub use psrp::clixml::{
     Content, DateTime, Decimal, Object, Primitive, Property, ReferenceId, SecureString, Text, TimeSpan,
     Value, Version,
@@ -108,6 +108,13 @@ impl RunspacePoolBuilder {
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.options.name = Some(name.to_owned());
+        self
+    }
+
+    /// Sets the compression of messages (default: none); services that do not support it ignore it.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.options.compression = compression;
         self
     }
 

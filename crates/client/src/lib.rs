@@ -80,3 +80,4 @@ pub use ticket::{ServiceTicket, TicketResult};
 pub use tls::{Thumbprint, ThumbprintError, TlsError, TlsPolicy};
 pub use trace::{Direction, Trace, TracedMessage};
 pub use transfer::CreatedResource;
+pub use wsman::Compression;

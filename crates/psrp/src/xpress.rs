@@ -1,7 +1,7 @@
 //! Compression of the transport: LZ77 with Huffman codes (MS-XCA 2.1 and 2.2).
 //!
-//! PowerShell's WSMan client asks for it with `rsp:CompressionType xpress`; each chunk of a stream is compressed on
-//! its own, before Base64.
+//! PowerShell's WSMan client asks for it with `rsp:CompressionType xpress`. Each piece of a stream is then a sequence of
+//! chunks, before Base64 ([`compress_chunks`], [`decompress_chunks`]).
 
 mod bits;
 mod huffman;
@@ -15,8 +15,12 @@ use crate::error::PsrpError;
 const BLOCK: usize = 65_536;
 /// Length of a table in bytes: a half byte for each symbol.
 const TABLE: usize = SYMBOLS / 2;
-/// Symbol that ends the data. It is also that of a match of three bytes at the distance 1.
+/// Symbol behind the data. Before the end it is that of a match of three bytes at the distance 1.
 const END: usize = 256;
+/// Length of the header of a chunk in bytes.
+const CHUNK_HEADER: usize = 4;
+/// Maximum length of data in bytes that is not compressed.
+const SHORTEST: usize = TABLE + 4;
 /// Shortest match in bytes.
 const MIN_MATCH: usize = 3;
 /// Longest match that this encoder writes, in bytes.
@@ -24,53 +28,106 @@ const MAX_MATCH: usize = 65_535;
 /// Largest distance of a match in bytes.
 const MAX_DISTANCE: usize = 65_535;
 
-/// Decompresses data to at most `limit` bytes.
+/// Compresses data in chunks of at most 64 KiB.
 ///
-/// The specification tells the end from a short match by the length of the data, which the transport does not carry.
-/// Here the end is the symbol behind which only zero bits follow.
+/// A chunk has a header of two 16-bit numbers, its length and its compressed length, each less one. If both are equal,
+/// the chunk is not compressed. MS-WSMV 3.2.4.1.19 does not specify the header; this is that of Windows and OMI.
+#[must_use]
+pub fn compress_chunks(data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(data.len() / 2 + CHUNK_HEADER);
+    for chunk in data.chunks(BLOCK) {
+        // Shorter data cannot become shorter, because of the table.
+        let compressed = if chunk.len() > SHORTEST { compress(chunk) } else { Vec::new() };
+        let is_shorter = !compressed.is_empty() && compressed.len() < chunk.len();
+        let content = if is_shorter { &compressed } else { chunk };
+        for length in [chunk.len(), content.len()] {
+            out.extend(u16::try_from(length - 1).unwrap_or(u16::MAX).to_le_bytes());
+        }
+        out.extend_from_slice(content);
+    }
+    out
+}
+
+/// Decompresses chunks to at most `limit` bytes.
 ///
 /// # Errors
-/// [`PsrpError::Compression`] if the data is malformed, and [`PsrpError::TooLarge`] if the limit is exceeded.
-pub fn decompress(data: &[u8], limit: usize) -> Result<Vec<u8>, PsrpError> {
-    let mut out = Vec::new();
+/// [`PsrpError::TooLarge`] if the headers declare more than the limit, before anything is decompressed;
+/// [`PsrpError::Compression`] if the data is malformed.
+pub fn decompress_chunks(data: &[u8], limit: usize) -> Result<Vec<u8>, PsrpError> {
+    let (mut rest, mut total) = (data, 0_usize);
+    while !rest.is_empty() {
+        let (chunk, behind) = Chunk::split(rest)?;
+        total = total.saturating_add(chunk.length);
+        rest = behind;
+    }
+    if total > limit {
+        return Err(PsrpError::TooLarge { what: "length of decompressed data in bytes", limit });
+    }
+    let mut out = Vec::with_capacity(total);
+    rest = data;
+    while !rest.is_empty() {
+        let (chunk, behind) = Chunk::split(rest)?;
+        match chunk.content.len() == chunk.length {
+            true => out.extend_from_slice(chunk.content),
+            false => out.extend(decompress(chunk.content, chunk.length)?),
+        }
+        rest = behind;
+    }
+    Ok(out)
+}
+
+/// Chunk of a piece of a stream.
+struct Chunk<'a> {
+    /// Number of decompressed bytes.
+    length: usize,
+    content: &'a [u8],
+}
+
+impl<'a> Chunk<'a> {
+    /// Returns the first chunk, and the data behind it.
+    fn split(data: &'a [u8]) -> Result<(Self, &'a [u8]), PsrpError> {
+        let incomplete = PsrpError::Compression("a chunk is incomplete");
+        let Some((&[a, b, c, d], rest)) = data.split_first_chunk::<CHUNK_HEADER>() else {
+            return Err(incomplete);
+        };
+        let [length, compressed] = [[a, b], [c, d]].map(|bytes| usize::from(u16::from_le_bytes(bytes)) + 1);
+        let (content, rest) = rest.split_at_checked(compressed).ok_or(incomplete)?;
+        Ok((Self { length, content }, rest))
+    }
+}
+
+/// Decompresses data to exactly `length` bytes.
+///
+/// # Errors
+/// [`PsrpError::Compression`] if the data is malformed or has another length.
+pub fn decompress(data: &[u8], length: usize) -> Result<Vec<u8>, PsrpError> {
+    let mut out = Vec::with_capacity(length.min(BLOCK));
     let mut rest = data;
-    loop {
+    while out.len() < length {
         let Some((table, behind)) = rest.split_at_checked(TABLE) else {
             return Err(PsrpError::Compression("a table of code lengths is incomplete"));
         };
         let table = decode_table(table)?;
         let mut bits = BitReader::new(behind)?;
-        let block_end = out.len().saturating_add(BLOCK);
+        let block_end = length.min(out.len().saturating_add(BLOCK));
         while out.len() < block_end {
             let symbol = table.symbol(bits.peek_15())?;
             bits.skip(table.length(symbol))?;
             if symbol < END {
-                require_room(&out, 1, limit)?;
                 out.push(u8::try_from(symbol).unwrap_or_default());
                 continue;
             }
-            if symbol == END && bits.is_padding() {
-                return Ok(out);
-            }
-            let (length, distance_bits) = ((symbol - END) % 16, (symbol - END) / 16);
-            let length = match_length(length, &mut bits)?;
+            let (short, distance_bits) = ((symbol - END) % 16, (symbol - END) / 16);
+            let count = match_length(short, &mut bits)?;
             let distance = (1_usize << distance_bits) + bits.take(distance_bits)?;
-            require_room(&out, length, limit)?;
-            copy_match(&mut out, distance, length)?;
+            if count > length - out.len() {
+                return Err(PsrpError::Compression("the data is longer than declared"));
+            }
+            copy_match(&mut out, distance, count)?;
         }
         rest = bits.rest();
-        // The symbol for the end of a full block is not read.
-        if rest.len() < TABLE {
-            return Ok(out);
-        }
     }
-}
-
-fn require_room(out: &[u8], length: usize, limit: usize) -> Result<(), PsrpError> {
-    if length > limit.saturating_sub(out.len()) {
-        return Err(PsrpError::TooLarge { what: "length of decompressed data in bytes", limit });
-    }
-    Ok(())
+    Ok(out)
 }
 
 /// Reads the bytes that continue the length of a long match (MS-XCA 2.2.4).
@@ -231,9 +288,7 @@ impl Matches {
         let (earlier, later) = (data.get(before..end)?, data.get(at..end)?);
         let same = earlier.iter().zip(later).take_while(|(earlier, later)| earlier == later).count();
         let length = same.min(MAX_MATCH);
-        // A match with the symbol of the end would be ambiguous.
-        let is_end = length == MIN_MATCH && distance == 1;
-        (length >= MIN_MATCH && !is_end).then_some((length, distance))
+        (length >= MIN_MATCH).then_some((length, distance))
     }
 }
 
@@ -258,7 +313,7 @@ mod tests {
 
     #[test]
     fn the_example_of_the_specification_is_read() {
-        assert_eq!(decompress(&specified_alphabet(), 100).unwrap(), ALPHABET);
+        assert_eq!(decompress(&specified_alphabet(), ALPHABET.len()).unwrap(), ALPHABET);
     }
 
     #[test]
@@ -288,9 +343,11 @@ mod tests {
         ] {
             let compressed = compress(&data);
             assert!(decompress(&compressed, data.len()).unwrap() == data, "{} bytes changed", data.len());
-            if !data.is_empty() {
-                let limit = data.len() - 1;
-                assert!(matches!(decompress(&compressed, limit), Err(PsrpError::TooLarge { .. })));
+            let chunks = compress_chunks(&data);
+            assert!(decompress_chunks(&chunks, data.len()).unwrap() == data, "{} bytes changed", data.len());
+            assert!(chunks.len() <= data.len() + data.len().div_ceil(BLOCK) * CHUNK_HEADER);
+            if let Some(limit) = data.len().checked_sub(1) {
+                assert!(matches!(decompress_chunks(&chunks, limit), Err(PsrpError::TooLarge { .. })));
             }
         }
         assert!(compress(&text).len() < text.len() / 20);
@@ -301,9 +358,25 @@ mod tests {
     fn malformed_data_is_refused() {
         let good = specified_alphabet();
         for length in 0..good.len() - 4 {
-            assert!(decompress(&good[..length], 100).is_err(), "{length} bytes were enough");
+            assert!(decompress(&good[..length], ALPHABET.len()).is_err(), "{length} bytes were enough");
         }
+        assert!(decompress(&good, 100).is_err(), "the data is shorter than declared");
         assert!(decompress(&[0; 300], 100).is_err(), "a table without codes was accepted");
         assert!(decompress(&[0x11; 300], 100).is_err(), "a table with too many codes was accepted");
+        let long = compress(&[b'x'; 500]);
+        assert!(decompress(&long, 400).is_err(), "a match behind the end was accepted");
+    }
+
+    #[test]
+    fn incomplete_chunks_are_refused() {
+        let chunks = compress_chunks(&"0123456789".repeat(10_000).into_bytes());
+        for length in [1, 3, 4, 200, chunks.len() - 1] {
+            assert!(decompress_chunks(&chunks[..length], 100_000).is_err(), "{length} bytes were enough");
+        }
+        // Each header declares 64 KiB; the limit is checked before the content.
+        let bomb = [0xFF, 0xFF, 0, 0, 0].repeat(1_000);
+        assert!(matches!(decompress_chunks(&bomb, 1 << 20), Err(PsrpError::TooLarge { .. })));
+        assert!(decompress_chunks(&bomb[..5], 1 << 20).is_err());
+        assert_eq!(decompress_chunks(&[], 0), Ok(Vec::new()));
     }
 }

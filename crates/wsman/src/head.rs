@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use xml::Writer;
 
-use crate::namespace::{A, ANONYMOUS, Declared, EVENTING, P, S, W, X};
-use crate::{Action, OptionSet, ResourceUri, SelectorSet, Uuid, duration};
+use crate::namespace::{A, ANONYMOUS, Declared, EVENTING, P, S, SHELL, W, X};
+use crate::{Action, Compression, OptionSet, ResourceUri, SelectorSet, Uuid, duration};
 
 /// Headers of a request that this protocol defines; `None` for a header that is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Head {
     pub subscription: Option<String>,
     /// `w:FragmentTransfer`: restricts the operation to a part of the instance.
     pub fragment: Option<FragmentTransfer>,
+    /// `rsp:CompressionType`: requested compression of a shell's streams.
+    pub compression: Compression,
 }
 
 /// `w:FragmentTransfer` (DSP0226 7.7).
@@ -80,6 +82,7 @@ impl Head {
             sequence_id: None,
             subscription: None,
             fragment: None,
+            compression: Compression::None,
         }
     }
 
@@ -156,6 +159,14 @@ impl Head {
         }
         self.selectors.write(writer);
         self.options.write(writer);
+        if self.compression == Compression::Xpress {
+            // A service without compression ignores the header, and its response tells.
+            writer
+                .start("rsp:CompressionType")
+                .namespace("rsp", SHELL)
+                .attribute("s:mustUnderstand", "false");
+            writer.text(Compression::XPRESS).end();
+        }
     }
 }
 

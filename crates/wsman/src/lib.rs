@@ -21,6 +21,7 @@
 
 mod action;
 mod association;
+mod compression;
 pub mod duration;
 mod endpoint_reference;
 pub mod enumeration;
@@ -41,6 +42,7 @@ mod uuid;
 
 pub use action::{Action, ShellVerb};
 pub use association::{AssociationFilter, AssociationResult};
+pub use compression::Compression;
 pub use endpoint_reference::{EndpointReference, write_resource_created};
 pub use fault::{Code, Detail, Fault, Origin, ProviderFault, Subcode, code};
 pub use head::{FragmentTransfer, Head};

@@ -17,7 +17,7 @@ use crate::fault::{Fault, Subcode, code};
 
 pub use command::{CommandLine, CommandListing, parse_command_response, write_command_response};
 pub use connection::{BufferMode, Disconnect, parse_reconnected};
-pub use create::{ConnectionState, IdleTimeout, OpenShell, ShellState, parse_created};
+pub use create::{ConnectionState, IdleTimeout, OpenShell, ShellState, parse_compression, parse_created};
 pub use runspace::{parse_connected, write_connect, write_creation, write_reconnect};
 pub use signal::{Signal, SignalCode};
 pub use stream::{

@@ -116,13 +116,25 @@ pub fn out_of_proc(data: &[u8]) {
 /// # Panics
 /// If one of these properties does not hold.
 pub fn xpress(data: &[u8]) {
-    if let Ok(plain) = compression::decompress(data, 100_000) {
+    if let Ok(plain) = compression::decompress_chunks(data, 100_000) {
         assert!(plain.len() <= 100_000, "the limit was exceeded");
-        let again = compression::decompress(&compression::compress(&plain), plain.len());
-        assert!(again == Ok(plain), "decompressed data changed");
+        chunks(&plain);
+    }
+    // The content of a chunk, with a length that its header declares.
+    if let Some((&[low, high], content)) = data.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_le_bytes([low, high])) + 1;
+        if let Ok(plain) = compression::decompress(content, length) {
+            assert_eq!(plain.len(), length, "another length than declared");
+        }
     }
     let again = compression::decompress(&compression::compress(data), data.len());
     assert!(again.as_deref() == Ok(data), "data changed");
+    chunks(data);
+}
+
+fn chunks(data: &[u8]) {
+    let again = compression::decompress_chunks(&compression::compress_chunks(data), data.len());
+    assert!(again.as_deref() == Ok(data), "data in chunks changed");
 }
 
 fn server() -> ServerPool {

@@ -8,6 +8,7 @@ from pypsrp.exceptions import WinRMError
 from pypsrp.host import PSHost, PSHostUserInterface
 from pypsrp.powershell import PowerShell, RunspacePool
 
+from compressing import CompressingWSMan
 from exchange import serve
 from pypsrp_login import connection, fault_code, wsman
 
@@ -91,6 +92,13 @@ def count_output(login, arguments):
     with wsman(login) as client, RunspacePool(client) as pool:
         output = invoke(pool, arguments["script"])["output"]
         return [len(output), sum(len(text) for text in output)]
+
+
+def compressed(login, arguments):
+    """Sends input to a script in a compressed pool, and returns its output and the numbers of compressed chunks."""
+    with CompressingWSMan(**connection(login), operation_timeout=20) as client, RunspacePool(client) as pool:
+        output = invoke(pool, arguments["script"], arguments["input"])["output"]
+        return {"output": output, "sent": client.sent, "received": client.received}
 
 
 def run_with_host(login, arguments):
@@ -247,6 +255,7 @@ serve(
             run_with_input,
             large_script,
             count_output,
+            compressed,
             run_with_host,
             run_at_once,
             many_pipelines,

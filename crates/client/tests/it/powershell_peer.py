@@ -11,12 +11,17 @@ It prints its port, and ends with its standard input. Scripts are words of a sma
   error         writes an error           prompt        the prompt of a console
 
 Hostile ones: `garbage` sends bytes that are no fragment, `gap` skips a fragment, `drop` closes the connection of the
-next Receive once, `silent` ends without a state, `vanish` deletes the shell.
+next Receive once, `silent` ends without a state, `vanish` deletes the shell, `bomb` sends a compressed piece that
+declares 100 MB.
+
+Streams are compressed for a client that asks for it, except at the endpoint Microsoft.PowerShell.Plain; `compressed`
+writes the number of compressed chunks that were received.
 """
 
 import base64
 import collections
 import http.server
+import pathlib
 import re
 import sys
 import threading
@@ -26,6 +31,9 @@ from xml.etree import ElementTree
 import psrpcore
 from psrpcore import types
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[4] / "tests/peers/python"))
+import xpress
+
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
 ADDRESSING = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 WSMAN = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"
@@ -34,6 +42,8 @@ TRANSFER = "http://schemas.xmlsoap.org/ws/2004/09/transfer"
 POWERSHELL = "http://schemas.microsoft.com/powershell"
 FAULT = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"
 TIMED_OUT, BAD_SHELL, BAD_RESOURCE, DISCONNECTED = 2150858793, 2150858843, 2150858752, 2150859230
+
+BOMB = b"\xff\xff\x00\x00\x00" * 1600
 
 shells = {}
 
@@ -55,6 +65,19 @@ class Shell:
         self.is_closed = False
         self.drops = 0
         self.key = None
+        self.is_compressed = False
+        self.compressed = 0
+
+    def unpack(self, text):
+        data = base64.b64decode(text)
+        if not self.is_compressed:
+            return data
+        data, count = xpress.decompress(data)
+        self.compressed += count
+        return data
+
+    def pack(self, data):
+        return base64.b64encode(xpress.compress(data) if self.is_compressed else data).decode()
 
     def receive(self, data, pipeline=None):
         stream = psrpcore.StreamType.default
@@ -132,6 +155,11 @@ class Shell:
             return
         elif word == "exit":
             pipeline.host_call(method.SetShouldExit, [number])
+        elif word == "compressed":
+            pipeline.write_output(self.compressed)
+        elif word == "bomb":
+            self.queues[pipeline.pipeline_id].append(BOMB)
+            return
         elif word == "print":
             pipeline.host_call(method.WriteLine2, ["printed"])
             pipeline.host_call(method.Write1, ["partly"])
@@ -175,6 +203,15 @@ class Shell:
         pipeline.complete()
         self.done.add(pipeline.pipeline_id)
 
+    def describe(self):
+        mode = "XpressCompression" if self.is_compressed else "NoCompression"
+        return (
+            f"<rsp:Shell><rsp:ShellId>{self.identifier}</rsp:ShellId><rsp:ResourceUri>{POWERSHELL}/"
+            f"Microsoft.PowerShell</rsp:ResourceUri><rsp:Owner>ann</rsp:Owner><rsp:CompressionMode>{mode}"
+            f"</rsp:CompressionMode><rsp:State>{'Connected' if self.is_connected else 'Disconnected'}</rsp:State>"
+            "</rsp:Shell>"
+        )
+
     def close(self):
         self.is_closed = True
         shells.pop(self.identifier, None)
@@ -199,11 +236,17 @@ def create(request):
     with shell.changed:
         shell.receive(base64.b64decode(named(body, "creationXml").text))
     shells[shell.identifier] = shell
+    choose_compression(shell, request, resource)
     return (
         f"<x:ResourceCreated><a:Address>http://localhost/wsman</a:Address><a:ReferenceParameters>"
         f"<w:ResourceURI>{resource}</w:ResourceURI><w:SelectorSet><w:Selector Name='ShellId'>{shell.identifier}"
-        f"</w:Selector></w:SelectorSet></a:ReferenceParameters></x:ResourceCreated>"
+        f"</w:Selector></w:SelectorSet></a:ReferenceParameters></x:ResourceCreated>{shell.describe()}"
     )
+
+
+def choose_compression(shell, request, resource):
+    wanted = named(request, "CompressionType")
+    shell.is_compressed = wanted is not None and wanted.text == "xpress" and not resource.endswith(".Plain")
 
 
 def command(shell, request):
@@ -219,7 +262,7 @@ def command(shell, request):
 def send(shell, request):
     stream = named(request, "Stream")
     assert stream.get("Name") in ("stdin", "pr"), stream.attrib
-    shell.receive(base64.b64decode(stream.text), pipeline_of(stream))
+    shell.receive(shell.unpack(stream.text), pipeline_of(stream))
     return "<rsp:SendResponse/>"
 
 
@@ -242,7 +285,8 @@ def receive(shell, request):
     attribute = f" CommandId='{str(target).upper()}'" if target else ""
     streams = ""
     while queue and len(streams) < 400_000:
-        data = base64.b64encode(queue.popleft()).decode()
+        data = queue.popleft()
+        data = base64.b64encode(data).decode() if data is BOMB else shell.pack(data)
         streams += f"<rsp:Stream Name='stdout'{attribute}>{data}</rsp:Stream>"
     state = ""
     if not queue and target in shell.done:
@@ -291,6 +335,7 @@ def connect(shell, request):
     data = base64.b64encode(b"".join(shell.queues[None])).decode()
     shell.queues[None].clear()
     shell.is_connected = True
+    choose_compression(shell, request, named(request, "ResourceURI").text)
     return (
         f"<rsp:ConnectResponse><rsp:InputStreams>stdin pr</rsp:InputStreams><connectResponseXml "
         f"xmlns='{POWERSHELL}'>{data}</connectResponseXml></rsp:ConnectResponse>"
@@ -298,12 +343,7 @@ def connect(shell, request):
 
 
 def enumerate_shells():
-    items = "".join(
-        f"<rsp:Shell><rsp:ShellId>{shell.identifier}</rsp:ShellId><rsp:ResourceUri>{POWERSHELL}/"
-        f"Microsoft.PowerShell</rsp:ResourceUri><rsp:Owner>ann</rsp:Owner><rsp:State>"
-        f"{'Connected' if shell.is_connected else 'Disconnected'}</rsp:State></rsp:Shell>"
-        for shell in shells.values()
-    )
+    items = "".join(shell.describe() for shell in shells.values())
     enumeration = "http://schemas.xmlsoap.org/ws/2004/09/enumeration"
     return (
         f"<n:EnumerateResponse xmlns:n='{enumeration}'><n:EnumerationContext/><w:Items>{items}</w:Items>"
@@ -333,6 +373,8 @@ def answer(request):
         if verb == "Delete":
             shell.close()
             return ""
+        if verb == "Get":
+            return shell.describe()
         return VERBS[verb](shell, request)
 
 

@@ -17,12 +17,15 @@ impl PowerShellPeer {
         let peers = std::env::var_os("TELARCH_PEERS").map_or_else(|| root.join(".peers"), PathBuf::from);
         let python = peers.join("bin/python");
         let has_module = Command::new(&python)
-            .args(["-B", "-E", "-s", "-c", "import psrpcore"])
+            .args(["-B", "-E", "-s", "-c", "import psrpcore, dissect.util"])
             .stderr(Stdio::null())
             .status()
             .is_ok_and(|status| status.success());
         if !has_module {
-            skips::skip!("{} lacks psrpcore; install the peers with: ./test --install", peers.display());
+            skips::skip!(
+                "{} lacks psrpcore or dissect.util; install the peers with: ./test --install",
+                peers.display()
+            );
             return None;
         }
         let mut process = Command::new(python)

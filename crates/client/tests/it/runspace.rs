@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use client::{
-    Credentials, Endpoint, Error, PipelineEvent, PipelineOutcome, PoolOptions, RunspacePool, Secret, Session,
-    Unencrypted,
+    Compression, Credentials, Endpoint, Error, PipelineEvent, PipelineOutcome, PoolOptions, RunspacePool,
+    Secret, Session, Unencrypted,
 };
 use psrp::clixml::Value;
 use psrp::{
@@ -211,6 +211,61 @@ async fn pools_are_disconnected_reconnected_and_connected_by_another_client() {
     assert_eq!(run(&pool, "objects 2").await.unwrap().events.len(), 2);
     pool.close().await.unwrap();
     assert!(session.connect_runspace_pool(id, PoolOptions::default()).await.is_err());
+}
+
+#[tokio::test]
+async fn streams_are_compressed_if_the_service_supports_it() {
+    let Some((_peer, session)) = start() else { return };
+    for (configuration, is_compressed) in
+        [("Microsoft.PowerShell", true), ("Microsoft.PowerShell.Plain", false)]
+    {
+        let options = PoolOptions {
+            configuration: configuration.to_owned(),
+            compression: Compression::Xpress,
+            ..PoolOptions::default()
+        };
+        let pool = session.runspace_pool(options.clone()).await.unwrap();
+        assert_eq!(run(&pool, "text 900000").await.unwrap().texts(), ["x".repeat(900_000)]);
+        let mut pipeline = pool.start(CreatePipeline::script("input").with_input()).await.unwrap();
+        let controls = pipeline.controls();
+        let line = "0123456789".repeat(20_000);
+        controls.send([Value::from(line.as_str()), Value::from("größer")]).await.unwrap();
+        controls.end_input().await.unwrap();
+        let mut lines = Vec::new();
+        while let Some(PipelineEvent::Output(value)) = pipeline.next().await.unwrap() {
+            lines.push(value.as_str().unwrap().to_owned());
+        }
+        assert_eq!(lines, [line.as_str(), "größer"], "{configuration}");
+        pipeline.finish().await.unwrap();
+        assert_eq!(compressed_chunks(&pool).await > 0, is_compressed, "{configuration}");
+        let id = pool.id();
+        pool.disconnect(None).await.unwrap();
+        pool.leave();
+        // Another client decides again.
+        for options in [options, PoolOptions::default()] {
+            let pool = session.connect_runspace_pool(id, options).await.unwrap();
+            assert_eq!(run(&pool, "text 90000").await.unwrap().texts(), ["x".repeat(90_000)]);
+            pool.disconnect(None).await.unwrap();
+            pool.leave();
+        }
+    }
+}
+
+/// Number of compressed chunks that the service has received.
+async fn compressed_chunks(pool: &RunspacePool) -> i32 {
+    let ran = run(pool, "compressed").await.unwrap();
+    let Some(PipelineEvent::Output(count)) = ran.events.first() else { panic!("{:?}", ran.events) };
+    count.as_i32().unwrap()
+}
+
+#[tokio::test]
+async fn compressed_output_is_bounded() {
+    let Some((_peer, session)) = start() else { return };
+    let options = PoolOptions { compression: Compression::Xpress, ..PoolOptions::default() };
+    let pool = session.runspace_pool(options).await.unwrap();
+    let error = run(&pool, "bomb").await.map(|ran| ran.events).unwrap_err();
+    assert!(error.to_string().contains("length of decompressed data"), "{error}");
+    assert!(matches!(run(&pool, "objects 1").await, Err(Error::PoolUnusable { .. })));
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ use crate::fault;
 pub(crate) struct Endpoint {
     /// Session configuration file; `None` for a session without restrictions.
     pub(crate) configuration: Option<PathBuf>,
+    /// Program of an endpoint for a version; `None` for the program of the settings.
+    version: Option<PathBuf>,
 }
 
 impl Endpoint {
@@ -24,20 +26,55 @@ impl Endpoint {
         let name = uri.below(namespace::POWERSHELL).map(|name| name.trim_start_matches('/'));
         let name = name.ok_or_else(|| fault::unknown_endpoint(uri))?;
         // A file of the same name restricts the default endpoints as well.
-        let configuration = config.powershell.configurations.path().and_then(|folder| find(folder, name));
+        let folder = config.powershell.configurations.path();
+        let version = Version::of_endpoint(name).and_then(|version| version.installed(Path::new(VERSIONS)));
+        let configuration = folder.and_then(|folder| {
+            // A restricted PowerShell.7 restricts its versions as well.
+            find(folder, name).or_else(|| version.as_ref().and_then(|_| find(folder, NEWEST)))
+        });
         let is_default = DEFAULTS.iter().any(|default| default.eq_ignore_ascii_case(name));
-        match configuration.is_some() || is_default {
-            true => Ok(Self { configuration }),
+        match configuration.is_some() || is_default || version.is_some() {
+            true => Ok(Self { configuration, version }),
             false => Err(fault::unknown_endpoint(uri)),
         }
     }
 
     /// Returns the program of the endpoint.
-    pub(crate) fn program(config: &Config, path: Option<&OsStr>) -> Result<PathBuf, PoolError> {
-        match config.powershell.program.path() {
+    pub(crate) fn program(&self, config: &Config, path: Option<&OsStr>) -> Result<PathBuf, PoolError> {
+        match self.version.as_deref().or(config.powershell.program.path()) {
             Some(program) => Ok(program.to_owned()),
             None => installed(path).ok_or(PoolError::NotInstalled),
         }
+    }
+}
+
+/// Version of PowerShell, or its beginning: two or three numbers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Version(Vec<u32>);
+
+impl Version {
+    /// Returns the version in the name of an endpoint such as `PowerShell.7.4`.
+    fn of_endpoint(name: &str) -> Option<Self> {
+        let (prefix, version) = name.split_at_checked(PREFIX.len())?;
+        prefix.eq_ignore_ascii_case(PREFIX).then(|| Self::parse(version)).flatten()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_number = |part: &str| part.len() <= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
+        let numbers = text.split('.').map(|part| part.parse().ok().filter(|_| is_number(part)));
+        let numbers: Vec<u32> = numbers.collect::<Option<_>>()?;
+        (2..=3).contains(&numbers.len()).then_some(Self(numbers))
+    }
+
+    /// Returns the newest program of this version in a folder whose folders are named after versions.
+    fn installed(&self, folder: &Path) -> Option<PathBuf> {
+        let entries = fs::read_dir(folder).ok()?.flatten().take(MAX_CONFIGURATIONS);
+        let versions = entries.filter_map(|entry| {
+            let version = Self::parse(entry.file_name().to_str()?)?;
+            let program = entry.path().join("pwsh");
+            (version.0.starts_with(&self.0) && is_executable(&program)).then_some((version, program))
+        });
+        versions.max().map(|(_, program)| program)
     }
 }
 
@@ -64,8 +101,14 @@ fn is_executable(program: &Path) -> bool {
 }
 
 /// Names of the endpoint that Windows clients use by default, and of the one that PowerShell 7 registers.
-const DEFAULTS: [&str; 2] = ["Microsoft.PowerShell", "PowerShell.7"];
-/// Maximum number of files in the folder of session configurations.
+const DEFAULTS: [&str; 2] = ["Microsoft.PowerShell", NEWEST];
+/// Name of the endpoint that PowerShell 7 registers.
+const NEWEST: &str = "PowerShell.7";
+/// Beginning of the names of endpoints for one version.
+const PREFIX: &str = "PowerShell.";
+/// Folder of Microsoft's archives, each in a folder named after its version.
+const VERSIONS: &str = "/opt/microsoft/powershell";
+/// Maximum number of entries of a folder that are read.
 const MAX_CONFIGURATIONS: usize = 1_000;
 /// Places of PowerShell outside of PATH: Microsoft's packages and the snap.
 const PLACES: [&str; 2] = ["/opt/microsoft/powershell/7/pwsh", "/snap/bin/pwsh"];
@@ -86,6 +129,37 @@ mod tests {
             let uri = ResourceUri::parse(&format!("{}/{name}", namespace::POWERSHELL));
             let is_found = uri.is_ok_and(|uri| Endpoint::of(&uri, &Config::default()).is_ok());
             assert_eq!(is_found, is_known, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_for_a_version_is_the_newest_program_of_this_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let installed = ["7.2.9", "7.4.6", "7.4.10", "7.10.1", "7-preview", "7", "7.5"];
+        for version in installed {
+            let pwsh = folder.path().join(version).join("pwsh");
+            fs::create_dir(pwsh.parent().unwrap()).unwrap();
+            fs::write(&pwsh, "").unwrap();
+            let mode = if version == "7.5" { 0o644 } else { 0o755 };
+            fs::set_permissions(&pwsh, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        for (name, version) in [
+            ("PowerShell.7.4", Some("7.4.10")),
+            ("powershell.7.4.6", Some("7.4.6")),
+            ("PowerShell.7.1", None),
+            ("PowerShell.7.10", Some("7.10.1")),
+            ("PowerShell.7.5", None),
+            ("PowerShell.7", None),
+            ("PowerShell.7.4.6.1", None),
+            ("PowerShell.7-preview", None),
+            ("PowerShell.7.4/../7", None),
+            ("PowerShell.+7.4", None),
+            ("Other.7.4", None),
+            ("P", None),
+        ] {
+            let found = Version::of_endpoint(name).and_then(|version| version.installed(folder.path()));
+            let expected = version.map(|version| folder.path().join(version).join("pwsh"));
+            assert_eq!(found, expected, "{name}");
         }
     }
 

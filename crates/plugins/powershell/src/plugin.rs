@@ -1,16 +1,17 @@
 //! Runspace pools as WS-Management resources (MS-PSRP 1.4 and MS-WSMV 3.1.4).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use locks::Mutex;
-use psrp::Guid;
+use psrp::{Guid, xpress};
 use service::{Answer, BoxFuture, Call, Plugin, Resource, ResourceKind};
 use shells::{Registry, RemoteShell, Shells, snapshot};
 use wsman::shell::{self as message, CommandState, Disconnect, OpenShell, Receive, Send, Signal, SignalCode};
 use wsman::{
-    Action, EndpointReference, Fault, OptionSet, ResourceUri, SelectorSet, ShellVerb, Uuid, namespace,
-    write_resource_created,
+    Action, Compression, EndpointReference, Fault, OptionSet, ResourceUri, SelectorSet, ShellVerb, Uuid,
+    namespace, write_resource_created,
 };
 
 use crate::endpoint::Endpoint;
@@ -94,7 +95,7 @@ impl PowerShellPlugin {
             creation.ok_or_else(|| fault::invalid_parameter("the element creationXml is missing; add it"))?;
         let opening = handshake::opening(&creation)?;
         let path = self.shells.environment().environment.iter().rfind(|(name, _)| name == "PATH");
-        let program = Endpoint::program(&call.config, path.map(|(_, value)| value.as_os_str()))?;
+        let program = endpoint.program(&call.config, path.map(|(_, value)| value.as_os_str()))?;
         let context = OpenContext {
             owner: call.caller.sid(),
             owner_name: &call.caller.identity().account().name,
@@ -102,6 +103,7 @@ impl PowerShellPlugin {
             resource: call.request.require_resource()?.as_str(),
             program,
             configuration: endpoint.configuration,
+            compression: head.compression,
             config: &call.config,
         };
         let mut open = OpenShell::parse(body)?;
@@ -206,7 +208,8 @@ async fn send(call: &Call, pool: &Arc<Pool>) -> Result<Answer, Fault> {
     for piece in send.streams {
         let stream = pool.input_stream(&piece.name)?;
         let target = pool.target(piece.command_id.as_deref())?;
-        pool.send(target, stream, piece.octets, acknowledgement_time(call)).await?;
+        let data = pool.decompress(piece.octets)?;
+        pool.send(target, stream, data, acknowledgement_time(call)).await?;
     }
     Ok(answer)
 }
@@ -231,7 +234,12 @@ async fn receive(call: &Call, pool: &Arc<Pool>) -> Result<Answer, Fault> {
         batch.is_host_call.then_some(CommandState::Pending)
     };
     let mut reply = call.reply();
-    let fragments = batch.pieces.iter().map(|piece| &*piece.bytes);
+    let pieces = batch.pieces.iter().map(|piece| &*piece.bytes);
+    let pieces: Vec<Cow<'_, [u8]>> = match pool.compression() {
+        Compression::None => pieces.map(Cow::Borrowed).collect(),
+        Compression::Xpress => pieces.map(|piece| Cow::Owned(xpress::compress_chunks(piece))).collect(),
+    };
+    let fragments = pieces.iter().map(|piece| &**piece);
     message::write_fragments(reply.body(), STDOUT, command_id, fragments, state);
     let pool = Arc::clone(pool);
     let delivered = move || {
@@ -313,7 +321,7 @@ fn connect(call: &Call, pool: &Arc<Pool>) -> Result<Answer, Fault> {
     }
     let text = body.children().find(|child| child.name() == "connectXml").map(|child| child.text());
     let text = text.ok_or_else(|| fault::invalid_parameter("the element connectXml is missing; add it"))?;
-    let response = pool.connect(&handshake::decode(&text, "connectXml")?)?;
+    let response = pool.connect(&handshake::decode(&text, "connectXml")?, call.request.head().compression)?;
     let state = pool.state();
     let writer = reply.body().start("rsp:ConnectResponse");
     writer.element("rsp:InputStreams", &state.input_streams);
@@ -375,7 +383,9 @@ impl Room {
 
     /// Takes the room of a fragment; returns `false` if it does not fit.
     fn take(&mut self, length: usize) -> bool {
-        let needed = length.div_ceil(3).saturating_mul(4).saturating_add(self.around);
+        // Compression makes a fragment shorter, except for the headers of its chunks.
+        let longest = length.saturating_add(length / 8_192).saturating_add(4);
+        let needed = longest.div_ceil(3).saturating_mul(4).saturating_add(self.around);
         match self.left.checked_sub(needed) {
             Some(left) => {
                 self.left = left;

@@ -9,12 +9,12 @@ use std::time::Duration;
 use config::Config;
 use locks::Mutex;
 use psrp::out_of_proc::{Control, Packet};
-use psrp::{Guid, Stream};
+use psrp::{Guid, Stream, xpress};
 use sddl::Sid;
 use service::BoxFuture;
 use shells::{Lifetime, MAX_TIME, MonitoredShell, Operation, RemoteShell, ShellProcesses, Shells};
 use wsman::shell::{BufferMode, CommandListing, ConnectionState, Disconnect, OpenShell, ShellState};
-use wsman::{Fault, duration};
+use wsman::{Compression, Fault, duration};
 
 use crate::error::PoolError;
 use crate::fault::MAX_PIPELINES;
@@ -45,6 +45,8 @@ pub(crate) struct Pool {
 struct Connection {
     is_disconnected: bool,
     buffer_mode: BufferMode,
+    /// Compression that the client has requested.
+    compression: Compression,
 }
 
 /// Owner, program and settings of a pool that is opened.
@@ -56,6 +58,7 @@ pub(crate) struct OpenContext<'a> {
     pub(crate) program: PathBuf,
     /// Session configuration file.
     pub(crate) configuration: Option<PathBuf>,
+    pub(crate) compression: Compression,
     pub(crate) config: &'a Config,
 }
 
@@ -105,7 +108,7 @@ impl Pool {
             processes,
             process,
             handshake: Mutex::default(),
-            connection: Mutex::default(),
+            connection: Mutex::new(Connection { compression: context.compression, ..Connection::default() }),
             runtime: tokio::runtime::Handle::current(),
         }))
     }
@@ -188,6 +191,19 @@ impl Pool {
         let pipelines = self.process.pipelines();
         let found = pipelines.into_iter().find(|(_, id, _)| id.eq_ignore_ascii_case(command));
         found.map(|(pipeline, ..)| pipeline).ok_or(PoolError::UnknownPipeline)
+    }
+
+    /// Returns input of the client without the compression of the connection.
+    pub(crate) fn decompress(&self, data: Vec<u8>) -> Result<Vec<u8>, PoolError> {
+        match self.compression() {
+            Compression::None => Ok(data),
+            Compression::Xpress => xpress::decompress_chunks(&data, LONGEST_INPUT).map_err(PoolError::Client),
+        }
+    }
+
+    /// Compression of input and output.
+    pub(crate) fn compression(&self) -> Compression {
+        self.connection.lock().compression
     }
 
     /// Starts a pipeline with its first fragments.
@@ -304,7 +320,7 @@ impl Pool {
     }
 
     /// Connects a new client with its messages, and returns the messages for it.
-    pub(crate) fn connect(&self, fragments: &[u8]) -> Result<Vec<u8>, PoolError> {
+    pub(crate) fn connect(&self, fragments: &[u8], compression: Compression) -> Result<Vec<u8>, PoolError> {
         if !self.connection.lock().is_disconnected {
             return Err(PoolError::InUse);
         }
@@ -312,6 +328,7 @@ impl Pool {
         let answer = self.handshake.lock().connect(self.pool, fragments)?;
         self.process.push_front(&answer.private_data, psrp::MessageType::ApplicationPrivateData);
         self.reconnect();
+        self.connection.lock().compression = compression;
         Ok(answer.response)
     }
 
@@ -379,6 +396,7 @@ impl RemoteShell for Pool {
                 is_disconnected: connection.is_disconnected,
                 buffer_mode: connection.buffer_mode,
                 max_idle_timeout: MAX_TIME,
+                compression: connection.compression,
             }),
             ..ShellState::default()
         }
@@ -422,6 +440,8 @@ fn names_or_default(names: &[String], default: &str) -> String {
     if names.is_empty() { default.to_owned() } else { names.join(" ") }
 }
 
+/// Maximum length of a decompressed piece of input in bytes; an envelope has 500 KiB.
+const LONGEST_INPUT: usize = 1 << 20;
 /// Maximum number of bytes of output that wait for the client.
 const CAPACITY: usize = 16 << 20;
 /// Time for each step of the end of a process: closing, the end of its input, SIGTERM.

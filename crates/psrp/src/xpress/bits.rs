@@ -64,11 +64,6 @@ impl<'a> BitReader<'a> {
         Ok(*byte)
     }
 
-    /// Returns whether all bytes were read and the held bits are zero.
-    pub(super) fn is_padding(&self) -> bool {
-        self.rest.is_empty() && self.held == 0
-    }
-
     /// Returns the bytes behind the words that were read.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest

@@ -125,6 +125,10 @@ fn dissect_reads_what_we_compress() {
         let plain = STANDARD.decode(peer.line()).unwrap();
         // dissect.util has no end symbol: it decodes the padding behind it as well.
         assert!(plain.starts_with(text.as_bytes()), "{} bytes changed", text.len());
+        let chunks = xpress::compress_chunks(text.as_bytes());
+        peer.write(&format!("chunks {}\n", STANDARD.encode(&chunks)));
+        let plain = STANDARD.decode(peer.line()).unwrap();
+        assert!(plain == text.as_bytes(), "chunks of {} bytes changed", text.len());
     }
     peer.end();
 }

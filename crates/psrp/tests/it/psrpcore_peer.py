@@ -10,6 +10,7 @@ import base64
 import datetime
 import decimal
 import re
+import struct
 import sys
 import uuid
 
@@ -268,7 +269,16 @@ def xpress():
     from dissect.util.compression import lzxpress_huffman
 
     for line in sys.stdin:
-        plain = lzxpress_huffman.decompress(base64.b64decode(line))
+        *kind, text = line.split()
+        data = base64.b64decode(text)
+        plain = b""
+        while kind and data:
+            # The lengths of a chunk, each less one; it is not compressed if they are equal.
+            length, compressed = (number + 1 for number in struct.unpack_from("<HH", data))
+            chunk, data = data[4 : 4 + compressed], data[4 + compressed :]
+            plain += chunk if length == compressed else lzxpress_huffman.decompress(chunk)[:length]
+        if not kind:
+            plain = lzxpress_huffman.decompress(data)
         print(base64.b64encode(plain).decode(), flush=True)
 
 

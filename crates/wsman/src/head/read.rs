@@ -6,7 +6,7 @@ use super::{FragmentTransfer, Head};
 use crate::fault::{Detail, Fault, Subcode, code};
 use crate::namespace::{ADDRESSING, ANONYMOUS, EVENTING, MICROSOFT, SHELL, SOAP, WSMAN, XML};
 use crate::option_set::is_true;
-use crate::{Action, OptionSet, ResourceUri, SelectorSet, duration};
+use crate::{Action, Compression, OptionSet, ResourceUri, SelectorSet, duration};
 
 /// Maximum length of a header that is only repeated or logged, in bytes.
 const LONGEST_TEXT: usize = 2_048;
@@ -67,14 +67,14 @@ impl Head {
             (MICROSOFT, "SessionId") => self.session_id = Some(short_text(element)?),
             (MICROSOFT, "OperationID") => self.operation_id = Some(short_text(element)?),
             (MICROSOFT, "SequenceId") => self.sequence_id = Some(short_text(element)?),
+            (SHELL, "CompressionType") => self.compression = compression(element)?,
             (EVENTING, "Identifier") => self.subscription = Some(short_text(element)?),
             (MICROSOFT, "ActivityId") => {
                 short_text(element)?;
             }
             // These headers are understood, but their specifications allow the service to ignore them.
             (MICROSOFT, "FunctionalOperation" | "Freshness")
-            | (WSMAN, "RequestEPR" | "RequestTotalItemsCountEstimate")
-            | (SHELL, "CompressionType") => {}
+            | (WSMAN, "RequestEPR" | "RequestTotalItemsCountEstimate") => {}
             _ => return Ok(false),
         }
         Ok(true)
@@ -210,4 +210,19 @@ fn fragment_transfer(element: Element<'_>) -> Result<FragmentTransfer, Fault> {
     }
     let dialect = element.attribute("", "Dialect").map(|dialect| dialect.trim().to_owned());
     Ok(FragmentTransfer { dialect, expression: bounded_text(element)? })
+}
+
+/// An unknown algorithm is ignored unless the client insists on it.
+fn compression(element: Element<'_>) -> Result<Compression, Fault> {
+    let name = short_text(element)?;
+    match name.eq_ignore_ascii_case(Compression::XPRESS) {
+        true => Ok(Compression::Xpress),
+        false if must_be_understood(element) => {
+            let known = Compression::XPRESS;
+            Err(invalid_header(format!(
+                "unsupported CompressionType {name}; send {known}, or omit the header"
+            )))
+        }
+        false => Ok(Compression::None),
+    }
 }

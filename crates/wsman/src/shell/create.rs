@@ -9,7 +9,7 @@ use super::connection::BufferMode;
 use super::{Redacted, VariableNames, identifier, named, named_text, require, schema_error, time};
 use crate::fault::Fault;
 use crate::namespace::SHELL;
-use crate::{EndpointReference, duration};
+use crate::{Compression, EndpointReference, duration};
 
 /// The `rsp:Shell` element of a Create request (MS-WSMV 2.2.4.37).
 ///
@@ -153,6 +153,8 @@ pub struct ConnectionState {
     pub buffer_mode: BufferMode,
     /// Maximum idle timeout that a client may request.
     pub max_idle_timeout: Duration,
+    /// Compression of the streams.
+    pub compression: Compression,
 }
 
 impl ShellState {
@@ -181,7 +183,7 @@ impl ShellState {
         if let Some(connection) = &self.connection {
             let state = if connection.is_disconnected { "Disconnected" } else { "Connected" };
             optional("rsp:MaxIdleTimeOut", Some(&duration::write(connection.max_idle_timeout)));
-            optional("rsp:CompressionMode", Some("NoCompression"));
+            optional("rsp:CompressionMode", Some(connection.compression.mode()));
             optional("rsp:BufferMode", Some(connection.buffer_mode.name()));
             optional("rsp:State", Some(state));
         }
@@ -224,6 +226,7 @@ impl ConnectionState {
             is_disconnected: named_text(element, "State")? == "Disconnected",
             buffer_mode: if is_drop { BufferMode::Drop } else { BufferMode::Block },
             max_idle_timeout: valid_duration(element, "MaxIdleTimeOut").unwrap_or_default(),
+            compression: compression_of(element),
         })
     }
 }
@@ -273,6 +276,16 @@ pub fn parse_created(body: Element<'_>) -> Option<String> {
     let selected = created.as_ref().and_then(|reference| reference.selectors.text("ShellId"));
     let selected = selected.map(str::to_owned);
     selected.or_else(|| named_text(named(body, "Shell")?, "ShellId")).filter(|id| !id.is_empty())
+}
+
+/// Returns the compression that the service has chosen, from the response to Create or Get.
+#[must_use]
+pub fn parse_compression(body: Element<'_>) -> Compression {
+    named(body, "Shell").map(compression_of).unwrap_or_default()
+}
+
+fn compression_of(shell: Element<'_>) -> Compression {
+    named_text(shell, "CompressionMode").map(|mode| Compression::of_mode(&mode)).unwrap_or_default()
 }
 
 fn text(element: Element<'_>, name: &str) -> String {

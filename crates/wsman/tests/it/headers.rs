@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use telarch_wsman::{
-    Action, Detail, Head, RejectedRequest, Request, ResourceUri, SelectorSet, SelectorValue, Subcode, code,
-    namespace,
+    Action, Compression, Detail, Head, RejectedRequest, Request, ResourceUri, SelectorSet, SelectorValue,
+    Subcode, code, namespace,
 };
 use xml::Bounds;
 
@@ -185,12 +185,25 @@ fn ignored_headers_may_be_mandatory() {
         "<p:ActivityId s:mustUnderstand='true'>uuid:1</p:ActivityId>",
         "<w:RequestEPR s:mustUnderstand='true'/>",
         "<w:RequestTotalItemsCountEstimate s:mustUnderstand='true'/>",
-        "<rsp:CompressionType s:mustUnderstand='true'>xpress</rsp:CompressionType>",
         "<a:From s:mustUnderstand='true'><a:Address>http://me/</a:Address></a:From>",
         "<a:RelatesTo s:mustUnderstand='true'>uuid:1</a:RelatesTo>",
     ] {
         assert_eq!(accepted(&format!("{USUAL}{known}")).head(), accepted(USUAL).head(), "{known}");
     }
+}
+
+#[test]
+fn an_unknown_compression_is_an_error_only_if_the_client_insists() {
+    let header = |must, name| {
+        format!("{USUAL}<rsp:CompressionType s:mustUnderstand='{must}'>{name}</rsp:CompressionType>")
+    };
+    assert_eq!(accepted(USUAL).head().compression, Compression::None);
+    for must in ["true", "false"] {
+        assert_eq!(accepted(&header(must, " xpress ")).head().compression, Compression::Xpress, "{must}");
+    }
+    assert_eq!(accepted(&header("false", "zip")).head().compression, Compression::None);
+    let refusal = (Subcode::InvalidMessageInformationHeader, None, 2_150_858_767);
+    refuses(&[("an unknown algorithm", header("true", "zip"), refusal)]);
 }
 
 #[test]

@@ -9,9 +9,9 @@ use telarch_wsman::shell::{
     SignalCode, StreamData, parse_command_response, parse_created, write_command_response,
 };
 use telarch_wsman::{
-    Action, AssociationFilter, AssociationResult, EndpointReference, FragmentTransfer, Head, OptionSet,
-    Reply, Request, ResourceUri, Response, Selector, SelectorSet, ShellVerb, Uuid, WsmanOption, identify,
-    namespace, write_resource_created,
+    Action, AssociationFilter, AssociationResult, Compression, EndpointReference, FragmentTransfer, Head,
+    OptionSet, Reply, Request, ResourceUri, Response, Selector, SelectorSet, ShellVerb, Uuid, WsmanOption,
+    identify, namespace, write_resource_created,
 };
 use xml::{Bounds, Document, Writer};
 
@@ -241,6 +241,7 @@ fn head(generator: &mut Generator) -> Head {
     head.operation_id = generator.maybe(Generator::label);
     head.sequence_id = generator.maybe(Generator::label);
     head.subscription = generator.maybe(Generator::label);
+    head.compression = compression(generator);
     head.fragment = generator.maybe(|generator| FragmentTransfer {
         dialect: generator.maybe(Generator::word),
         expression: generator.word(),
@@ -341,8 +342,13 @@ fn shell_state(generator: &mut Generator) -> ShellState {
             is_disconnected: generator.below(2) == 0,
             buffer_mode: if generator.below(2) == 0 { BufferMode::Block } else { BufferMode::Drop },
             max_idle_timeout: whole(generator.time()),
+            compression: compression(generator),
         }),
     }
+}
+
+fn compression(generator: &mut Generator) -> Compression {
+    if generator.below(2) == 0 { Compression::None } else { Compression::Xpress }
 }
 
 fn environment(generator: &mut Generator) -> Vec<(String, String)> {

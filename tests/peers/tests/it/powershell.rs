@@ -103,6 +103,17 @@ fn input_scripts_and_output_of_any_size_arrive() {
 }
 
 #[test]
+fn streams_are_compressed_for_a_client_that_asks_for_it() {
+    let endpoint = Endpoint::start();
+    let input = ["one", &"two ".repeat(30_000), &"größer ".repeat(9_000)];
+    let answer = endpoint.ask("compressed", json!({"script": "readinput", "input": input.as_slice()}));
+    let answer = answer.expect("not refused");
+    assert_eq!(answer["output"], json!(input));
+    let count = |name: &str| answer[name].as_u64().expect("a number");
+    assert!(count("sent") >= 3 && count("received") >= 3, "{} and {}", count("sent"), count("received"));
+}
+
+#[test]
 fn the_client_answers_host_calls() {
     let endpoint = Endpoint::start();
     let answer = endpoint.ask("run_with_host", json!({"script": "prompt:name; say:bye", "line": "ada"}));

@@ -64,7 +64,7 @@ pub(super) enum Progress {
 /// Applies a response to the pool. Messages of pipelines arrive with the Receive requests of these pipelines.
 pub(super) fn apply(shared: &Shared, received: Received) -> Result<Progress, Error> {
     for piece in received.streams.iter().filter(|piece| !piece.octets.is_empty()) {
-        let strays = shared.receive(&piece.octets)?;
+        let strays = shared.receive_piece(&piece.octets)?;
         if !strays.is_empty() {
             tracing::debug!(count = strays.len(), "Dropped messages of pipelines among those of their pool");
         }

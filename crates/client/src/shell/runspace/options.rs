@@ -5,7 +5,7 @@ use std::time::Duration;
 use psrp::clixml::Value;
 use psrp::{ClientOptions, HostInfo, PoolLimits, RunspaceCount};
 use wsman::shell::option;
-use wsman::{OptionSet, ResourceUri, WsmanOption, namespace};
+use wsman::{Compression, OptionSet, ResourceUri, WsmanOption, namespace};
 
 use crate::error::Error;
 use crate::shell::Profile;
@@ -29,6 +29,8 @@ pub struct PoolOptions {
     pub name: Option<String>,
     /// Time limit for opening the pool; the default is three minutes.
     pub open_timeout: Duration,
+    /// Compression of the transport, if the service supports it; the default is none.
+    pub compression: Compression,
     /// Limits of what the service sends.
     pub limits: PoolLimits,
 }
@@ -44,6 +46,7 @@ impl Default for PoolOptions {
             idle_timeout: None,
             name: None,
             open_timeout: Duration::from_secs(180),
+            compression: Compression::None,
             limits: PoolLimits::default(),
         }
     }

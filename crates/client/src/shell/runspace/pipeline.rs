@@ -143,7 +143,7 @@ impl Pipeline {
 
     fn take(&mut self, received: Received) -> Result<(), Error> {
         for piece in received.streams.iter().filter(|piece| !piece.octets.is_empty()) {
-            for Event { pipeline, body } in self.controls.shared.receive(&piece.octets)? {
+            for Event { pipeline, body } in self.controls.shared.receive_piece(&piece.octets)? {
                 if pipeline != Some(self.controls.id) {
                     tracing::debug!("Dropped a message of another pipeline");
                     continue;

@@ -13,10 +13,10 @@ use psrp::{
 };
 use tokio::time::timeout;
 use wsman::shell::{
-    Disconnect, OpenShell, ShellState, option, parse_connected, parse_created, write_connect, write_creation,
-    write_reconnect,
+    Disconnect, OpenShell, ShellState, option, parse_compression, parse_connected, parse_created,
+    write_connect, write_creation, write_reconnect,
 };
-use wsman::{Action, OptionSet, ResourceUri, SelectorSet, ShellVerb, namespace};
+use wsman::{Action, Compression, OptionSet, ResourceUri, SelectorSet, ShellVerb, namespace};
 
 use super::keeper::{self, Progress};
 use super::options::PoolOptions;
@@ -95,7 +95,7 @@ impl Session {
         let mut core = ClientPool::new(id, options.client());
         core.connect()?;
         let shared = self.shared(id, core, &options)?;
-        let connected = connect(&shared).await;
+        let connected = connect(&shared, options.compression).await;
         if let Err(error) = connected {
             // The pool belongs to another client.
             shared.release();
@@ -151,7 +151,8 @@ async fn create(session: &Session, shared: &Shared, options: &PoolOptions) -> Re
     };
     let fragments = shared.take(None, Stream::Default).unwrap_or_default();
     let locator = Locator::new(shared.channel.locator.resource.clone()).with_options(options.switches());
-    let head = session.head(Action::Create, &locator);
+    let mut head = session.head(Action::Create, &locator);
+    head.compression = options.compression;
     let timeouts = session.timeouts();
     let request = session.exchange(&head, Retry::Unsafe, &timeouts, |body| {
         open.write_with(body, |body| write_creation(body, &fragments));
@@ -167,7 +168,12 @@ async fn create(session: &Session, shared: &Shared, options: &PoolOptions) -> Re
         }
     };
     match answer.body().and_then(parse_created) {
-        Some(created) if created.eq_ignore_ascii_case(&id) => shared.flush().await,
+        Some(created) if created.eq_ignore_ascii_case(&id) => {
+            if options.compression != Compression::None {
+                shared.set_compression(answer.body().map(parse_compression).unwrap_or_default());
+            }
+            shared.flush().await
+        }
         _ => Err(session.missing("the identifier of the runspace pool", &answer)),
     }
 }
@@ -187,15 +193,17 @@ async fn wait_until_open(shared: &Shared) -> Result<(), Error> {
     Ok(())
 }
 
-async fn connect(shared: &Shared) -> Result<(), Error> {
+async fn connect(shared: &Shared, compression: Compression) -> Result<(), Error> {
     let fragments = shared.take(None, Stream::Default).unwrap_or_default();
-    let timeouts = shared.timeouts();
-    let request =
-        shared.channel.ask(ShellVerb::Connect, OptionSet::new(), Retry::Unsafe, &timeouts, |body| {
-            write_connect(body, None, Some(&fragments));
-        });
-    let answer = request.await?;
     let session = &shared.channel.session;
+    let mut head = session.head(Action::Shell(ShellVerb::Connect), &shared.channel.locator);
+    head.compression = compression;
+    let timeouts = shared.timeouts();
+    let request = session.exchange(&head, Retry::Unsafe, &timeouts, |body| {
+        write_connect(body, None, Some(&fragments));
+    });
+    let answer = request.await?;
+    shared.set_compression(chosen_compression(shared).await?);
     let Some(response) = answer.content_named("ConnectResponse") else {
         return Err(session.missing("a ConnectResponse", &answer));
     };
@@ -204,6 +212,21 @@ async fn connect(shared: &Shared) -> Result<(), Error> {
         shared.receive(&fragments)?;
     }
     wait_until_open(shared).await
+}
+
+/// Returns the compression of a pool that was connected to, which another client may have chosen. A service that does
+/// not describe its pools has none.
+async fn chosen_compression(shared: &Shared) -> Result<Compression, Error> {
+    let session = &shared.channel.session;
+    let head = session.head(Action::Get, &shared.channel.locator);
+    match session.exchange(&head, Retry::Safe, &shared.timeouts(), |_| {}).await {
+        Ok(answer) => Ok(answer.body().map(parse_compression).unwrap_or_default()),
+        Err(Error::Fault(fault)) => {
+            tracing::debug!(reason = fault.reason(), "The service does not describe the pool");
+            Ok(Compression::None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 impl RunspacePool {

@@ -8,13 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use locks::Mutex;
 use psrp::{
     Availability, Body, ClientPool, ErrorCategory, ErrorRecord, Event, Guid, HostCall, HostResponse,
-    PoolState, Stream,
+    PoolState, Stream, xpress,
 };
 use tokio::sync::{Mutex as Turn, Notify};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use wsman::shell::{CommandLine, StreamData, option, parse_command_response, stream_capacity};
-use wsman::{OptionSet, ShellVerb};
+use wsman::{Compression, OptionSet, ShellVerb};
 
 use crate::error::{Error, Waiting};
 use crate::session::Retry;
@@ -42,6 +42,8 @@ pub(super) struct Shared {
     /// Messages to the pool are sent one after the other.
     turn: Turn<()>,
     is_released: Mutex<bool>,
+    /// Compression that the service has chosen.
+    compression: Mutex<Compression>,
 }
 
 impl Shared {
@@ -57,6 +59,7 @@ impl Shared {
             keeper: Mutex::default(),
             turn: Turn::default(),
             is_released: Mutex::new(false),
+            compression: Mutex::default(),
         }
     }
 
@@ -99,6 +102,20 @@ impl Shared {
             PoolState::Disconnected => Some(unusable("it is disconnected; reconnect it first")),
             _ => None,
         }
+    }
+
+    /// Sets the compression that the service has chosen.
+    pub(super) fn set_compression(&self, compression: Compression) {
+        *self.compression.lock() = compression;
+    }
+
+    /// Reads a piece of a stream of the service and returns the messages for pipelines.
+    pub(super) fn receive_piece(&self, piece: &[u8]) -> Result<Vec<Event>, Error> {
+        if *self.compression.lock() == Compression::None {
+            return self.receive(piece);
+        }
+        let fragments = xpress::decompress_chunks(piece, LONGEST_PIECE);
+        self.receive(&fragments.inspect_err(|error| self.fail(error.to_string()))?)
     }
 
     /// Reads fragments of the service and returns the messages for pipelines.
@@ -201,7 +218,11 @@ impl Shared {
             Stream::Default => "stdin",
             Stream::PromptResponse => "pr",
         };
-        while let Some(fragments) = self.take(pipeline, stream) {
+        let compression = *self.compression.lock();
+        while let Some(mut fragments) = self.take(pipeline, stream) {
+            if compression == Compression::Xpress {
+                fragments = xpress::compress_chunks(&fragments);
+            }
             channel.send(StreamData { name, octets: &fragments }, End::Open, &timeouts).await?;
         }
         Ok(())
@@ -268,6 +289,8 @@ fn unusable(reason: &str) -> Error {
 
 /// Number of the category "not implemented" (MS-PSRP 2.2.3.9).
 const NOT_IMPLEMENTED: i32 = 11;
+/// Maximum length of a decompressed piece of a stream in bytes.
+const LONGEST_PIECE: usize = 4 << 20;
 /// Longest wait for the answer to a request about runspaces or keys.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Envelope size that services with version 2.2 and later accept, in bytes.
