@@ -44,7 +44,7 @@ fn a_query_is_completed_run_and_corrected() {
 #[test]
 fn a_method_needs_the_password_and_is_audited() {
     let Some(machine) = Machine::start() else { return };
-    let page = machine.signed_in(ADMINISTRATOR, "/wmi/root%2Fcimv2/StdRegProv");
+    let page = machine.signed_in(ADMINISTRATOR, "/wmi/root%2Fdefault/StdRegProv");
     page.click_button("Call EnumKey");
     page.fill("hDefKey", "2147483650");
     page.fill("sSubKeyName", "SOFTWARE");
