@@ -4,7 +4,9 @@ import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { abortReads, currentSession, get, rememberSession, send } from "./api.js";
 import { confirm } from "./changes.js";
+import { Collector, Event, Events } from "./events.js";
 import { Feature } from "./feature.js";
+import { Hardware } from "./hardware.js";
 import { Overview } from "./overview.js";
 import { Audit, Keys, Service, Sessions, Users } from "./people.js";
 import { Heading, Link, Problem, Waiting, go, html, leave, useData } from "./router.js";
@@ -12,6 +14,8 @@ import { SignIn } from "./sign-in.js";
 import { NewSite, Site, Sites } from "./sites.js";
 import { actions, dialog, hasRole, leaving, menuOpen, notice, path, session, writes } from "./state.js";
 import { Commit, History, Logs, WebServer } from "./web.js";
+import { Class, Classes, Instance, Instances, Namespaces, Query } from "./wmi.js";
+import { WsMan } from "./wsman.js";
 
 /** Pages: pattern of the path, and component. Groups of the pattern are its arguments. */
 const pages = [
@@ -24,6 +28,17 @@ const pages = [
   [/^\/web\/history$/, () => html`<${History} />`],
   [/^\/web\/history\/(\d+)$/, (number) => html`<${Commit} key=${number} number=${number} />`],
   [/^\/web\/logs$/, () => html`<${Logs} />`],
+  [/^\/wmi$/, () => html`<${Namespaces} />`],
+  [/^\/wmi\/query$/, () => html`<${Query} />`],
+  [/^\/wmi\/([^/]+)$/, (namespace) => html`<${Classes} key=${namespace} namespace=${namespace} />`],
+  [/^\/wmi\/([^/]+)\/instance\/([^/]+)$/, (namespace, object) => html`<${Instance} key=${namespace + object} namespace=${namespace} object=${object} />`],
+  [/^\/wmi\/([^/]+)\/([^/]+)$/, (namespace, name) => html`<${Class} key=${namespace + name} namespace=${namespace} name=${name} />`],
+  [/^\/wmi\/([^/]+)\/([^/]+)\/instances$/, (namespace, name) => html`<${Instances} key=${namespace + name} namespace=${namespace} name=${name} />`],
+  [/^\/events$/, () => html`<${Events} />`],
+  [/^\/events\/collector$/, () => html`<${Collector} />`],
+  [/^\/events\/([^/]+)\/(\d+)$/, (channel, record) => html`<${Event} key=${channel + record} channel=${channel} record=${record} />`],
+  [/^\/wsman$/, () => html`<${WsMan} />`],
+  [/^\/hardware$/, () => html`<${Hardware} />`],
   [/^\/management\/service$/, () => html`<${Service} />`],
   [/^\/management\/users$/, () => html`<${Users} />`],
   [/^\/management\/keys$/, () => html`<${Keys} />`],
@@ -42,7 +57,8 @@ function Page() {
 /** Returns the value of `aria-current` for a link: the page itself, or a site with one of its features. */
 function currentness(to) {
   if (path.value === to) return "page";
-  return to.startsWith("/web/sites/") && path.value.startsWith(`${to}/`) ? "true" : undefined;
+  if (to === "/wmi/query" || path.value === "/wmi/query") return undefined;
+  return ["/web/sites/", "/wmi", "/events"].some((start) => to.startsWith(start)) && path.value.startsWith(`${to}/`) ? "true" : undefined;
 }
 
 /** Tree of pages at the left. Arrow keys move the focus. */
@@ -65,6 +81,7 @@ function Tree() {
       ${entry("/web/sites", "Sites", 2)}
       ${(sites.data?.value.sites ?? []).slice(0, 200).map((site) => entry(`/web/sites/${encodeURIComponent(site.id)}`, site.names[0] ?? site.id, 3))}
       ${hasRole("viewer") && [entry("/web/history", "History", 2), entry("/web/logs", "Logs", 2)]}
+      ${hasRole("viewer") && [entry("/wmi", "WMI", 1), entry("/wmi/query", "Query", 2), entry("/events", "Events", 1), entry("/wsman", "WS-Management", 1), entry("/hardware", "Hardware", 1)]}
       ${hasRole("administrator") && [
         html`<li class="group">Management</li>`,
         entry("/management/service", "Management Service", 1),

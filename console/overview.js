@@ -1,8 +1,7 @@
 // Overview of the machine.
 import { useEffect, useState } from "preact/hooks";
-import { get } from "./api.js";
+import { get, send } from "./api.js";
 import { Heading, Link, Problem, Table, Waiting, bytes, html, time, useData } from "./router.js";
-import { notice } from "./state.js";
 
 /** A line chart of numbers from 0 to `most`, with its last value in words. */
 function Chart({ label, values, most, text }) {
@@ -22,33 +21,85 @@ function duration(seconds) {
   return days ? `${days} d ${hours} h` : `${hours} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
-/** Samples of the load, extended every two seconds. */
+/** Samples of the load as the server sends them, and whether they arrive. */
 function useSamples() {
   const [samples, setSamples] = useState([]);
+  const [isLive, setLive] = useState(false);
   useEffect(() => {
-    let last = 0;
-    const read = async () => {
-      if (document.hidden) return;
-      try {
-        const { value } = await get("/machine/metrics", { since: last });
-        last = value.samples.at(-1)?.time ?? last;
-        setSamples((old) => [...old, ...value.samples].slice(-300));
-      } catch (failure) {
-        notice.value = { kind: "error", text: failure.message };
-      }
-    };
-    read();
-    const timer = setInterval(read, 2000);
-    return () => clearInterval(timer);
+    const source = new EventSource("/api/v1/machine/metrics?follow=true");
+    source.onopen = () => setLive(true);
+    source.onmessage = (event) => setSamples((old) => {
+      const added = JSON.parse(event.data).filter((sample) => sample.time > (old.at(-1)?.time ?? 0));
+      return [...old, ...added].slice(-300);
+    });
+    // The browser connects again by itself.
+    source.onerror = () => setLive(false);
+    return () => source.close();
   }, []);
-  return samples;
+  return { samples, isLive };
+}
+
+/** Runs a query of the machine's WMI; null if it fails, for a part of the page that is not essential. */
+const rowsOf = (query, namespace = "root/cimv2") => send("POST", "/wmi/query", { body: { namespace, query, limit: 500 } }).then(({ value }) => value.rows).catch(() => null);
+
+/** Services: their number by state, and those that failed. */
+function Services() {
+  const { data } = useData(() => rowsOf("SELECT Name, DisplayName, State, StartMode, Status, ExitCode FROM Win32_Service"), [], 30000);
+  const [filter, setFilter] = useState("");
+  const [isAll, setAll] = useState(false);
+  if (!data) return html`<h2>Services</h2><p class="quiet">${data === undefined ? "Reading the services…" : "The services of this machine cannot be read."}</p>`;
+  const services = data.map((row) => row.values);
+  const text = filter.toLowerCase();
+  const isBad = (service) => service.Status && service.Status !== "OK" && service.Status !== "Unknown";
+  const found = services.filter((service) => `${service.Name} ${service.DisplayName}`.toLowerCase().includes(text));
+  const sorted = [...found].sort((one, other) => isBad(other) - isBad(one) || (other.State === "Running") - (one.State === "Running") || one.Name.localeCompare(other.Name));
+  const running = services.filter((service) => service.State === "Running").length;
+  return html`<h2>Services</h2>
+    <p class="quiet">${running} of ${services.length} running${services.some(isBad) ? `, ${services.filter(isBad).length} with problems` : ""}</p>
+    ${services.length > 0 && html`<label>Filter<input type="search" value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>`}
+    <${Table} caption="Services" rows=${isAll ? sorted : sorted.slice(0, 10)} empty="There is no such service." columns=${[
+      ["Service", (service) => html`<${Link} to=${`/wmi/root%2Fcimv2/instance/${encodeURIComponent(`Win32_Service.Name="${service.Name.replace(/[\\"]/g, "\\$&")}"`)}`}>${service.Name}<//>`],
+      ["Description", (service) => service.DisplayName],
+      ["State", (service) => html`<span class=${`badge ${isBad(service) ? "error" : service.State === "Running" ? "ok" : ""}`}>${service.State}${isBad(service) ? `, ${service.Status}` : ""}</span>`],
+      ["Start", (service) => service.StartMode],
+    ]} />
+    ${!isAll && sorted.length > 10 && html`<p><button onClick=${() => setAll(true)}>Show all ${sorted.length}</button></p>`}`;
+}
+
+/** Network adapters with their addresses. */
+function Network() {
+  const { data } = useData(() => rowsOf("SELECT Index, Description, IPAddress, MACAddress, DefaultIPGateway, DHCPEnabled FROM Win32_NetworkAdapterConfiguration WHERE IPEnabled = TRUE"), [], 60000);
+  if (!data?.length) return null;
+  return html`<h2>Network</h2>
+    <${Table} caption="Network" rows=${data.map((row) => row.values)} columns=${[
+      ["Adapter", (adapter) => adapter.Description],
+      ["Addresses", (adapter) => (adapter.IPAddress ?? []).join(", ")],
+      ["Gateway", (adapter) => (adapter.DefaultIPGateway ?? []).join(", ")],
+      ["MAC address", (adapter) => html`<code>${adapter.MACAddress}</code>`],
+      ["DHCP", (adapter) => (adapter.DHCPEnabled ? "yes" : "no")],
+    ]} />`;
+}
+
+/** Days until certificates of the web server expire, the nearest first. */
+function Certificates() {
+  const { data } = useData(() => get("/web/certificates").catch(() => null));
+  const list = (data?.value.certificates ?? []).filter((one) => one.content?.Ok?.not_after);
+  if (!list.length) return null;
+  const days = (one) => Math.floor((one.content.Ok.not_after * 1000 - Date.now()) / 86400000);
+  const sorted = [...list].sort((one, other) => days(one) - days(other)).slice(0, 5);
+  return html`<h2>Certificates of the web server</h2>
+    <${Table} caption="Certificates of the web server" rows=${sorted} columns=${[
+      ["File", (one) => html`<code>${one.path}</code>`],
+      ["Expires", (one) => time(one.content.Ok.not_after)],
+      ["State", (one) => html`<span class=${`badge ${days(one) < 30 ? "error" : "ok"}`}>${days(one) < 0 ? "expired" : `${days(one)} days left`}</span>`],
+    ]} />`;
 }
 
 export function Overview() {
   const machine = useData(() => get("/machine"), [], 30000);
   const web = useData(() => get("/web").catch((error) => ({ error })), [], 10000);
   const history = useData(() => get("/web/history", { limit: 5 }).catch(() => null));
-  const samples = useSamples();
+  const { samples, isLive } = useSamples();
   if (!machine.data) return html`<${Waiting} error=${machine.error} />`;
   const { host_name, system, kernel, uptime_seconds, processors, load, memory_total, disks } = machine.data.value;
   const last = samples.at(-1);
@@ -79,7 +130,10 @@ export function Overview() {
       ["Free", (disk) => bytes(disk.free), true],
       ["Used", (disk) => html`<meter min="0" max="1" high="0.9" value=${disk.size ? 1 - disk.free / disk.size : 0} aria-label=${`Used on ${disk.path}`}></meter>`],
     ]} />
-    <p class="quiet">Load average: ${load.map((number) => number.toFixed(2)).join(", ")}</p>
+    <p class="quiet">Load average: ${load.map((number) => number.toFixed(2)).join(", ")}. ${isLive ? "Live data." : "Not connected to live data; trying again."}</p>
+    <${Services} />
+    <${Network} />
+    <${Certificates} />
     ${history.data && html`<h2>Recent changes</h2>
       <${Table} caption="Recent changes" rows=${history.data.value.commits} columns=${[
         ["Commit", (commit) => html`<${Link} to=${`/web/history/${commit.number}`}>${commit.number}<//>`],

@@ -1,48 +1,10 @@
 // The management service itself: settings, users, API keys, sessions and audit.
 import { useEffect, useState } from "preact/hooks";
-import { get, send } from "./api.js";
+import { get } from "./api.js";
 import { confirm } from "./changes.js";
+import { change } from "./elevation.js";
 import { Heading, Problem, Table, Waiting, html, time, useData } from "./router.js";
 import { actions, dialog, notice, session } from "./state.js";
-
-/** Sends a change; asks for the password first if the server requires it. */
-async function change(method, resource, options) {
-  try {
-    return await send(method, resource, options);
-  } catch (failure) {
-    if (failure.problem?.type !== "urn:telarch:problem:elevation-required") throw failure;
-    await new Promise((resolve, reject) => {
-      dialog.value = html`<${Elevate} resolve=${resolve} reject=${() => reject(failure)} />`;
-    });
-    return send(method, resource, options);
-  }
-}
-
-function Elevate({ resolve, reject }) {
-  const [error, setError] = useState(null);
-  const submit = async (event) => {
-    event.preventDefault();
-    try {
-      const body = { password: new FormData(event.target).get("password") };
-      session.value = (await send("POST", "/session/elevate", { body })).value;
-      dialog.value = null;
-      resolve();
-    } catch (failure) {
-      setError(failure);
-    }
-  };
-  const cancel = () => {
-    dialog.value = null;
-    reject();
-  };
-  return html`<form onSubmit=${submit}>
-    <h2 id="dialog-title">Repeat your password</h2>
-    <p>Changes of users, keys and permissions need it every five minutes.</p>
-    <label>Password<input name="password" type="password" autocomplete="current-password" required autofocus /></label>
-    <${Problem} error=${error} />
-    <p class="buttons"><button class="primary">Continue</button> <button type="button" onClick=${cancel}>Cancel</button></p>
-  </form>`;
-}
 
 /** A dialog with a form; `run` receives its data. */
 function ask(title, fields, label, run) {

@@ -7,6 +7,7 @@
 //! | [`audit`] | the audit log |
 //! | [`channel`] | channels, and the logs of Windows as aliases of them |
 //! | [`local`] | all local logs as events |
+//! | [`NewestFirst`] | all local logs in reverse order |
 //! | [`Selection`] | events that a query selects |
 //!
 //! An event has a number that increases in its channel and stays the same each time it is read, also after the
@@ -23,8 +24,10 @@ pub mod export;
 pub mod journal;
 pub mod local;
 mod name_guid;
+mod newest;
 mod selection;
 
 pub use error::LogError;
 pub use event::{EventOptions, LocalEvent};
+pub use newest::NewestFirst;
 pub use selection::Selection;

@@ -22,6 +22,12 @@ impl Directory {
         Self { settings: settings.into(), state: state.into() }
     }
 
+    /// Directory of everything that the service writes by itself.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// Path of the settings file.
     #[must_use]
     pub fn settings_file(&self) -> PathBuf {

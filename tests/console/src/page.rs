@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::browser::Theme;
@@ -219,6 +221,17 @@ impl Page {
         self.call("Input.dispatchKeyEvent", &event);
         event["type"] = json!("keyUp");
         self.call("Input.dispatchKeyEvent", &event);
+    }
+
+    /// Returns the whole page as PNG.
+    ///
+    /// # Panics
+    /// If the browser refuses.
+    #[must_use]
+    pub fn screenshot(&self) -> Vec<u8> {
+        let parameters = json!({ "format": "png", "captureBeyondViewport": true });
+        let result = self.call("Page.captureScreenshot", &parameters);
+        STANDARD.decode(result["data"].as_str().expect("an image")).expect("base64")
     }
 
     /// Returns the errors since the last call: exceptions, messages of the console, violations of the content security

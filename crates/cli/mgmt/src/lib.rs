@@ -1,6 +1,7 @@
 //! `telarch mgmt`: the Web Management Service, its settings, address rules and manager users. `telarch web`: the web
 //! server of this machine, without the service.
 
+mod local_wmi;
 mod locations;
 mod restrictions;
 mod serve;

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use auth::Secret;
 use cli_command::paths::IfMissing;
 use cli_command::{Arguments, Failure};
+use eventlog::local::LogPaths;
 use files::{Attributes, replace};
 use management::{BindAddress, Directory, Settings};
 use management_web::{Certificate, Console, ConsoleParts, serve};
@@ -18,8 +19,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use webserver::{Nginx, NginxOptions, WebServer};
 
+use crate::local_wmi::{AddedClasses, MachineWmi};
 use crate::locations::{directory, failed};
-use crate::{ACCOUNTS, EPHEMERAL, LISTEN, NGINX, READY};
+use crate::{ACCOUNTS, DIRECTORY, EPHEMERAL, LISTEN, NGINX, READY};
 
 /// Runs the service until a signal ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
@@ -66,10 +68,15 @@ async fn run_until_signal(
     }
     let certificate = Certificate::load_or_create(&directory.certificate(), &names, SystemTime::now());
     let certificate = certificate.map_err(failed)?;
+    let added = if arguments.is_given(&EPHEMERAL) { AddedClasses::None } else { AddedClasses::OfService };
+    let wmi = MachineWmi::open(directory.state(), added)?;
     let console = Console::open(ConsoleParts {
         directory: directory.clone(),
         settings,
         web: web_server(arguments, directory)?,
+        wmi: Some(Arc::new(wmi)),
+        wsman: wsman_paths(arguments),
+        logs: log_paths(),
         host_names: names,
         fingerprint: certificate.fingerprint().to_owned(),
     });
@@ -107,6 +114,22 @@ async fn run_until_signal(
     serve(listener, &certificate, console, end)
         .await
         .map_err(|error| failed(format!("the service failed: {error}")))
+}
+
+/// Returns the logs of this machine, or the journal that `TELARCH_JOURNAL` names.
+fn log_paths() -> LogPaths {
+    match std::env::var_os("TELARCH_JOURNAL") {
+        Some(journal) => LogPaths { journal: Some(journal.into()), audit: None },
+        None => LogPaths::of_this_machine(),
+    }
+}
+
+/// Returns the files of the WS-Management service: those of this user or machine, or those in the given directory.
+fn wsman_paths(arguments: &Arguments) -> Option<config::Paths> {
+    match arguments.path(&DIRECTORY) {
+        Some(directory) => Some(config::Paths::new(&directory.join("config.toml"), &directory)),
+        None => config::Paths::of_this_process(),
+    }
 }
 
 /// Returns the web server to manage.

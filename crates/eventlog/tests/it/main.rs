@@ -11,6 +11,8 @@ use std::process::Command;
 
 use telarch_eventlog::export::{ExportedEntry, read_entry};
 use telarch_eventlog::journal::{Entry, ExportedJournal, Journal, JournalFile, RecordNumber, Sequences};
+use telarch_eventlog::local::LogPaths;
+use telarch_eventlog::{EventOptions, NewestFirst};
 
 use crate::journals::{export_text, remote};
 
@@ -93,6 +95,42 @@ fn a_position_survives_rotation_and_new_sequences() {
     assert_eq!(again.next_entry().unwrap(), second[30]);
     again.seek_end();
     assert!(again.next_entry().is_none());
+}
+
+#[test]
+fn the_newest_events_are_first_and_a_position_continues_before_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("system.journal");
+    if !remote(&path, &export_text(1..101), &[]) {
+        return skips::skip!("there is no systemd-journal-remote");
+    }
+    let paths = LogPaths { journal: Some(folder.path().to_owned()), audit: None };
+    let open = || NewestFirst::open(&paths, EventOptions::default()).unwrap();
+    let mut logs = open();
+    let first: Vec<u64> = (0..40).map(|_| logs.next_event().unwrap().unwrap().record_id).collect();
+    assert!(first.windows(2).all(|pair| pair[0] > pair[1]), "{first:?}");
+    let mut again = open();
+    again.seek_before(logs.positions());
+    let rest: Vec<u64> =
+        std::iter::from_fn(|| again.next_event().unwrap()).map(|event| event.record_id).collect();
+    assert_eq!((rest.len(), rest[0]), (60, first[39] - 1));
+}
+
+#[test]
+fn audit_events_are_returned_in_reverse_from_windows_of_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    // Events with pauses of seconds and of days.
+    let times: Vec<u64> = (0..30_u64).map(|at| 1_700_000_000 + at * 7 + at / 10 * 400_000).collect();
+    let lines = times.iter().zip(1..).map(|(time, serial)| {
+        format!("type=USER_LOGIN msg=audit({time}.000:{serial}): pid={serial} uid=0 res=success\n")
+    });
+    fs::write(&path, lines.collect::<String>()).unwrap();
+    let paths = LogPaths { journal: None, audit: Some(path) };
+    let mut logs = NewestFirst::open(&paths, EventOptions::default()).unwrap();
+    let found: Vec<u64> =
+        std::iter::from_fn(|| logs.next_event().unwrap()).map(|event| event.time / 1_000_000).collect();
+    assert_eq!(found, times.into_iter().rev().collect::<Vec<_>>());
 }
 
 #[test]

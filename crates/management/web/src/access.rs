@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::caller::{Caller, Credential};
 use crate::console::Console;
 use crate::problem::Problem;
+use crate::routes::Route;
 
 /// Rights that a route requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,16 +146,14 @@ fn cross_site(detail: &str) -> Result<(), Problem> {
 }
 
 /// Refuses a caller without the rights of a route.
-pub(crate) fn require_rights(
-    requirement: Requirement,
-    caller: Option<&Caller>,
-    call: &Call,
-) -> Result<(), Problem> {
+pub(crate) fn require_rights(route: &Route, caller: Option<&Caller>, call: &Call) -> Result<(), Problem> {
+    let requirement = route.requirement;
     if requirement == Requirement::Public {
         return Ok(());
     }
     let caller = caller.ok_or_else(Problem::sign_in_required)?;
     if call.is_unsafe()
+        && !route.only_reads
         && let Credential::Key { is_read_only: true, .. } = caller.credential
     {
         return Err(Problem::forbidden("the API key can only read"));

@@ -31,11 +31,14 @@ pub static CONSOLE: &[Asset] = console_files![
     "api.js",
     "app.js",
     "changes.js",
+    "elevation.js",
+    "events.js",
     "favicon.svg",
     "feature-fields.js",
     "feature.js",
     "fields.js",
     "form.js",
+    "hardware.js",
     "index.html",
     "overview.js",
     "people.js",
@@ -51,6 +54,8 @@ pub static CONSOLE: &[Asset] = console_files![
     "vendor/signals-2.11.4/signals.mjs",
     "vendor/signals-core-1.14.5/signals-core.mjs",
     "web.js",
+    "wmi.js",
+    "wsman.js",
 ];
 
 /// Returns a file of the console. Paths of pages return the start page, which shows them itself.
@@ -60,7 +65,8 @@ pub(crate) fn reply(call: &Call) -> Result<Reply, Problem> {
     }
     let path = call.path.strip_prefix('/').unwrap_or_default();
     // Names of sites may contain dots.
-    let is_page = ["", "web", "management"].contains(&path.split('/').next().unwrap_or_default());
+    let is_page = ["", "web", "wmi", "wsman", "events", "hardware", "management"]
+        .contains(&path.split('/').next().unwrap_or_default());
     let name = if is_page { "index.html" } else { path };
     let asset = CONSOLE.iter().find(|asset| asset.path == name).ok_or_else(|| Problem::not_found("page"))?;
     let tag = format!("\"{}\"", STANDARD.encode(Sha256::digest(asset.bytes)));

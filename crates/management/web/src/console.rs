@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use eventlog::local::LogPaths;
+use limits::KeyedLimit;
 use linux::Machine;
 use management::{
     ApiKeys, Audit, Delegation, Directory, ManagementError, Permissions, RequestLog, Sessions, Settings,
@@ -12,6 +14,7 @@ use webserver::WebServer;
 
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::wmi::{LocalWmi, Wmi};
 
 /// The service: everything that requests read and change.
 pub struct Console {
@@ -24,6 +27,11 @@ pub struct Console {
     pub(crate) audit: Audit,
     pub(crate) request_log: Option<RequestLog>,
     pub(crate) web: Option<Arc<dyn WebServer>>,
+    pub(crate) wmi: Wmi,
+    pub(crate) wsman: Option<config::Paths>,
+    pub(crate) logs: LogPaths,
+    /// Requests of each user that read logs.
+    pub(crate) log_readers: KeyedLimit<String>,
     pub(crate) machine: Machine,
     pub(crate) metrics: Metrics,
     /// Host names and addresses by which clients may address the service.
@@ -46,6 +54,12 @@ pub struct ConsoleParts {
     pub settings: Settings,
     /// The managed web server.
     pub web: Option<Arc<dyn WebServer>>,
+    /// WMI of this machine.
+    pub wmi: Option<Arc<dyn LocalWmi>>,
+    /// Files of the machine's WS-Management service.
+    pub wsman: Option<config::Paths>,
+    /// Local logs of this machine.
+    pub logs: LogPaths,
     /// Names and addresses of the certificate.
     pub host_names: Vec<String>,
     /// SHA-256 fingerprint of the certificate.
@@ -64,7 +78,7 @@ impl Console {
     /// # Errors
     /// [`ManagementError`] with the file and the reason.
     pub fn open(parts: ConsoleParts) -> Result<Self, ManagementError> {
-        let ConsoleParts { directory, settings, web, host_names, fingerprint } = parts;
+        let ConsoleParts { directory, settings, web, wmi, wsman, logs, host_names, fingerprint } = parts;
         let log_directory = settings.logging_directory.clone().unwrap_or_else(|| directory.request_log());
         Ok(Self {
             users: Users::open(directory.users())?,
@@ -75,6 +89,10 @@ impl Console {
             audit: Audit::open(directory.audit())?,
             request_log: settings.enable_logging.then(|| RequestLog::new(log_directory)),
             web,
+            wmi: Wmi::new(wmi),
+            wsman,
+            logs,
+            log_readers: KeyedLimit::new(),
             machine: Machine::this(),
             metrics: Metrics::default(),
             host_names,

@@ -49,7 +49,7 @@ impl Console {
         let caller = self.caller(call)?;
         admitted.clone_from(&caller);
         require_own_origin(call, caller.as_ref())?;
-        require_rights(route.requirement, caller.as_ref(), call)?;
+        require_rights(route, caller.as_ref(), call)?;
         (route.handler)(self, &Admitted { call, parts, caller })
     }
 
@@ -57,7 +57,8 @@ impl Console {
     fn record(&self, call: &Call, caller: Option<&Caller>, reply: &Reply) {
         let is_denied = matches!(reply.status, 401 | 403 | 421 | 429);
         let is_preview = call.parameter("dry_run").as_deref() == Some("true");
-        let is_change = call.is_unsafe() && !is_preview;
+        let only_reads = matches!(find(&call.method, &call.path), Found::Route(route, _) if route.only_reads);
+        let is_change = call.is_unsafe() && !is_preview && !only_reads;
         // Requests of browsers without a session are expected.
         let is_first_contact = reply.status == 401 && caller.is_none() && !call.is_unsafe();
         if is_first_contact || !(is_change || is_denied) {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::call::Admitted;
 use crate::console::Console;
-use crate::metrics::memory;
+use crate::metrics::{SampleStream, memory};
 use crate::problem::Problem;
-use crate::reply::Reply;
+use crate::reply::{Content, Reply};
 
 /// `GET /machine`
 pub(crate) fn overview(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
@@ -42,10 +42,17 @@ pub(crate) fn overview(console: &Console, _: &Admitted<'_>) -> Result<Reply, Pro
     })))
 }
 
-/// `GET /machine/metrics`
+/// `GET /machine/metrics`: samples, or with `follow` a stream of them.
 pub(crate) fn metrics(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let since = Timestamp::from_seconds(request.number("since", 0)?);
-    Ok(Reply::json(json!({ "interval_seconds": 1, "samples": console.metrics.since(since) })))
+    if request.call.parameter("follow").as_deref() != Some("true") {
+        return Ok(Reply::json(json!({ "interval_seconds": 1, "samples": console.metrics.since(since) })));
+    }
+    // A browser that connects again names the last event that it has received.
+    let last = request.call.header("last-event-id").and_then(|id| id.parse().ok());
+    let since = last.map_or(since, Timestamp::from_seconds);
+    let stream = SampleStream::new(console.metrics.clone(), since);
+    Ok(Reply::new(200, Content::Stream(Box::new(stream))))
 }
 
 fn system_name(console: &Console) -> Option<String> {

@@ -211,7 +211,7 @@ pub(crate) fn log_lines(console: &Console, request: &Admitted<'_>) -> Result<Rep
         return Ok(Reply::json(json!(first)));
     }
     let stream = LogStream::new(std::sync::Arc::clone(web), path, first);
-    Ok(Reply::new(200, Content::Log(Box::new(stream))))
+    Ok(Reply::new(200, Content::Stream(Box::new(stream))))
 }
 
 /// Returns the site of the path, if the caller may read it.

@@ -14,10 +14,14 @@ mod caller;
 mod certificate;
 mod console;
 mod dispatch;
+mod event_stream;
+mod handle_events;
 mod handle_machine;
 mod handle_management;
 mod handle_session;
 mod handle_web;
+mod handle_wmi;
+mod handle_wsman;
 mod log_stream;
 mod metrics;
 mod openapi;
@@ -28,6 +32,7 @@ mod routes;
 mod server;
 mod site_access;
 mod typed_body;
+mod wmi;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -40,3 +45,4 @@ pub use self::console::{Console, ConsoleParts};
 pub use self::openapi::description;
 pub use self::routes::{ROUTES, Route};
 pub use self::server::serve;
+pub use self::wmi::LocalWmi;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use webserver::{LogLines, LogPosition, LogStart, WebServer, WebServerError};
 
+use crate::event_stream::EventStream;
+
 /// A log file that is being followed.
 pub(crate) struct LogStream {
     web: Arc<dyn WebServer>,
@@ -25,12 +27,18 @@ impl LogStream {
         Self { web, path, position: first.position, first: Some(first) }
     }
 
-    /// Returns the new lines as one event per line, or an empty text. This blocks on the file.
-    pub(crate) fn next_events(&mut self) -> Result<String, WebServerError> {
-        let lines = match self.first.take() {
-            Some(lines) => lines,
-            None => self.web.read_log(&self.path, LogStart::After(self.position))?,
-        };
+    fn next_lines(&mut self) -> Result<LogLines, WebServerError> {
+        match self.first.take() {
+            Some(lines) => Ok(lines),
+            None => self.web.read_log(&self.path, LogStart::After(self.position)),
+        }
+    }
+}
+
+impl EventStream for LogStream {
+    /// Returns the new lines as one event per line.
+    fn next_events(&mut self) -> Result<String, String> {
+        let lines = self.next_lines().map_err(|error| error.to_string())?;
         self.position = lines.position;
         // Lines contain no line ends or other control characters.
         Ok(lines.lines.iter().map(|line| format!("data: {line}\n\n")).collect())

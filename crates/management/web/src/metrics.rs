@@ -1,15 +1,18 @@
 //! Load of the machine, sampled once per second and kept for ten minutes.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use linux::Machine;
 use locks::Mutex;
 use management::Timestamp;
 use serde_json::{Value, json};
 
+use crate::event_stream::EventStream;
+
 /// Samples of the last ten minutes.
-#[derive(Debug, Default)]
-pub(crate) struct Metrics(Mutex<Ring>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metrics(Arc<Mutex<Ring>>);
 
 #[derive(Debug, Default)]
 struct Ring {
@@ -83,6 +86,32 @@ impl Metrics {
     }
 }
 
+/// Samples as server-sent events.
+#[derive(Debug)]
+pub(crate) struct SampleStream {
+    metrics: Metrics,
+    /// Time of the last sample that was returned.
+    last: Timestamp,
+}
+
+impl SampleStream {
+    /// Begins with the samples after a time.
+    pub(crate) fn new(metrics: Metrics, since: Timestamp) -> Self {
+        Self { metrics, last: since }
+    }
+}
+
+impl EventStream for SampleStream {
+    /// Returns an event with an array of samples. Its identifier is the time of the last one.
+    fn next_events(&mut self) -> Result<String, String> {
+        let samples = self.metrics.since(self.last);
+        let time = samples.last().and_then(|sample| sample.get("time")).and_then(Value::as_u64);
+        let Some(time) = time else { return Ok(String::new()) };
+        self.last = Timestamp::from_seconds(time);
+        Ok(format!("id: {time}\ndata: {}\n\n", Value::Array(samples)))
+    }
+}
+
 /// Returns total and available memory in bytes.
 pub(crate) fn memory(machine: &Machine) -> Option<(u64, u64)> {
     let text = machine.text("/proc/meminfo").ok()?;
@@ -140,5 +169,8 @@ mod tests {
         }]);
         assert_eq!(Value::Array(metrics.since(Timestamp::from_seconds(0))), expected);
         assert!(metrics.since(Timestamp::from_seconds(2)).is_empty());
+        let mut stream = SampleStream::new(metrics, Timestamp::from_seconds(0));
+        assert_eq!(stream.next_events().unwrap(), format!("id: 2\ndata: {expected}\n\n"));
+        assert_eq!(stream.next_events().unwrap(), "");
     }
 }

@@ -123,7 +123,8 @@ fn schemas() -> Value {
 }
 
 const SCHEMAS: &str = include_str!("schemas.json");
-const DESCRIPTION: &str = "Administers the machine's web server and the management service itself. A browser signs in \
+const DESCRIPTION: &str = "Administers the machine's web server, reads the machine, and administers the management \
+                           service itself. A browser signs in \
                            with POST /session and sends X-CSRF-Token with every change; a program sends an API key. \
                            Errors are described as in RFC 9457. A change of the configuration needs If-Match with \
                            the ETag of the last read; with dry_run=true it returns the differences and the \

@@ -22,13 +22,16 @@ pub(crate) struct Problem {
     /// Members in addition to those of the standard.
     pub(crate) more: Value,
     pub(crate) retry_after: Option<Duration>,
+    /// Text for the audit log.
+    pub(crate) audit: String,
 }
 
 impl Problem {
     /// Returns a problem with a status, the last part of its type, and a description for people.
     pub(crate) fn new(status: u16, kind: &'static str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { status, substatus: 0, win32: 0, kind, detail, more: json!({}), retry_after: None }
+        let more = json!({});
+        Self { status, substatus: 0, win32: 0, kind, detail, more, retry_after: None, audit: String::new() }
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
@@ -76,6 +79,11 @@ impl Problem {
         self
     }
 
+    /// Sets the text for the audit log.
+    pub(crate) fn audited(self, audit: impl Into<String>) -> Self {
+        Self { audit: audit.into(), ..self }
+    }
+
     /// Returns the response.
     pub(crate) fn reply(&self) -> Reply {
         let mut body = self.more.clone();
@@ -85,7 +93,7 @@ impl Problem {
             body.insert("status".to_owned(), json!(self.status));
             body.insert("detail".to_owned(), json!(self.detail));
         }
-        let mut reply = Reply::new(self.status, Content::Problem(body));
+        let mut reply = Reply::new(self.status, Content::Problem(body)).audited(self.audit.clone());
         if let Some(time) = self.retry_after {
             reply = reply.header("retry-after", time.as_secs().to_string());
         }

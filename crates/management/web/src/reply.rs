@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::log_stream::LogStream;
+use crate::event_stream::EventStream;
 
 /// A response.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub(crate) enum Content {
     Problem(Value),
     /// A file of the console with its media type.
     Asset(&'static str, &'static [u8]),
-    /// Lines of a log as server-sent events.
-    Log(Box<LogStream>),
+    /// Server-sent events.
+    Stream(Box<dyn EventStream>),
 }
 
 impl Reply {

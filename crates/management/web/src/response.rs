@@ -12,14 +12,14 @@ use crate::reply::{Content, Reply};
 /// Body of a response.
 pub(crate) type ResponseBody = BoxBody<Bytes, std::convert::Infallible>;
 
-/// Returns the response with a complete body. The body of a followed log is replaced by the server.
+/// Returns the response with a complete body. The body of a stream is replaced by the server.
 pub(crate) fn of_reply(reply: &Reply) -> Response<ResponseBody> {
     let (kind, bytes) = match &reply.content {
         Content::Empty => (None, Bytes::new()),
         Content::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
         Content::Problem(value) => (Some("application/problem+json"), Bytes::from(value.to_string())),
         Content::Asset(kind, bytes) => (Some(*kind), Bytes::from_static(bytes)),
-        Content::Log(_) => (Some("text/event-stream"), Bytes::new()),
+        Content::Stream(_) => (Some("text/event-stream"), Bytes::new()),
     };
     let mut response = Response::new(Full::new(bytes).boxed());
     *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or_default();

@@ -7,7 +7,9 @@ use crate::call::{Admitted, decode};
 use crate::console::Console;
 use crate::problem::Problem;
 use crate::reply::Reply;
-use crate::{handle_machine, handle_management, handle_session, handle_web};
+use crate::{
+    handle_events, handle_machine, handle_management, handle_session, handle_web, handle_wmi, handle_wsman,
+};
 
 /// A route of the API.
 #[derive(Clone, Copy)]
@@ -28,6 +30,8 @@ pub struct Route {
     pub(crate) response: (u16, Option<&'static str>),
     /// The change needs `If-Match` with the revision of the configuration.
     pub(crate) needs_revision: bool,
+    /// The request has a body, but changes nothing.
+    pub(crate) only_reads: bool,
     pub(crate) handler: fn(&Console, &Admitted<'_>) -> Result<Reply, Problem>,
 }
 
@@ -56,6 +60,7 @@ impl Route {
             request: None,
             response: (200, None),
             needs_revision: false,
+            only_reads: false,
             handler,
         }
     }
@@ -74,6 +79,11 @@ impl Route {
 
     const fn returns_nothing(self) -> Self {
         Self { response: (204, None), ..self }
+    }
+
+    /// A request with a body that changes nothing.
+    const fn only_reads(self) -> Self {
+        Self { only_reads: true, ..self }
     }
 
     /// A change of the web server's configuration, with a preview.
@@ -161,9 +171,15 @@ pub static ROUTES: &[Route] = &[
     ),
     Route::new("GET", "/machine", "Return the machine's overview", VIEWER, handle_machine::overview)
         .returns(200, "Machine"),
-    Route::new("GET", "/machine/metrics", "Return samples of the load", VIEWER, handle_machine::metrics)
-        .query(&["since"])
-        .returns(200, "Metrics"),
+    Route::new(
+        "GET",
+        "/machine/metrics",
+        "Return or follow samples of the load",
+        VIEWER,
+        handle_machine::metrics,
+    )
+    .query(&["since", "follow"])
+    .returns(200, "Metrics"),
     Route::new(
         "GET",
         "/web",
@@ -259,6 +275,112 @@ pub static ROUTES: &[Route] = &[
     )
     .query(&["path", "lines", "follow"])
     .returns(200, "LogLines"),
+    Route::new(
+        "GET",
+        "/wmi/namespaces",
+        "List the WMI namespaces of this machine that the caller may read",
+        VIEWER,
+        handle_wmi::namespaces,
+    )
+    .returns(200, "WmiNamespaces"),
+    Route::new(
+        "GET",
+        "/wmi/namespaces/{namespace}/classes",
+        "List classes whose name contains a text",
+        VIEWER,
+        handle_wmi::classes,
+    )
+    .query(&["filter"])
+    .returns(200, "WmiClasses"),
+    Route::new(
+        "GET",
+        "/wmi/namespaces/{namespace}/classes/{class}",
+        "Return a class",
+        VIEWER,
+        handle_wmi::class,
+    )
+    .returns(200, "WmiClass"),
+    Route::new(
+        "GET",
+        "/wmi/namespaces/{namespace}/classes/{class}/instances",
+        "List instances of a class and its subclasses",
+        VIEWER,
+        handle_wmi::instances,
+    )
+    .query(&["limit", "cursor"])
+    .returns(200, "WmiRows"),
+    Route::new(
+        "POST",
+        "/wmi/namespaces/{namespace}/classes/{class}/methods/{method}",
+        "Call a method of a class or of an instance",
+        ELEVATED,
+        handle_wmi::invoke,
+    )
+    .takes("WmiCall")
+    .returns(200, "WmiCallResult"),
+    Route::new(
+        "GET",
+        "/wmi/namespaces/{namespace}/instance",
+        "Return the instance with a path",
+        VIEWER,
+        handle_wmi::instance,
+    )
+    .query(&["path"])
+    .returns(200, "WmiInstance"),
+    Route::new(
+        "GET",
+        "/wmi/namespaces/{namespace}/associations",
+        "List the instances that are associated with an instance, or the associations",
+        VIEWER,
+        handle_wmi::associations,
+    )
+    .query(&["path", "kind", "limit", "cursor"])
+    .returns(200, "WmiRows"),
+    Route::new("POST", "/wmi/query", "Run a WQL query, or return its next page", VIEWER, handle_wmi::query)
+        .takes("WmiQuery")
+        .returns(200, "WmiRows")
+        .only_reads(),
+    Route::new(
+        "GET",
+        "/events/channels",
+        "List the channels of the local logs",
+        VIEWER,
+        handle_events::channels,
+    )
+    .returns(200, "EventChannels"),
+    Route::new(
+        "GET",
+        "/events",
+        "List or follow events of the local logs, the newest first",
+        VIEWER,
+        handle_events::events,
+    )
+    .query(&["channel", "query", "limit", "cursor", "follow"])
+    .returns(200, "Events"),
+    Route::new(
+        "GET",
+        "/events/records/{channel}/{record}",
+        "Return an event with its fields",
+        VIEWER,
+        handle_events::record,
+    )
+    .returns(200, "Event"),
+    Route::new(
+        "GET",
+        "/events/collector",
+        "List subscriptions and sources of the collector of events",
+        VIEWER,
+        handle_events::collector,
+    )
+    .returns(200, "EventCollector"),
+    Route::new(
+        "GET",
+        "/wsman",
+        "Return the configuration of the machine's WS-Management service",
+        VIEWER,
+        handle_wsman::configuration,
+    )
+    .returns(200, "WsMan"),
     Route::new(
         "GET",
         "/management/service",

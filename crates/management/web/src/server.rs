@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::call::Call;
 use crate::certificate::Certificate;
 use crate::console::Console;
-use crate::log_stream::LogStream;
+use crate::event_stream::EventStream;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
 use crate::response::{ResponseBody, of_reply};
@@ -35,7 +35,7 @@ struct Server {
     requests: Semaphore,
     /// Requests of each address that are being answered or wait for that.
     waiting: KeyedLimit<Origin>,
-    /// Logs that each address follows.
+    /// Streams of events of each address.
     streams: KeyedLimit<Origin>,
 }
 
@@ -92,6 +92,7 @@ async fn sample(console: Arc<Console>) {
     loop {
         interval.tick().await;
         console.metrics.sample(&console.machine, Timestamp::now());
+        console.wmi.drop_expired();
     }
 }
 
@@ -168,7 +169,7 @@ async fn answer(
     let console = Arc::clone(&server.console);
     let answered = tokio::task::spawn_blocking(move || (console.answer(&call), call)).await;
     match answered {
-        Ok((reply, call)) => follow_log(server, reply, call),
+        Ok((reply, call)) => follow(server, reply, call),
         Err(_) => {
             tracing::error!("The answer to a request panicked");
             of_reply(&Problem::new(500, "internal", "the service failed; its log has the reason").reply())
@@ -181,21 +182,23 @@ fn closing(problem: &Problem) -> Response<ResponseBody> {
     of_reply(&problem.reply().header("connection", "close"))
 }
 
-/// Returns the response; that of a followed log goes on until the client closes the connection.
-fn follow_log(server: &Server, mut reply: Reply, call: Call) -> Response<ResponseBody> {
-    if !matches!(reply.content, Content::Log(_)) {
+/// Returns the response; a stream of events goes on until the client closes the connection.
+fn follow(server: &Server, mut reply: Reply, call: Call) -> Response<ResponseBody> {
+    if !matches!(reply.content, Content::Stream(_)) {
         return of_reply(&reply);
     }
     let mut response = of_reply(&reply);
-    let Content::Log(stream) = std::mem::replace(&mut reply.content, Content::Empty) else { return response };
+    let Content::Stream(stream) = std::mem::replace(&mut reply.content, Content::Empty) else {
+        return response;
+    };
     let Ok(permit) = server.streams.acquire(Origin::of(call.client.ip()), STREAMS) else {
         let detail = format!(
-            "{} logs are being followed from this address, or {} from all; close a page that follows a log",
+            "{} streams of events are open from this address, or {} from all; close a page with live data",
             STREAMS.per_key, STREAMS.total
         );
         return of_reply(&Problem::new(503, "busy", detail).reply());
     };
-    // The pages of a slow client are not buffered: the log is read again when a page was sent.
+    // Events for a slow client are not buffered: the source is asked again when the last ones were sent.
     let (sender, receiver) = mpsc::channel(1);
     let follower = Follower { console: Arc::clone(&server.console), call, sender, _permit: permit };
     tokio::spawn(follower.send(stream));
@@ -203,7 +206,7 @@ fn follow_log(server: &Server, mut reply: Reply, call: Call) -> Response<Respons
     response
 }
 
-/// Client that follows a log.
+/// Client that receives events.
 struct Follower {
     console: Arc<Console>,
     /// Request with the credentials of the client.
@@ -213,8 +216,8 @@ struct Follower {
 }
 
 impl Follower {
-    /// Sends new lines, and a comment after 15 seconds without any, as long as the client may read them.
-    async fn send(self, mut stream: Box<LogStream>) {
+    /// Sends new events, and a comment after 15 seconds without any, as long as the client may read them.
+    async fn send(self, mut stream: Box<dyn EventStream>) {
         let mut polls = 0_u32;
         loop {
             polls = polls.wrapping_add(1);
@@ -231,7 +234,7 @@ impl Follower {
                 Ok(events) if events.is_empty() && polls.is_multiple_of(CHECK_AFTER) => ":\n\n".to_owned(),
                 Ok(events) => events,
                 Err(error) => {
-                    let reason = error.to_string().replace(['\r', '\n'], " ");
+                    let reason = error.replace(['\r', '\n'], " ");
                     let _ =
                         self.sender.send(Bytes::from(format!("event: failure\ndata: {reason}\n\n"))).await;
                     return;
@@ -271,7 +274,7 @@ const BODY: Duration = Duration::from_secs(30);
 /// Time that a request waits for a thread.
 const QUEUE: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Interval at which a followed log is read.
+/// Interval at which the source of events is asked.
 const POLL: Duration = Duration::from_millis(250);
 /// Number of reads between two checks of the client's credentials.
 const CHECK_AFTER: u32 = 60;
@@ -282,7 +285,7 @@ const CONNECTIONS: Capacity = Capacity { per_key: 64, total: 512 };
 const MAX_REQUESTS: usize = 32;
 /// Requests of one source that are answered or wait for that, and of all together.
 const WAITING: Capacity = Capacity { per_key: 16, total: 512 };
-/// Logs that one source follows, and all together.
+/// Streams of events to one source, and to all together.
 const STREAMS: Capacity = Capacity { per_key: 8, total: 32 };
 /// Maximum length of a head in bytes.
 const MAX_HEAD: usize = 32 * 1_024;

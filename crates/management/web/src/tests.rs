@@ -4,12 +4,14 @@ mod attacks;
 mod files;
 mod matrix;
 mod real_nginx;
+mod wmi;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use auth::Secret;
+use eventlog::local::LogPaths;
 use management::{Directory, Permissions, Role, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -18,6 +20,7 @@ use webserver::WebServer;
 use crate::call::Call;
 use crate::console::{Console, ConsoleParts};
 use crate::reply::{Content, Reply};
+use crate::wmi::LocalWmi;
 
 /// The service with users of every role, and its directory. The name of a user is the password.
 struct Fixture {
@@ -33,8 +36,21 @@ impl Fixture {
         Self::with_web(settings, |_| None)
     }
 
+    /// Makes the service with WMI of a machine.
+    fn with_wmi(wmi: Arc<dyn LocalWmi>) -> Self {
+        Self::with_parts(Settings::default(), |_| None, Some(wmi))
+    }
+
     /// Makes the service with a web server, whose history may be in the directory.
     fn with_web(settings: Settings, web: impl FnOnce(&Path) -> Option<Arc<dyn WebServer>>) -> Self {
+        Self::with_parts(settings, web, None)
+    }
+
+    fn with_parts(
+        settings: Settings,
+        web: impl FnOnce(&Path) -> Option<Arc<dyn WebServer>>,
+        wmi: Option<Arc<dyn LocalWmi>>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::new(folder.path(), folder.path());
         let permissions = Permissions::open(directory.permissions()).unwrap();
@@ -45,6 +61,9 @@ impl Fixture {
             directory,
             settings,
             web: web(&folder.path().join("history")),
+            wmi,
+            wsman: None,
+            logs: LogPaths::default(),
             host_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             fingerprint: String::new(),
         });

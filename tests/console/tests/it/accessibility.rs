@@ -73,6 +73,16 @@ fn pages(site: &str) -> Vec<String> {
         "/web/history",
         "/web/history/1",
         "/web/logs",
+        "/wmi",
+        "/wmi/query",
+        "/wmi/root%2Fcimv2",
+        "/wmi/root%2Fcimv2/Win32_Process",
+        "/wmi/root%2Fcimv2/Win32_OperatingSystem/instances",
+        "/wmi/root%2Fcimv2/instance/Win32_Process.Handle%3D%221%22",
+        "/events",
+        "/events/collector",
+        "/wsman",
+        "/hardware",
         "/management/service",
         "/management/users",
         "/management/keys",
@@ -87,6 +97,13 @@ fn pages(site: &str) -> Vec<String> {
 
 /// Examines the page that is shown.
 fn examine(page: &Page, name: &str) {
+    if let Some(folder) = std::env::var_os("TELARCH_SCREENSHOTS") {
+        let file: String = name.chars().map(|one| if one.is_alphanumeric() { one } else { '-' }).collect();
+        let width = page.evaluate("innerWidth");
+        let theme = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'");
+        let file = format!("{file}-{width}-{}.png", theme.as_str().unwrap_or_default());
+        fs::write(Path::new(&folder).join(file), page.screenshot()).expect("a file");
+    }
     assert_eq!(violations(page), [""; 0], "{name}");
     assert_eq!(page.take_errors(), [""; 0], "{name}");
     let overflow =

@@ -5,6 +5,7 @@ mod accessibility;
 mod delegation;
 mod features;
 mod history;
+mod instrumentation;
 mod machine;
 mod sign_in;
 mod sites;

@@ -1,0 +1,128 @@
+// Events of the local logs, and sources of the collector.
+import { useEffect, useState } from "preact/hooks";
+import { get } from "./api.js";
+import { Heading, Link, Problem, Table, Waiting, html, time, useData } from "./router.js";
+
+const eventUrl = ({ channel, record }) => `/events/${encodeURIComponent(channel)}/${record}`;
+const kinds = { 1: "error", 2: "error", 3: "warn" };
+
+function Level({ event }) {
+  return html`<span class=${`badge ${kinds[event.level] ?? ""}`}>${event.level_name ?? `level ${event.level}`}</span>`;
+}
+
+function Rows({ events }) {
+  return html`<${Table} caption="Events" rows=${events} empty="No event matches." columns=${[
+    ["Time", (event) => html`<${Link} to=${eventUrl(event)}>${time(event.time)}<//>`],
+    ["Level", (event) => html`<${Level} event=${event} />`],
+    ["Source", (event) => event.provider],
+    ["Event", (event) => event.event_id, true],
+    ["Message", (event) => html`<span class="message">${event.message.slice(0, 300)}</span>`],
+    ["Channel", (event) => event.channel],
+  ]} />`;
+}
+
+export function Events() {
+  const channels = useData(() => get("/events/channels"));
+  const [channel, setChannel] = useState("");
+  const [draft, setDraft] = useState("");
+  const [query, setQuery] = useState("");
+  const [isLive, setLive] = useState(false);
+  const [state, setState] = useState({ events: [], next: null, isRead: false });
+  const [error, setError] = useState(null);
+  const read = async (cursor, before) => {
+    try {
+      const { value } = await get("/events", { channel, query, cursor });
+      setState({ events: [...before, ...value.events], next: value.next, isRead: true, hasLogs: value.has_logs });
+      setError(null);
+    } catch (failure) {
+      setError(failure);
+    }
+  };
+  useEffect(() => {
+    setState({ events: [], next: null, isRead: false });
+    read(undefined, []);
+  }, [channel, query]);
+  useEffect(() => {
+    if (!isLive) return undefined;
+    const parameters = new URLSearchParams({ channel, query, follow: "true" });
+    const source = new EventSource(`/api/v1/events?${parameters}`);
+    source.onmessage = (event) => setState((old) => ({ ...old, events: [JSON.parse(event.data), ...old.events].slice(0, 2000) }));
+    source.addEventListener("failure", (event) => {
+      setError(new Error(event.data));
+      source.close();
+    });
+    return () => source.close();
+  }, [isLive, channel, query]);
+  const search = (event) => {
+    event.preventDefault();
+    setQuery(draft);
+  };
+  return html`
+    <${Heading} detail="The journal and the audit log of this machine as events of Windows, the newest first.">Events<//>
+    <p class="links"><${Link} to="/events/collector">Collector<//></p>
+    <form class="filters" onSubmit=${search}>
+      <label>Channel<select value=${channel} onChange=${(event) => setChannel(event.target.value)}>
+        <option value="">All</option>
+        ${(channels.data?.value.channels ?? []).map((name) => html`<option selected=${name === channel}>${name}</option>`)}
+      </select></label>
+      <label>Query (XPath)<input value=${draft} onInput=${(event) => setDraft(event.target.value)} placeholder="*[System[Level<=3]]" spellcheck="false" /></label>
+      <p class="buttons"><button class="primary">Search</button> <button type="button" onClick=${() => { setDraft("*[System[Level<=3]]"); setQuery("*[System[Level<=3]]"); }}>Warnings and errors</button></p>
+    </form>
+    <label class="check"><input type="checkbox" checked=${isLive} onChange=${(event) => setLive(event.target.checked)} />Add new events as they are logged</label>
+    <${Problem} error=${error} />
+    ${state.hasLogs === false && html`<p class="warning">This machine has neither a journal nor an audit log.</p>`}
+    ${state.isRead ? html`<${Rows} events=${state.events} />` : !error && html`<p class="quiet" role="status">Loading…</p>`}
+    ${state.next && html`<p><button onClick=${() => read(state.next, state.events)}>Older events</button></p>`}`;
+}
+
+export function Event({ channel, record }) {
+  const { data, error } = useData(() => get(`/events/records/${encodeURIComponent(channel)}/${record}`));
+  if (!data) return html`<${Waiting} error=${error} />`;
+  const { summary, event, xml } = data.value;
+  const items = event.EventData ?? event.UserData ?? {};
+  return html`
+    <p class="links"><${Link} to="/events">Events<//></p>
+    <${Heading} detail=${`${time(summary.time)}, ${summary.channel}, record ${summary.record}`}>${summary.provider}: event ${summary.event_id}<//>
+    <p><${Level} event=${summary} /></p>
+    ${summary.message && html`<pre tabindex="0" class="break" role="region" aria-label="Message">${summary.message}</pre>`}
+    <h2>Fields</h2>
+    <${Table} caption="Fields" rows=${Object.entries(items)} empty="The event has no fields." columns=${[
+      ["Field", ([name]) => html`<code>${name}</code>`],
+      ["Value", ([, value]) => html`<span class="break">${typeof value === "string" ? value : JSON.stringify(value)}</span>`],
+    ]} />
+    <details><summary>XML</summary><pre tabindex="0" class="break" role="region" aria-label="XML">${xml}</pre></details>`;
+}
+
+/** Returns a time span for people. */
+function span(seconds) {
+  if (seconds === null) return "never";
+  if (seconds < 120) return `${seconds} s ago`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min ago`;
+  return seconds < 172800 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86400)} days ago`;
+}
+
+export function Collector() {
+  const { data, error } = useData(() => get("/events/collector"), [], 10000);
+  const way = html`<p class="links"><${Link} to="/events">Events<//></p>`;
+  if (data && !data.value.has_store) return html`${way}<${Heading}>Collector<//><p>This machine collects no events of other machines. The setting <code>EventCollector</code> of the WS-Management service enables it.</p>`;
+  if (!data) return html`${way}<${Heading}>Collector<//><${Waiting} error=${error} />`;
+  const { subscriptions, sources } = data.value;
+  return html`${way}
+    <${Heading} detail="Events that other machines forward to this one.">Collector<//>
+    <h2>Subscriptions</h2>
+    <${Table} caption="Subscriptions" rows=${subscriptions} empty="There is no subscription." columns=${[
+      ["Name", (one) => one.name],
+      ["State", (one) => html`<span class=${one.is_present ? "badge ok" : "badge"}>${one.is_present ? "loaded" : "removed"}</span>`],
+      ["Sources", (one) => sources.filter((source) => source.subscription === one.name).length, true],
+    ]} />
+    <h2>Sources</h2>
+    <${Table} caption="Sources" rows=${sources} empty="No source has sent a message yet." columns=${[
+      ["Source", (one) => one.source],
+      ["Subscription", (one) => one.subscription],
+      ["Last contact", (one) => span(one.state.seconds_since_contact)],
+      ["Last events", (one) => span(one.state.seconds_since_events)],
+      ["Batches", (one) => one.state.batches, true],
+      ["Address", (one) => one.state.address],
+      ["Fault", (one) => one.state.last_fault],
+    ]} />`;
+}
