@@ -8,6 +8,7 @@
 //! | [`channel`] | channels, and the logs of Windows as aliases of them |
 //! | [`local`] | all local logs as events |
 //! | [`Selection`] | events that a query selects |
+//! | [`StartPosition`] | position at which a subscription begins |
 //!
 //! An event has a number that increases in its channel and stays the same each time it is read, also after the
 //! rotation of files. A program that stores the number can continue behind it.
@@ -24,7 +25,9 @@ pub mod journal;
 pub mod local;
 mod name_guid;
 mod selection;
+mod start;
 
 pub use error::LogError;
 pub use event::{EventOptions, LocalEvent};
 pub use selection::Selection;
+pub use start::{ReceivedRecords, StartPosition};
