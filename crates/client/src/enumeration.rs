@@ -89,6 +89,8 @@ pub struct Enumerator {
     timeouts: Timeouts,
     ready: VecDeque<Item>,
     omissions: Vec<Omission>,
+    /// Bookmark of the last page whose items were all returned, and that of the current page.
+    bookmarks: [Option<String>; 2],
     /// Enumeration context; `None` at the end.
     context: Option<String>,
     /// Pending Pull request. It survives a cancelled `next`, because the service sends each item only once.
@@ -134,6 +136,7 @@ impl Session {
             timeouts,
             ready: VecDeque::new(),
             omissions: Vec::new(),
+            bookmarks: [None, None],
             context: None,
             pulling: None,
             has_failed: false,
@@ -193,10 +196,18 @@ impl Enumerator {
             timeouts: Timeouts { total: None, ..session.timeouts() },
             ready: VecDeque::new(),
             omissions: Vec::new(),
+            bookmarks: [None, None],
             context: Some(context),
             pulling: None,
             has_failed: false,
         }
+    }
+
+    /// Returns the bookmark behind the items that were returned so far, up to the end of a page.
+    pub(crate) fn bookmark(&self) -> Option<&str> {
+        let [previous, current] = &self.bookmarks;
+        let current = current.as_deref().filter(|_| self.ready.is_empty());
+        current.or(previous.as_deref())
     }
 
     /// Allows further calls of `next` after an error.
@@ -276,6 +287,11 @@ impl Enumerator {
         };
         let room = MOST_OMISSIONS.saturating_sub(self.omissions.len());
         self.omissions.extend(answer.omissions().into_iter().take(room));
+        let [previous, current] = &mut self.bookmarks;
+        if let Some(bookmark) = current.take() {
+            *previous = Some(bookmark);
+        }
+        *current = answer.bookmark();
         let page = Page::parse(content);
         if !page.end && page.context.is_none() {
             return Err(self.session.missing_in("EnumerationContext or EndOfSequence", content));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use wsman::enumeration::Filter;
-use wsman::eventing::{self, Subscribe, SubscribeResponse};
+use wsman::eventing::{self, Start, Subscribe, SubscribeResponse};
 use wsman::{Action, Head, Omission, Response};
 use xml::Writer;
 
@@ -46,20 +46,44 @@ impl Session {
         filter: Filter,
         expires: Option<Duration>,
     ) -> Result<Subscription, Error> {
-        let subscribe = Subscribe { expires, ..Subscribe::pull(filter) };
+        self.open_subscription(locator, Subscribe { expires, ..Subscribe::pull(filter) }).await
+    }
+
+    /// Subscribes to events of a resource with bookmarks, such as the event logs: from a position on, or `None` for new
+    /// events. [`Subscription::bookmark`] returns the position for the next subscription.
+    ///
+    /// # Errors
+    /// [`Error`] if the request or the response fails.
+    pub async fn subscribe_from(
+        &self,
+        locator: &Locator,
+        filter: Filter,
+        start: Option<Start>,
+        expires: Option<Duration>,
+    ) -> Result<Subscription, Error> {
+        let subscribe = Subscribe { expires, start, sends_bookmarks: true, ..Subscribe::pull(filter) };
+        self.open_subscription(locator, subscribe).await
+    }
+
+    async fn open_subscription(
+        &self,
+        locator: &Locator,
+        subscribe: Subscribe,
+    ) -> Result<Subscription, Error> {
         let head = self.head(Action::Subscribe, locator);
         // A repeated request could create a second subscription that is never cancelled.
         let answer =
             self.exchange(&head, Retry::Unsafe, &self.timeouts(), |body| subscribe.write(body)).await?;
         let subscribed = answer.content_named("SubscribeResponse").and_then(SubscribeResponse::parse);
-        let Some(SubscribeResponse { identifier, expires, context: Some(context) }) = subscribed else {
+        let Some(SubscribeResponse { identifier, expires: granted, context: Some(context) }) = subscribed
+        else {
             return Err(self.missing("a subscription with a context to pull with", &answer));
         };
         Ok(Subscription {
             session: self.clone(),
             locator: locator.clone(),
             identifier: Some(identifier),
-            expires,
+            expires: granted,
             events: Enumerator::of_subscription(self, locator, context),
         })
     }
@@ -93,6 +117,14 @@ impl Subscription {
     #[must_use]
     pub fn omissions(&self) -> &[Omission] {
         self.events.omissions()
+    }
+
+    /// Returns the position behind the events that [`Self::next`] has returned, as XML; `None` before the first position
+    /// of the service. It advances with the last event of each response, so that a subscription that begins there may
+    /// return events of the last response again.
+    #[must_use]
+    pub fn bookmark(&self) -> Option<&str> {
+        self.events.bookmark()
     }
 
     /// Time until the subscription expires, counted from its creation or last renewal; `None` is never.

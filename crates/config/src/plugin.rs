@@ -87,6 +87,17 @@ const KINDS: &[PluginKind] = &[
         can_be_disabled: true,
     },
     PluginKind {
+        name: "Event Forwarding Plugin",
+        resources: &[PluginResource {
+            uri: "http://schemas.microsoft.com/wbem/wsman/1/windows/EventLog",
+            capabilities: &["Subscribe"],
+        }],
+        filename: "telarchd",
+        // The default descriptor grants read access to Event Log Readers.
+        default_access: DefaultAccess::Root,
+        can_be_disabled: true,
+    },
+    PluginKind {
         name: "WMI Provider",
         resources: &[
             PluginResource { uri: "http://schemas.microsoft.com/wbem/wsman/1/wmi", capabilities: INSTANCES },

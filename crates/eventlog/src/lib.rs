@@ -9,6 +9,7 @@
 //! | [`local`] | all local logs as events |
 //! | [`NewestFirst`] | all local logs in reverse order |
 //! | [`Selection`] | events that a query selects |
+//! | [`StartPosition`] | position at which a subscription begins |
 //!
 //! An event has a number that increases in its channel and stays the same each time it is read, also after the
 //! rotation of files. A program that stores the number can continue behind it.
@@ -26,8 +27,10 @@ pub mod local;
 mod name_guid;
 mod newest;
 mod selection;
+mod start;
 
 pub use error::LogError;
 pub use event::{EventOptions, LocalEvent};
 pub use newest::NewestFirst;
 pub use selection::Selection;
+pub use start::{ReceivedRecords, StartPosition};

@@ -355,7 +355,7 @@ impl Drop for PullGuard<'_> {
 
 /// Serializes an item for a page.
 fn serialize(item: Item, mode: EnumerationMode) -> Result<Fragment, Fault> {
-    let Item { object, reference } = item;
+    let Item { object, reference, .. } = item;
     let reference = reference.as_ref();
     let mut writer = Writer::new();
     match mode {

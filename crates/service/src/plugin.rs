@@ -200,6 +200,9 @@ pub struct Item {
     pub object: Fragment,
     /// Endpoint reference of the instance, if it can be addressed.
     pub reference: Option<EndpointReference>,
+    /// Position behind an event, as XML, if the subscriber has requested bookmarks. An item with a position and an empty
+    /// `object` is no event.
+    pub bookmark: Option<Arc<str>>,
 }
 
 /// Moves the omissions that fit into `room` bytes out of `waiting`, from the front.

@@ -111,12 +111,6 @@ pub(crate) fn require_supported(subscribe: &Subscribe) -> Result<(), Fault> {
         return Err(Fault::new(Subcode::UnsupportedFeature, code::ADDRESSING_MODE, reason)
             .with_detail(Detail::ADDRESSING_MODE));
     }
-    if subscribe.bookmarks {
-        let reason = "this resource has no bookmarks; omit Bookmark and SendBookmarks";
-        return Err(
-            Fault::new(Subcode::UnsupportedFeature, code::BOOKMARKS, reason).with_detail(Detail::BOOKMARKS)
-        );
-    }
     Ok(())
 }
 
@@ -313,9 +307,10 @@ impl Subscription {
             return Err(fault.clone());
         }
         let is_last = page.count == 0;
-        let room = limits.room(head).saturating_sub(page.items.len());
+        let bookmark = page.bookmark.as_deref();
+        let room = limits.room(head).saturating_sub(page.items.len() + bookmark_len(bookmark));
         let omissions = omissions_within(&mut source.items.take_omissions(), room);
-        let mut reply = Reply::with_omissions(head, random::uuid(), &omissions);
+        let mut reply = Reply::with_events(head, random::uuid(), &omissions, bookmark);
         let body = reply.body();
         body.start("n:PullResponse");
         if !is_last {
@@ -344,19 +339,21 @@ impl Subscription {
 struct Page {
     items: Writer,
     count: usize,
+    /// Position behind the events.
+    bookmark: Option<Arc<str>>,
 }
 
 impl Source {
     /// Builds a page of available events. Waits for the first event until the deadline.
     async fn page(&mut self, most: u32, room: usize, deadline: Instant) -> Result<Page, Fault> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let mut page = Page { items: Writer::new(), count: 0 };
+        let mut page = Page { items: Writer::new(), count: 0, bookmark: None };
         while page.count < most {
             if self.waiting.len() == page.count && !self.fetch(page.count, deadline).await? {
                 break;
             }
             let Some(item) = self.waiting.get(page.count) else { break };
-            let bytes = item.object.as_str().len();
+            let bytes = item.object.as_str().len().saturating_add(bookmark_len(item.bookmark.as_deref()));
             if page.items.len().saturating_add(bytes) > room {
                 if page.count == 0 {
                     // Drop the event: it would block all others for ever.
@@ -366,6 +363,7 @@ impl Source {
                 break;
             }
             page.items.fragment(&item.object);
+            page.bookmark = item.bookmark.clone().or(page.bookmark);
             page.count += 1;
         }
         Ok(page)
@@ -392,6 +390,11 @@ impl Source {
         }
         Ok(self.end.is_none())
     }
+}
+
+/// Returns the length of a bookmark in the header of a response.
+fn bookmark_len(bookmark: Option<&str>) -> usize {
+    bookmark.map_or(0, |bookmark| bookmark.len() + "<w:Bookmark></w:Bookmark>".len())
 }
 
 /// Marks the subscription as being pulled. A second Pull would take the events of the first one.

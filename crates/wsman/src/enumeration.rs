@@ -1,6 +1,6 @@
 //! Enumerate, Pull and Release (WS-Enumeration; DSP0226 8; MS-WSMV 3.1.4.8 onwards).
 
-use xml::{Element, Writer};
+use xml::{Element, Fragment, Writer};
 
 use crate::AssociationFilter;
 use crate::duration::DurationError;
@@ -55,6 +55,8 @@ pub struct Filter {
     pub dialect: String,
     /// Text of the filter.
     pub text: String,
+    /// Markup of the filter, for dialects whose filters are XML, such as event queries.
+    pub markup: Option<String>,
     /// Selectors of the selector dialect.
     pub selectors: crate::SelectorSet,
     /// Content of the association dialect.
@@ -146,7 +148,11 @@ impl Filter {
         if let Some(association) = &self.association {
             association.write(writer);
         }
-        writer.text(&self.text).end();
+        match &self.markup {
+            Some(markup) => writer.fragment(&Fragment::written_elsewhere(markup.clone())),
+            None => writer.text(&self.text),
+        };
+        writer.end();
     }
 }
 
@@ -313,7 +319,10 @@ pub(crate) fn filter(element: Element<'_>) -> Result<Filter, Fault> {
         None => crate::SelectorSet::new(),
     };
     let association = element.children().find(|child| child.namespace() == CIM_BINDING);
+    let markup =
+        element.children().find(|child| child.namespace() != CIM_BINDING && child.namespace() != WSMAN);
     Ok(Filter {
+        markup: markup.map(|markup| markup.source().to_owned()),
         association: association.map(AssociationFilter::parse).transpose()?,
         dialect: dialect.unwrap_or_else(|| crate::namespace::DIALECT_XPATH.to_owned()),
         text: element.text().trim().to_owned(),

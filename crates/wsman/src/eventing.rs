@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use xml::{Element, Writer};
+use xml::{Element, Fragment, Writer};
 
 use crate::ResourceUri;
 use crate::enumeration::{Filter, either, filter, schema_error};
-use crate::fault::{Fault, Subcode, code};
+use crate::fault::{Detail, Fault, Subcode, code};
 use crate::namespace::{ADDRESSING, ANONYMOUS, ENUMERATION, EVENTING, WSMAN};
 
 /// Body of Subscribe.
@@ -22,9 +22,23 @@ pub struct Subscribe {
     pub filter: Option<Filter>,
     /// Whether the client requests a SubscriptionEnd message at another address (`e:EndTo`).
     pub end_to: bool,
-    /// Whether the client sends or requests bookmarks (`w:Bookmark`, `w:SendBookmarks`).
-    pub bookmarks: bool,
+    /// Position of the first event (`w:Bookmark`).
+    pub start: Option<Start>,
+    /// Whether the client requests a bookmark with the events (`w:SendBookmarks`).
+    pub sends_bookmarks: bool,
 }
+
+/// Position at which the events of a subscription begin (DSP0226 10.2.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Oldest event.
+    Earliest,
+    /// Behind the events of a bookmark, as XML that the service has sent.
+    Bookmark(String),
+}
+
+/// Bookmark of the oldest event (DSP0226 10.2.6).
+const EARLIEST: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/bookmark/earliest";
 
 /// Delivery mode of events (DSP0226 10.2.9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,7 +89,8 @@ impl Subscribe {
             expires: None,
             filter: Some(filter),
             end_to: false,
-            bookmarks: false,
+            start: None,
+            sends_bookmarks: false,
         }
     }
 
@@ -100,13 +115,13 @@ impl Subscribe {
         };
         // Clients use both names: WS-Eventing defines one, WS-Management the other.
         let wanted = either(body, "Filter").or_else(|| body.child(EVENTING, "Filter"));
-        let marks = ["Bookmark", "SendBookmarks"];
         Ok(Self {
             mode,
             expires: expires(body)?,
             filter: wanted.map(filter).transpose()?,
             end_to: body.child(EVENTING, "EndTo").is_some(),
-            bookmarks: marks.iter().any(|name| body.child(WSMAN, name).is_some()),
+            start: body.child(WSMAN, "Bookmark").map(start).transpose()?,
+            sends_bookmarks: body.child(WSMAN, "SendBookmarks").is_some(),
         })
     }
 
@@ -120,8 +135,53 @@ impl Subscribe {
         if let Some(filter) = &self.filter {
             filter.write(writer);
         }
+        match &self.start {
+            Some(Start::Earliest) => _ = writer.element("w:Bookmark", EARLIEST),
+            Some(Start::Bookmark(markup)) => write_bookmark(writer, markup),
+            None => {}
+        }
+        if self.sends_bookmarks {
+            writer.start("w:SendBookmarks").end_empty();
+        }
         writer.end();
     }
+
+    /// Rejects bookmarks, for resources whose events have no positions.
+    ///
+    /// # Errors
+    /// `w:UnsupportedFeature`.
+    pub fn reject_bookmarks(&self) -> Result<(), Fault> {
+        if self.start.is_none() && !self.sends_bookmarks {
+            return Ok(());
+        }
+        let reason = "this resource has no bookmarks; omit Bookmark and SendBookmarks";
+        Err(Fault::new(Subcode::UnsupportedFeature, code::BOOKMARKS, reason).with_detail(Detail::BOOKMARKS))
+    }
+}
+
+/// Writes a bookmark, whose content is XML.
+pub fn write_bookmark(writer: &mut Writer, markup: &str) {
+    writer.start("w:Bookmark").fragment(&Fragment::written_elsewhere(markup.to_owned())).end();
+}
+
+/// Returns the content of the bookmark in the header of a response, if it is an element.
+#[must_use]
+pub fn bookmark_of(header: Element<'_>) -> Option<String> {
+    header.child(WSMAN, "Bookmark")?.children().next().map(|content| content.source().to_owned())
+}
+
+/// Parses a bookmark in Subscribe.
+fn start(bookmark: Element<'_>) -> Result<Start, Fault> {
+    if let Some(content) = bookmark.children().next() {
+        return Ok(Start::Bookmark(content.source().to_owned()));
+    }
+    if bookmark.text().trim() == EARLIEST {
+        return Ok(Start::Earliest);
+    }
+    let reason =
+        format!("the Bookmark is empty or unknown; send one that the service has sent, or {EARLIEST}");
+    Err(Fault::new(Subcode::InvalidBookmark, code::INVALID_BOOKMARK, reason)
+        .with_detail(Detail::INVALID_FORMAT))
 }
 
 /// Body of the response to Subscribe.

@@ -293,6 +293,7 @@ details! {
     FILTERING_REQUIRED = "FilteringRequired";
     FRAGMENT_LEVEL_ACCESS = "FragmentLevelAccess";
     INSUFFICIENT_SELECTORS = "InsufficientSelectors";
+    INVALID_FORMAT = "InvalidFormat";
     INVALID_NAME = "InvalidName";
     INVALID_NAMESPACE = "InvalidNamespace";
     INVALID_RESOURCE_URI = "InvalidResourceURI";

@@ -46,6 +46,8 @@ pub const FAULT_DETAIL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault
 
 /// WQL as a filter dialect.
 pub const DIALECT_WQL: &str = "http://schemas.microsoft.com/wbem/wsman/1/WQL";
+/// Event queries as a filter dialect.
+pub const DIALECT_EVENT_QUERY: &str = "http://schemas.microsoft.com/win/2004/08/events/eventquery";
 /// Selectors as a filter dialect (DSP0226 annex E).
 pub const DIALECT_SELECTOR: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter";
 /// Namespace of the attribute `Origin`, the origin of a configuration value; an extension, sent only on request with

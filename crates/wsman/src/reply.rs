@@ -2,6 +2,7 @@
 
 use xml::Writer;
 
+use crate::eventing::write_bookmark;
 use crate::fault::{Detail, Fault, Subcode, code};
 use crate::namespace::{A, ANONYMOUS, B, Declared, E, N, P, RSP, S, W, X};
 use crate::{Action, Head, Omission, Uuid, partial_results};
@@ -22,6 +23,17 @@ impl Reply {
     /// Starts the response to a request, with a header that names missing sources, if there are any.
     #[must_use]
     pub fn with_omissions(request: &Head, message_id: Uuid, omissions: &[Omission]) -> Self {
+        Self::with_events(request, message_id, omissions, None)
+    }
+
+    /// Starts the response to a request for events. `bookmark` is the position behind them, as XML.
+    #[must_use]
+    pub fn with_events(
+        request: &Head,
+        message_id: Uuid,
+        omissions: &[Omission],
+        bookmark: Option<&str>,
+    ) -> Self {
         if request.action == Action::Identify {
             return Self::without_headers();
         }
@@ -33,6 +45,9 @@ impl Reply {
             fragment.write(&mut writer);
         }
         partial_results::write(&mut writer, omissions);
+        if let Some(bookmark) = bookmark {
+            write_bookmark(&mut writer, bookmark);
+        }
         writer.end().start("s:Body");
         Self { writer }
     }

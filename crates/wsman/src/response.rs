@@ -4,6 +4,7 @@ use std::fmt;
 
 use xml::{Bounds, Document, Element, ElementId, ReadError};
 
+use crate::eventing::bookmark_of;
 use crate::fault::Fault;
 use crate::namespace::{ADDRESSING, SOAP};
 use crate::{Omission, partial_results};
@@ -86,6 +87,12 @@ impl Response {
     #[must_use]
     pub fn omissions(&self) -> Vec<Omission> {
         self.envelope().child(SOAP, "Header").map(partial_results::parse).unwrap_or_default()
+    }
+
+    /// Position behind the events of this response, as XML.
+    #[must_use]
+    pub fn bookmark(&self) -> Option<String> {
+        self.envelope().child(SOAP, "Header").and_then(bookmark_of)
     }
 
     /// The `s:Body` element.

@@ -36,6 +36,8 @@ pub(crate) struct Ephemeral {
     pub(crate) certificate: Option<CertificateFiles>,
     /// Collector of events.
     pub(crate) collector: Option<CollectorOptions>,
+    /// Directory or file of the journal, instead of that of this machine.
+    pub(crate) journal: Option<PathBuf>,
 }
 
 /// Files of a certificate.
@@ -163,6 +165,7 @@ struct ParsedOptions {
     client_authority: Option<PathBuf>,
     subscriptions: Vec<PathBuf>,
     forwarded_events: Option<PathBuf>,
+    journal: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -199,6 +202,7 @@ impl Arguments {
                 Arg::Long("forwarded-events") => {
                     options.forwarded_events = Some(PathBuf::from(parser.value()?));
                 }
+                Arg::Long("journal") => options.journal = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("pwsh") => options.pwsh = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("ready") => options.ready = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("config") => options.config = Some(PathBuf::from(parser.value()?)),
@@ -272,7 +276,7 @@ impl ParsedOptions {
         if self.accounts.is_none() && !has_certified_sources {
             return Err(ArgumentError::Missing("--accounts"));
         }
-        let Self { http, https, accounts, ready, mut settings, .. } = self;
+        let Self { http, https, accounts, ready, mut settings, journal, .. } = self;
         if let Some(program) = self.pwsh {
             let program = std::path::absolute(&program).unwrap_or(program);
             settings.push(("PowerShell.Program".to_owned(), program.to_string_lossy().into_owned()));
@@ -285,6 +289,7 @@ impl ParsedOptions {
             settings,
             certificate,
             collector,
+            journal,
         })))
     }
 
@@ -299,6 +304,7 @@ impl ParsedOptions {
             ("--client-authority", self.client_authority.is_some()),
             ("--subscription", !self.subscriptions.is_empty()),
             ("--forwarded-events", self.forwarded_events.is_some()),
+            ("--journal", self.journal.is_some()),
         ] {
             if is_given {
                 return Err(ArgumentError::OtherForm { option, form: "--ephemeral" });

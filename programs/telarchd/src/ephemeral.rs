@@ -78,6 +78,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     ];
     let wmi = Wmi::open(state.path(), None);
     plugins.extend(wmi.plugins());
+    plugins.push(crate::event_log::plugin(arguments.journal.clone()));
     tokio::spawn(wmi.carry_out(store.subscribe()));
     let events = match &arguments.collector {
         Some(options) => Some(event_collector::open_ephemeral(options, state.path())?),

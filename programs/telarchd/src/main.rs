@@ -10,6 +10,7 @@ mod drain;
 mod ephemeral;
 mod event_collector;
 mod event_layers;
+mod event_log;
 mod folder_watch;
 mod inherited;
 mod kerberos_setup;

@@ -53,7 +53,7 @@ const fn with_value(
 }
 
 /// All options for users, in the order of the help.
-pub(crate) static OPTIONS: [ProgramOption; 26] = [
+pub(crate) static OPTIONS: [ProgramOption; 27] = [
     switch("ephemeral", &["serve on loopback only, with a temporary state directory"]),
     switch(
         "check",
@@ -182,6 +182,14 @@ pub(crate) static OPTIONS: [ProgramOption; 26] = [
         &[
             "file to which the events are appended: FILE.jsonl as JSON, FILE.xml as XML;",
             "- is standard output, as JSON",
+        ],
+    ),
+    with_value(
+        "journal",
+        "PATH",
+        ValueKind::File,
+        &[
+            "with --ephemeral: directory or file of the journal for event subscriptions (that of this machine)",
         ],
     ),
     with_value(

@@ -322,6 +322,7 @@ fn service(
     ];
     let wmi = Wmi::open(&files.paths.state, None);
     plugins.extend(wmi.plugins());
+    plugins.push(crate::event_log::plugin(None));
     tokio::spawn(wmi.carry_out(files.store.subscribe()));
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),

@@ -35,6 +35,13 @@ PULL = """<n:Pull><n:EnumerationContext>{context}</n:EnumerationContext>
 <n:MaxElements>100</n:MaxElements></n:Pull>"""
 
 
+EVENT_LOG = "http://schemas.microsoft.com/wbem/wsman/1/windows/EventLog"
+
+SUBSCRIBE_LOGS = """<e:Subscribe><e:Delivery Mode="http://schemas.dmtf.org/wbem/wsman/1/wsman/Pull"/>
+<w:Filter Dialect="http://schemas.microsoft.com/win/2004/08/events/eventquery">%s</w:Filter>%s<w:SendBookmarks/>
+</e:Subscribe>"""
+
+
 class Subscriber:
     def __init__(self, login, resource):
         self.url, self.resource = login["url"], resource
@@ -93,6 +100,35 @@ def watch(login, arguments):
     return {"events": events, "process": program.pid if program else None}
 
 
+def logs(login, arguments):
+    """Subscribes to event logs, runs a program, and pulls pages until there are as many events as are expected."""
+    subscriber = Subscriber(login, EVENT_LOG)
+    options = "".join('<w:Option Name="%s">%s</w:Option>' % pair for pair in arguments["options"].items())
+    bookmark = "<w:Bookmark>%s</w:Bookmark>" % arguments["bookmark"] if arguments["bookmark"] else ""
+    body = SUBSCRIBE_LOGS % (arguments["query"], bookmark)
+    answer = subscriber.ask(EVENTING + "/Subscribe", body, "<w:OptionSet>%s</w:OptionSet>" % options)
+    identifier = answer.find(".//{%s}Identifier" % EVENTING).text
+    context = answer.find(".//{%s}EnumerationContext" % ENUMERATION).text
+    events, pages, timeouts, mark = [], 0, 0, None
+    while len(events) < arguments["count"] and timeouts < 60:
+        try:
+            page = subscriber.ask(ENUMERATION + "/Pull", PULL.format(context=context))
+        except WinRMOperationTimeoutError:
+            timeouts += 1
+            continue
+        items = page.find(".//{%s}Items" % ENUMERATION)
+        found = page.find(".//{%s}Bookmark" % WSMAN)
+        if found is not None:
+            mark = ET.tostring(found[0], encoding="unicode")
+        events += [item.text for item in items]
+        if pages == 0 and arguments["program"]:
+            subprocess.run(arguments["program"], check=True, stdout=subprocess.DEVNULL)
+        pages += 1
+    named = "<e:Identifier>%s</e:Identifier>" % identifier
+    subscriber.ask(EVENTING + "/Unsubscribe", "<e:Unsubscribe/>", named)
+    return {"events": events, "bookmark": mark, "pages": pages}
+
+
 def fault_code(error):
     if isinstance(error, WinRMError):
         return getattr(error, "wsman_fault_code", None)
@@ -101,4 +137,4 @@ def fault_code(error):
     raise TypeError
 
 
-serve({"watch": watch}, fault_code)
+serve({"watch": watch, "logs": logs}, fault_code)

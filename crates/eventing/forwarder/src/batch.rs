@@ -1,12 +1,11 @@
 //! Events that are sent in one message.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use eventlog::local::{LocalLogs, Positions};
-use eventlog::{LocalEvent, LogError, Selection};
+use eventlog::{LocalEvent, LogError, ReceivedRecords, Selection};
 use winevent::delivery::{ContentFormat, OfferedSubscription, SourceItem};
-use winevent::event::{Bookmark, BookmarkList};
+use winevent::event::BookmarkList;
 
 use crate::ForwarderError;
 
@@ -53,9 +52,8 @@ pub(crate) struct Batch {
     items: Vec<SourceItem>,
     bytes: usize,
     is_full: bool,
-    /// Number of the last event of each channel that was sent, for the bookmark.
-    sent: BTreeMap<String, u64>,
-    last_channel: String,
+    /// Events that were sent, for the bookmark.
+    sent: ReceivedRecords,
     /// Position behind the events of the batch and those before that are not selected.
     pub(crate) positions: Positions,
     /// Event that did not fit.
@@ -64,7 +62,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// Returns an empty batch behind these positions and bookmarks.
-    pub(crate) fn new(positions: Positions, sent: BTreeMap<String, u64>) -> Self {
+    pub(crate) fn new(positions: Positions, sent: ReceivedRecords) -> Self {
         Self { positions, sent, ..Self::default() }
     }
 
@@ -114,19 +112,14 @@ impl Batch {
             self.items.push(SourceItem::Event(xml));
             self.bytes = self.bytes.saturating_add(size);
         }
-        self.sent.insert(channel.clone(), id);
-        self.last_channel = channel;
+        self.sent.insert(&channel, id);
         self.positions = positions;
         self.is_full = self.items.len() >= rules.max_items;
     }
 
     /// Returns the bookmark behind the events.
     pub(crate) fn bookmark(&self) -> Result<BookmarkList, ForwarderError> {
-        Ok(BookmarkList::new(self.sent.iter().map(|(channel, record)| Bookmark {
-            channel: channel.clone(),
-            record_id: *record,
-            is_current: *channel == self.last_channel,
-        }))?)
+        Ok(self.sent.bookmark()?)
     }
 
     /// Returns whether there are no events.

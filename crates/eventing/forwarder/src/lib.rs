@@ -12,7 +12,6 @@ mod collector_polling;
 mod error;
 mod report;
 mod runner;
-mod start;
 mod state;
 mod stop;
 mod transport;

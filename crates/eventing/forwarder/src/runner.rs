@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::EventOptions;
 use eventlog::channel;
 use eventlog::local::LocalLogs;
+use eventlog::{EventOptions, StartPosition};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use winevent::delivery::OfferedSubscription;
 
 use crate::batch::{Batch, BatchRules};
 use crate::report::Report;
-use crate::start;
 use crate::state::StateFile;
 use crate::stop::stopped;
 use crate::transport::{CollectorLink, Outgoing};
@@ -193,12 +192,12 @@ impl Runner {
             let options =
                 EventOptions { computer: parts.computer.clone(), has_rendering: rules.has_rendering() };
             let mut logs = LocalLogs::open(&parts.logs, state.sequences(), options)?;
-            let begin = start::seek(&mut logs, &rules.offer, state.positions(&key))?;
+            let begin = StartPosition::seek(&mut logs, &rules.offer.start, state.positions(&key))?;
             state.commit(&key, begin.positions, &logs.sequences())?;
             let (sent_at, committed_at) = (Instant::now(), Instant::now());
             Ok(Progress {
                 logs,
-                batch: Batch::new(begin.positions, begin.sent),
+                batch: Batch::new(begin.positions, begin.received),
                 sent_at,
                 committed_at,
                 oldest: None,

@@ -105,11 +105,19 @@ impl Journal {
     /// # Errors
     /// [`LogError::Read`] if a directory cannot be read.
     pub fn paths(&self) -> Result<Vec<PathBuf>, LogError> {
-        if fs::metadata(&self.path).map_err(|source| LogError::reading(&self.path, source))?.is_file() {
-            return Ok(vec![self.path.clone()]);
+        Self::files_in(&self.path)
+    }
+
+    /// Returns the paths of the files of a journal without opening them.
+    ///
+    /// # Errors
+    /// [`LogError::Read`] if a directory cannot be read.
+    pub fn files_in(path: &Path) -> Result<Vec<PathBuf>, LogError> {
+        if fs::metadata(path).map_err(|source| LogError::reading(path, source))?.is_file() {
+            return Ok(vec![path.to_owned()]);
         }
         let mut found = Vec::new();
-        let mut folders = vec![self.path.clone()];
+        let mut folders = vec![path.to_owned()];
         let mut visited = 0;
         while let Some(folder) = folders.pop() {
             visited += 1;

@@ -122,7 +122,7 @@ fn keys(call: &Call) -> Result<MappingKeys, Fault> {
 fn item(mapping: &Mapping) -> Result<Item, Fault> {
     let mut object = Writer::new();
     write(mapping, &mut object);
-    Ok(Item { object: object.into_fragment(), reference: Some(reference(&mapping.keys())?) })
+    Ok(Item { object: object.into_fragment(), reference: Some(reference(&mapping.keys())?), bookmark: None })
 }
 
 fn reference(keys: &MappingKeys) -> Result<EndpointReference, Fault> {

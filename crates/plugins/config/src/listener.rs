@@ -104,7 +104,7 @@ async fn create(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
 fn item(listener: &Listener, sockets: &Sockets) -> Result<Item, Fault> {
     let mut object = Writer::new();
     listener.write(&sockets.of(listener), &mut object);
-    Ok(Item { object: object.into_fragment(), reference: Some(reference(listener.key())?) })
+    Ok(Item { object: object.into_fragment(), reference: Some(reference(listener.key())?), bookmark: None })
 }
 
 fn reference(key: ListenerKey) -> Result<EndpointReference, Fault> {

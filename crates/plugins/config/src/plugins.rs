@@ -61,7 +61,7 @@ fn item(plugin: &Plugin, state: &State) -> Result<Item, Fault> {
     let selectors = SelectorSet::new().with(NAME, plugin.kind().name);
     let resource = ResourceUri::parse(PLUGIN_RESOURCE)?;
     let reference = EndpointReference { address: namespace::ANONYMOUS.to_owned(), resource, selectors };
-    Ok(Item { object: object.into_fragment(), reference: Some(reference) })
+    Ok(Item { object: object.into_fragment(), reference: Some(reference), bookmark: None })
 }
 
 /// Returns the name of the plug-in that the request addresses, if the service has it.

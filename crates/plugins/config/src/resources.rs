@@ -93,6 +93,6 @@ impl AccessibleResource {
         let selectors = SelectorSet::new().with(URI, self.uri);
         let resource = ResourceUri::parse(RESOURCE)?;
         let reference = EndpointReference { address: namespace::ANONYMOUS.to_owned(), resource, selectors };
-        Ok(Item { object: object.into_fragment(), reference: Some(reference) })
+        Ok(Item { object: object.into_fragment(), reference: Some(reference), bookmark: None })
     }
 }

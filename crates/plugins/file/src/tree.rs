@@ -54,7 +54,7 @@ impl Items for TreeItems {
             let entry = self.0.recv().await?;
             let mut object = xml::Writer::new();
             entry.write(&mut object);
-            Some(Ok(Item { object: object.into_fragment(), reference: None }))
+            Some(Ok(Item { object: object.into_fragment(), reference: None, bookmark: None }))
         })
     }
 }

@@ -37,6 +37,7 @@ impl EventLogs {
                 "event logs support only subscriptions; get existing records as instances of LogRecord in root/hardware",
             ));
         };
+        subscribe.reject_bookmarks()?;
         if subscribe.filter.is_some() {
             return Err(Fault::new(
                 Subcode::EventingFilteringNotSupported,
@@ -72,7 +73,7 @@ impl Records {
     fn item(&self, record: &Instance) -> Item {
         let mut object = xml::Writer::new();
         self.writer.instance(&mut object, record);
-        Item { object: object.into_fragment(), reference: None }
+        Item { object: object.into_fragment(), reference: None, bookmark: None }
     }
 }
 

@@ -48,6 +48,8 @@ pub struct ItemMessage {
     pub(crate) object: String,
     /// Endpoint reference within an element that declares its namespaces.
     pub(crate) reference: Option<String>,
+    /// Position behind an event.
+    pub(crate) bookmark: Option<String>,
 }
 
 /// Message from the host to the gateway.
@@ -173,9 +175,10 @@ impl FromHost {
             Self::Items(number) => _ = w.u8(2).u64(*number),
             Self::Page { number, items, omissions } => {
                 w.u8(3).u64(*number).u32(u32::try_from(items.len()).unwrap_or(u32::MAX));
-                for ItemMessage { object, reference } in items {
+                for ItemMessage { object, reference, bookmark } in items {
                     w.text(object);
                     w.optional(reference.as_ref(), |w, reference| _ = w.text(reference));
+                    w.optional(bookmark.as_ref(), |w, bookmark| _ = w.text(bookmark));
                 }
                 w.u32(u32::try_from(omissions.len()).unwrap_or(u32::MAX));
                 for Omission { source, reason } in omissions {
@@ -249,7 +252,8 @@ fn setting(r: &mut Reader<'_>) -> Result<(String, String), Malformed> {
 
 fn item(r: &mut Reader<'_>) -> Result<ItemMessage, Malformed> {
     let object = r.text()?.to_owned();
-    Ok(ItemMessage { object, reference: r.optional(|r| r.text().map(str::to_owned))? })
+    let reference = r.optional(|r| r.text().map(str::to_owned))?;
+    Ok(ItemMessage { object, reference, bookmark: r.optional(|r| r.text().map(str::to_owned))? })
 }
 
 fn omission(r: &mut Reader<'_>) -> Result<Omission, Malformed> {

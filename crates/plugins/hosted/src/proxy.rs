@@ -452,7 +452,8 @@ impl Drop for HostedItems {
 
 fn read(item: ItemMessage) -> Result<Item, Fault> {
     let object = Fragment::written_elsewhere(item.object);
-    Ok(Item { object, reference: item.reference.map(endpoint).transpose()? })
+    let bookmark = item.bookmark.map(Arc::from);
+    Ok(Item { object, reference: item.reference.map(endpoint).transpose()?, bookmark })
 }
 
 fn endpoint(text: String) -> Result<EndpointReference, Fault> {

@@ -156,7 +156,7 @@ impl ShellPlugin {
             let items = shell.command_states().into_iter().map(|command| {
                 let mut object = Writer::new();
                 command.write(&mut object);
-                Item { object: object.into_fragment(), reference: None }
+                Item { object: object.into_fragment(), reference: None, bookmark: None }
             });
             return Ok(Answer::items(items.collect::<Vec<_>>().into_iter()));
         }
@@ -171,7 +171,7 @@ impl ShellPlugin {
             let resource = ResourceUri::parse(shell.resource())?;
             let selectors = SelectorSet::new().with(message::option::SHELL_ID, shell.id());
             let reference = Some(EndpointReference::anonymous(resource, selectors));
-            Ok(Item { object: object.into_fragment(), reference })
+            Ok(Item { object: object.into_fragment(), reference, bookmark: None })
         });
         Ok(Answer::items(items.collect::<Result<Vec<_>, Fault>>()?.into_iter()))
     }

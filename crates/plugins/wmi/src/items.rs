@@ -66,7 +66,7 @@ impl RowItems {
             EnumerationMode::Object => None,
             EnumerationMode::Reference | EnumerationMode::ObjectAndReference => self.reference(row)?,
         };
-        Ok(Item { object: object.into_fragment(), reference })
+        Ok(Item { object: object.into_fragment(), reference, bookmark: None })
     }
 
     /// Returns the endpoint reference of a row; `None` for rows without keys.
@@ -134,7 +134,7 @@ impl Items for Classes {
             let mut object = Writer::new();
             write_class(&mut object, &class, self.detail);
             let object: Fragment = object.into_fragment();
-            Ok(Item { object, reference: None })
+            Ok(Item { object, reference: None, bookmark: None })
         });
         Box::pin(std::future::ready(item))
     }

@@ -3,7 +3,7 @@
 use cim::wscim::Selection;
 use service::{Answer, BoxFuture, Caller, Item, Items};
 use wmi::{Events, Occurrence};
-use wsman::eventing::write_dropped_events;
+use wsman::eventing::{Subscribe, write_dropped_events};
 use wsman::namespace::DIALECT_WQL;
 use wsman::{Fault, Omission, Subcode, code};
 use xml::Writer;
@@ -14,7 +14,9 @@ use crate::items::omission;
 use crate::request::{WmiRequest, context};
 
 pub(crate) async fn answer(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
-    let filter = request.call.operation.subscribe().and_then(|subscribe| subscribe.filter.as_ref());
+    let subscribe = request.call.operation.subscribe();
+    subscribe.map_or(Ok(()), Subscribe::reject_bookmarks)?;
+    let filter = subscribe.and_then(|subscribe| subscribe.filter.as_ref());
     let Some(filter) = filter else {
         return Err(request.fault(WmiError::EventsWithoutFilter, Operation::ExecNotificationQuery));
     };
@@ -77,7 +79,7 @@ impl Items for EventItems {
                 }
                 break;
             }
-            Some(Ok(Item { object: object.into_fragment(), reference: None }))
+            Some(Ok(Item { object: object.into_fragment(), reference: None, bookmark: None }))
         })
     }
 

@@ -93,6 +93,7 @@ impl Probe {
             return Ok(Answer::items(items));
         }
         if let Operation::Subscribe(subscribe) = call.operation {
+            subscribe.reject_bookmarks()?;
             outcome.answered = true;
             let (sender, happening) = unbounded_channel();
             self.subscriptions.lock().unwrap().push(sender);
@@ -304,7 +305,7 @@ impl Drop for Delivery {
 fn item(text: &str) -> Item {
     let mut writer = Writer::new();
     writer.start("t:Number").namespace("t", URI).text(text).end();
-    Item { object: writer.into_fragment(), reference: None }
+    Item { object: writer.into_fragment(), reference: None, bookmark: None }
 }
 
 fn numbers(count: u32) -> std::vec::IntoIter<Item> {

@@ -150,6 +150,8 @@ codes! {
     FRAGMENT_LEVEL_ACCESS = 2_150_858_871;
     /// MaxEnvelopeSize is below 8192 bytes.
     MINIMUM_ENVELOPE_LIMIT = 2_150_858_878;
+    /// The bookmark is invalid.
+    INVALID_BOOKMARK = 2_150_858_808;
     /// The resource does not support bookmarks.
     BOOKMARKS = 2_150_858_859;
     /// Unknown enumeration mode.

@@ -3,7 +3,7 @@
 use telarch_wsman::enumeration::{
     Enumerate, EnumerationMode, Filter, PolymorphismMode, Pull, parse_release, write_release,
 };
-use telarch_wsman::eventing::{DeliveryMode, Subscribe, SubscribeResponse, parse_renew, write_renew};
+use telarch_wsman::eventing::{DeliveryMode, Start, Subscribe, SubscribeResponse, parse_renew, write_renew};
 use telarch_wsman::shell::{
     BufferMode, CommandLine, ConnectionState, IdleTimeout, OpenShell, Receive, Send, ShellState, Signal,
     SignalCode, StreamData, parse_command_response, parse_created, write_command_response,
@@ -143,7 +143,8 @@ fn subscribe_and_renew_are_parsed_as_they_were_written() {
             expires: generator.maybe(Generator::time).filter(|time| !time.is_zero()),
             filter: generator.maybe(filter),
             end_to: false,
-            bookmarks: false,
+            start: start(&mut generator),
+            sends_bookmarks: generator.maybe(Generator::word).is_some(),
         };
         let read = sent(Action::Subscribe, |body| subscribe.write(body), Subscribe::parse);
         assert_eq!(read, Ok(subscribe.clone()));
@@ -355,11 +356,17 @@ fn environment(generator: &mut Generator) -> Vec<(String, String)> {
     generator.some(3, |generator| (generator.word(), generator.text()))
 }
 
+fn start(generator: &mut Generator) -> Option<Start> {
+    let earliest = Start::Earliest;
+    let bookmark = Start::Bookmark(format!("<BookmarkList Direction=\"{}\"/>", generator.below(9)));
+    [None, Some(earliest), Some(bookmark)].into_iter().nth(generator.below(3)).flatten()
+}
+
 fn filter(generator: &mut Generator) -> Filter {
     let selectors = selectors(generator, 3);
     let text = if selectors.is_empty() { generator.word() } else { String::new() };
     let association = generator.maybe(association);
-    Filter { dialect: generator.word(), text, selectors, association }
+    Filter { dialect: generator.word(), text, selectors, association, markup: None }
 }
 
 fn association(generator: &mut Generator) -> AssociationFilter {

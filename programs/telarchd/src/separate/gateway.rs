@@ -18,6 +18,7 @@ use config::{Config, Policies, Store, Thumbprint};
 use plugin_config::{
     ConfigFileWriter, ConfigPlugin, MachineSetup, MappingStore, MappingStoreError, ReplaceError,
 };
+use plugin_eventlog::EventLogPlugin;
 use plugin_events::RemoteCollector;
 use plugin_file::FilePlugin;
 use plugin_hardware::EventLogs;
@@ -228,10 +229,17 @@ fn settings(
 /// Creates the catalog: the settings, and plug-ins that run in host processes.
 fn catalog(gateway: &Arc<Gateway>, settings: ConfigPlugin) -> Catalog {
     let shells = [&ShellPlugin::RESOURCES[..], &PowerShellPlugin::RESOURCES, &FilePlugin::RESOURCES].concat();
-    let [shells, wmi, logs] = [&shells[..], &WmiPlugin::RESOURCES, &EventLogs::RESOURCES]
-        .map(|resources| HostedPlugin::new(resources, Arc::new(BrokerClient(Arc::clone(gateway)))));
+    let [shells, wmi, logs, events] =
+        [&shells[..], &WmiPlugin::RESOURCES, &EventLogs::RESOURCES, &EventLogPlugin::RESOURCES]
+            .map(|resources| HostedPlugin::new(resources, Arc::new(BrokerClient(Arc::clone(gateway)))));
     let quota = UserQuota { limit: max_users, fault: shells::fault::too_many_users };
-    Catalog::new(vec![Arc::new(settings), Arc::new(shells.with_users(quota)), Arc::new(wmi), Arc::new(logs)])
+    Catalog::new(vec![
+        Arc::new(settings),
+        Arc::new(shells.with_users(quota)),
+        Arc::new(wmi),
+        Arc::new(logs),
+        Arc::new(events),
+    ])
 }
 
 /// Reads the certificates again.

@@ -73,6 +73,7 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
         let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn ControllerSource>);
         let wmi = Wmi::open(state, keeper);
         plugins.extend(wmi.plugins());
+        plugins.push(crate::event_log::plugin(None));
         let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
         let host = Host::new(Arc::clone(&plugins), identity, token);
         let (tasks, received) = mpsc::unbounded_channel();

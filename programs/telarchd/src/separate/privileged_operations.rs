@@ -14,6 +14,7 @@ use broker::{
 };
 use config::{Store, StoreError, Thumbprint};
 use plugin_config::ConfigPlugin;
+use plugin_eventlog::EventLogPlugin;
 use plugin_file::FilePlugin;
 use plugin_powershell::PowerShellPlugin;
 use plugin_shell::ShellPlugin;
@@ -125,13 +126,14 @@ impl PrivilegedOperations for MachineOperations {
 
     fn host(&self, identity: &Identity, token: &Token) -> Result<OwnedFd, Denied> {
         // Users with any right to shells or instances, which hosts serve.
-        let alternatives: [(AccessMask, &[Resource]); 6] = [
+        let alternatives: [(AccessMask, &[Resource]); 7] = [
             (AccessMask::GENERIC_READ, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_WRITE, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_EXECUTE, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_EXECUTE, &ShellPlugin::RESOURCES),
             (AccessMask::GENERIC_EXECUTE, &PowerShellPlugin::RESOURCES),
             (AccessMask::GENERIC_EXECUTE, &FilePlugin::RESOURCES),
+            (AccessMask::GENERIC_READ, &EventLogPlugin::RESOURCES),
         ];
         self.require_any_access(identity, token, &alternatives)?;
         let name = &identity.account().name;

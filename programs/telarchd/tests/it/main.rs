@@ -11,6 +11,7 @@ mod client_certificates;
 mod compromised_gateway;
 mod control_groups;
 mod event_collector;
+mod event_log;
 mod fairness;
 mod file_transfer;
 mod hostile;

@@ -129,7 +129,8 @@ fn serialize_item(item: Item) -> ItemMessage {
         reference.write(&mut writer, "a:EndpointReference");
         writer.finish()
     });
-    ItemMessage { object: item.object.as_str().to_owned(), reference }
+    let bookmark = item.bookmark.map(|bookmark| bookmark.as_ref().to_owned());
+    ItemMessage { object: item.object.as_str().to_owned(), reference, bookmark }
 }
 
 /// Returns the result of a future if it is ready. The future must tolerate being dropped otherwise.

@@ -74,6 +74,7 @@ async fn items_arrive_in_order_and_keep_the_host_active() {
     for text in ["one", "two"] {
         let item = items.next().await.unwrap().unwrap();
         assert_eq!(item.object.as_str(), format!("<Thing>{text}</Thing>"));
+        assert_eq!(item.bookmark, Some(format!("<Behind>{text}</Behind>").into()));
         assert!(!is_stopped(), "more items may follow");
     }
     assert!(items.next().await.is_none());

@@ -74,7 +74,8 @@ impl Plugin for TestPlugin {
                     let items = ["one", "two"].map(|text| {
                         let mut object = Writer::new();
                         object.start("Thing").text(text).end();
-                        Item { object: object.into_fragment(), reference: None }
+                        let bookmark = Some(Arc::from(format!("<Behind>{text}</Behind>")));
+                        Item { object: object.into_fragment(), reference: None, bookmark }
                     });
                     let missing = Omission { source: "three".to_owned(), reason: "not found".to_owned() };
                     Ok(Answer::items(PartialItems(Vec::from(items).into_iter(), vec![missing])))
