@@ -8,7 +8,6 @@ use crate::call::Call;
 use crate::caller::{Caller, Credential};
 use crate::console::Console;
 use crate::problem::Problem;
-use crate::routes::Route;
 
 /// Rights that a route requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,17 +144,17 @@ fn cross_site(detail: &str) -> Result<(), Problem> {
     Err(Problem { substatus: 2, ..Problem::new(403, "cross-site-request", detail) })
 }
 
-/// Refuses a caller without the rights of a route.
-pub(crate) fn require_rights(route: &Route, caller: Option<&Caller>, call: &Call) -> Result<(), Problem> {
-    let requirement = route.requirement;
+/// Refuses a caller without the rights of a route. `is_change` says whether the request can change something.
+pub(crate) fn require_rights(
+    requirement: Requirement,
+    caller: Option<&Caller>,
+    is_change: bool,
+) -> Result<(), Problem> {
     if requirement == Requirement::Public {
         return Ok(());
     }
     let caller = caller.ok_or_else(Problem::sign_in_required)?;
-    if call.is_unsafe()
-        && !route.only_reads
-        && let Credential::Key { is_read_only: true, .. } = caller.credential
-    {
+    if is_change && let Credential::Key { is_read_only: true, .. } = caller.credential {
         return Err(Problem::forbidden("the API key can only read"));
     }
     let (role, needs_elevation) = match requirement {

@@ -42,16 +42,14 @@ fn a_query_is_completed_run_and_corrected() {
 }
 
 #[test]
-fn a_method_needs_the_password_and_is_audited() {
+fn a_method_is_called_and_audited_without_its_values() {
     let Some(machine) = Machine::start() else { return };
     let page = machine.signed_in(ADMINISTRATOR, "/wmi/root%2Fdefault/StdRegProv");
     page.click_button("Call EnumKey");
     page.fill("hDefKey", "2147483650");
     page.fill("sSubKeyName", "SOFTWARE");
     page.click_button("Call EnumKey");
-    page.wait_for_heading("Repeat your password");
-    page.fill("Password", crate::machine::PASSWORD);
-    page.click_button("Continue");
+    // The sign-in was in the last five minutes, so the password is not repeated.
     page.wait_for_heading("Output of EnumKey");
     page.click_button("Close");
     machine.go(&page, "/management/audit");
