@@ -64,7 +64,8 @@ impl Screen {
     }
 
     /// Returns the maximum width of the progress line, or `None` if it is not shown.
-    pub(crate) fn progress_width(&self) -> Option<usize> {
+    #[must_use]
+    pub fn progress_width(&self) -> Option<usize> {
         self.errors
     }
 

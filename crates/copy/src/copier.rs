@@ -11,6 +11,7 @@ use crate::native::NativeCarrier;
 use crate::options::{Copied, CopyOptions};
 use crate::progress::Progress;
 use crate::remote_path::RemotePath;
+use crate::remoting::RemotingCarrier;
 use crate::shell::ShellCarrier;
 use crate::tree::CopiedTree;
 
@@ -23,17 +24,34 @@ pub struct Copier {
 #[derive(Debug)]
 enum Carrier {
     Native(NativeCarrier),
+    Remoting(RemotingCarrier),
     Shell(ShellCarrier),
 }
 
 /// Carriers that may be chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CarrierChoice {
-    /// The file resource of Telarch's service, and commands where there is none.
+    /// The file resource of Telarch's service; where there is none, PowerShell remoting; and commands where there is
+    /// neither.
     #[default]
     Automatic,
+    /// PowerShell remoting.
+    Remoting,
     /// Commands of the remote shell.
     Shell,
+}
+
+impl Carrier {
+    /// Returns the first carrier that the machine supports.
+    async fn probe(session: &Session, is_windows: bool) -> Result<Self, CopyError> {
+        if !is_windows && let Some(native) = NativeCarrier::probe(session).await? {
+            return Ok(Self::Native(native));
+        }
+        match RemotingCarrier::probe(session, is_windows).await? {
+            Some(remoting) => Ok(Self::Remoting(remoting)),
+            None => Ok(Self::Shell(ShellCarrier::open(session, is_windows).await?)),
+        }
+    }
 }
 
 impl Copier {
@@ -43,13 +61,10 @@ impl Copier {
     /// [`CopyError::Request`] if a request fails.
     pub async fn open(session: &Session, choice: CarrierChoice) -> Result<Self, CopyError> {
         let is_windows = session.identify().await?.identity.is_windows();
-        let native = match choice {
-            CarrierChoice::Automatic if !is_windows => NativeCarrier::probe(session).await?,
-            _ => None,
-        };
-        let carrier = match native {
-            Some(native) => Carrier::Native(native),
-            None => Carrier::Shell(ShellCarrier::open(session, is_windows).await?),
+        let carrier = match choice {
+            CarrierChoice::Remoting => Carrier::Remoting(RemotingCarrier::open(session, is_windows).await?),
+            CarrierChoice::Shell => Carrier::Shell(ShellCarrier::open(session, is_windows).await?),
+            CarrierChoice::Automatic => Carrier::probe(session, is_windows).await?,
         };
         Ok(Self { carrier })
     }
@@ -59,6 +74,7 @@ impl Copier {
     pub fn carrier(&self) -> &'static str {
         match &self.carrier {
             Carrier::Native(_) => "file resource",
+            Carrier::Remoting(_) => "PowerShell remoting",
             Carrier::Shell(shell) => shell.description(),
         }
     }
@@ -80,6 +96,7 @@ impl Copier {
         progress.expect(source.size);
         match &self.carrier {
             Carrier::Native(native) => native.upload(&source, remote, name, options, progress).await,
+            Carrier::Remoting(remoting) => remoting.upload(&source, remote, name, options, progress).await,
             Carrier::Shell(shell) => shell.upload(&source, remote, name, options, progress).await,
         }
     }
@@ -98,6 +115,7 @@ impl Copier {
         let target = LocalTarget::open(local)?;
         match &self.carrier {
             Carrier::Native(native) => native.download(remote, &target, options, progress).await,
+            Carrier::Remoting(remoting) => remoting.download(remote, &target, options, progress).await,
             Carrier::Shell(shell) => shell.download(remote, &target, options, progress).await,
         }
     }
@@ -143,7 +161,7 @@ impl Copier {
     fn native(&self, remote: &RemotePath) -> Result<&NativeCarrier, CopyError> {
         match &self.carrier {
             Carrier::Native(native) => Ok(native),
-            Carrier::Shell(_) => Err(CopyError::remote(
+            Carrier::Remoting(_) | Carrier::Shell(_) => Err(CopyError::remote(
                 remote,
                 "directories can only be copied to and from a service with the file resource; copy an archive",
             )),
@@ -157,6 +175,7 @@ impl Copier {
     pub async fn close(self) -> Result<(), CopyError> {
         match self.carrier {
             Carrier::Native(_) => Ok(()),
+            Carrier::Remoting(remoting) => remoting.close().await,
             Carrier::Shell(shell) => shell.close().await,
         }
     }

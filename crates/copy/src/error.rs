@@ -27,6 +27,14 @@ pub enum CopyError {
         /// Message of the remote machine.
         reason: String,
     },
+    /// PowerShell remoting of the remote machine cannot copy files.
+    #[error(
+        "the machine cannot copy files with PowerShell remoting: {reason}\n  omit --carrier psrp, or use an endpoint without restrictions"
+    )]
+    Remoting {
+        /// Reason.
+        reason: String,
+    },
     /// The copy was cancelled.
     #[error("the copy was cancelled")]
     Cancelled,

@@ -1,7 +1,7 @@
 //! Copies files between this machine and a machine with WinRM.
 //!
-//! A [`Copier`] chooses a carrier: the file resource of Telarch's service, or commands of the remote shell, which are `sh`
-//! on Linux and Windows PowerShell on Windows. Each carrier gives the same guarantees:
+//! A [`Copier`] chooses a carrier: the file resource of Telarch's service, scripts of PowerShell remoting, or commands of
+//! the remote shell, which are `sh` on Linux and Windows PowerShell on Windows. Each carrier gives the same guarantees:
 //!
 //! * A file is written under a temporary name next to its target, and renamed once it is complete and its SHA-256 is
 //!   that of the source. Until then, an existing file is unchanged.
@@ -17,6 +17,7 @@ mod native;
 mod options;
 mod progress;
 mod remote_path;
+mod remoting;
 mod shell;
 mod tree;
 

@@ -14,7 +14,6 @@ use client::{Session, Shell, ShellOptions};
 use copy_proto::{ContentDigest, resumable_key};
 
 use self::dialect::{Dialect, PartialFile, Receive, RemoteCommand, Send};
-use self::receiver::Receiver;
 use self::script::{Input, NoInput, run};
 use crate::content::{PIECE, next_piece, random_key};
 use crate::error::CopyError;
@@ -23,6 +22,8 @@ use crate::options::{Copied, CopyOptions};
 use crate::progress::Progress;
 use crate::remote_path::RemotePath;
 
+pub(crate) use self::receiver::Receiver;
+pub(crate) use self::windows::check_file_name as check_windows_name;
 pub use self::windows::command_line;
 
 /// Shell on the remote machine.

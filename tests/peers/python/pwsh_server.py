@@ -1,7 +1,7 @@
 """Stands in for `pwsh -s`: PowerShell remoting on standard input and output, with a toy language.
 
 A script is a list of steps, one a line or separated by semicolons; see STEPS. A script that is no step is returned as a
-string. `--mode MODE` before the arguments of pwsh selects a process that misbehaves; see the end of the file.
+string. A script that begins with `param(` is evaluated by powershell_subset.py. `--mode MODE` before the arguments of pwsh selects a process that misbehaves; see the end of the file.
 """
 
 import base64
@@ -15,6 +15,7 @@ import time
 import traceback
 import uuid
 
+import powershell_subset
 import psrpcore
 from psrpcore import types
 
@@ -40,6 +41,7 @@ class Server:
         )
         self.pipelines = {}
         self.out = sys.stdout.buffer
+        self.is_restricted = False
 
     def line(self, text):
         with self.lock:
@@ -145,6 +147,7 @@ class Run:
         scripts = [command.command_text for command in commands if command.command_text != "Out-String"]
         if scripts == ["Invoke-Expression"]:
             scripts = [self.parameters["Command"]]
+        self.is_script = any(command.is_script for command in commands)
         self.as_text = len(scripts) < len(commands)
         script = "; ".join(scripts)
         self.thread = threading.Thread(target=self.run, args=(script,), daemon=True)
@@ -188,15 +191,32 @@ class Run:
     def output(self, value):
         self.write("write_output", str(value) if self.as_text else value)
 
+    def evaluate(self, script):
+        try:
+            parameters = {name: powershell_subset.plain(value) for name, value in self.parameters.items()}
+            powershell_subset.evaluate(script, parameters, self.objects(), lambda value: self.output(wire(value)))
+        except powershell_subset.Failure as failure:
+            raise Failure(str(failure)) from failure
+
+    def objects(self):
+        while (value := self.wait(self.input)) is not END:
+            yield powershell_subset.plain(value)
+
     def run(self, script):
         server = self.server
         try:
             with server.lock:
                 self.pipeline.start()
                 server.flush()
+            if self.server.is_restricted and self.is_script:
+                # As PowerShell in the language mode NoLanguage.
+                raise Failure("The syntax is not supported by this runspace.")
+            if script.lstrip().startswith("param("):
+                self.evaluate(script)
+                script = ""
             steps = [step.strip() for step in re.split(r"[;\n]", script) if step.strip()]
             names = [re.match(r"[a-z-]*", step).group() for step in steps]
-            if not all(name in STEPS for name in names):
+            if script and not all(name in STEPS for name in names):
                 steps, names = [script], ["text"]
             for name, step in zip(names, steps):
                 rest = step[len(name) :].lstrip(":") if name != "text" else step
@@ -227,6 +247,10 @@ class Run:
             traceback.print_exc()
             sys.stderr.flush()
             os._exit(1)
+
+
+def wire(value):
+    return types.PSByteArray(value) if isinstance(value, bytearray) else value
 
 
 def text(run, script):
@@ -400,6 +424,7 @@ def main():
         # Ends before it has read anything.
         print("cannot load the runtime", file=sys.stderr)
         raise SystemExit(3)
+    server.is_restricted = mode == "restricted"
     if mode == "mute":
         # Reads and never acknowledges.
         for _ in sys.stdin.buffer:

@@ -26,7 +26,7 @@ impl Pwsh {
         Self::in_mode("normal")
     }
 
-    /// Returns a program that misbehaves: `dead`, `mute` or `stubborn`.
+    /// Returns a program that misbehaves: `dead`, `mute`, `restricted` or `stubborn`.
     ///
     /// # Panics
     ///

@@ -27,7 +27,8 @@ pub(super) static VERBOSE: Opt =
 pub(super) static CARRIER: Opt = Opt::new(
     "carrier",
     Value::OneOf("CARRIER", keywords::<Carrier>),
-    "auto: the file resource of the service, or commands where it has none; winrs: always commands (default: auto)",
+    "auto: the file resource of the service, PowerShell remoting where it has none, or commands where it has neither; \
+     psrp: always PowerShell remoting; winrs: always commands (default: auto)",
 );
 pub(super) static FORMAT: Opt = TEXT_OR_JSON;
 
@@ -36,8 +37,11 @@ pub(super) static FORMAT: Opt = TEXT_OR_JSON;
 pub(super) struct Carrier(pub(super) CarrierChoice);
 
 impl Keyword for Carrier {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("auto", Self(CarrierChoice::Automatic)), ("winrs", Self(CarrierChoice::Shell))];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("auto", Self(CarrierChoice::Automatic)),
+        ("psrp", Self(CarrierChoice::Remoting)),
+        ("winrs", Self(CarrierChoice::Shell)),
+    ];
 }
 
 /// Request of a command line.

@@ -7,7 +7,8 @@ use cli::remote::{machine_switch, selects_machines};
 use cli::{Keyword, keywords};
 use cli_command::fleet::HostLimits;
 use cli_command::{Arguments, Failure, Opt, Value};
-use client::FleetLimits;
+use client::{Compression, FleetLimits};
+use psrp::Guid;
 
 pub(super) static SCRIPT: Opt = Opt::new("command", Value::Text("SCRIPT"), "script to run").short('c');
 pub(super) static FILE: Opt =
@@ -27,6 +28,15 @@ pub(super) static CONFIGURATION: Opt = Opt::new(
     "configuration",
     Value::Text("NAME"),
     "PowerShell endpoint, such as PowerShell.7 (default: Microsoft.PowerShell)",
+);
+pub(super) static COMPRESS: Opt =
+    Opt::new("compress", Value::None, "compress messages, if the machine supports it (for slow networks)");
+pub(super) static NO_HISTORY: Opt =
+    Opt::new("no-history", Value::None, "console: neither read nor keep the history");
+pub(super) static CONNECT: Opt = Opt::new(
+    "connect",
+    Value::Text("ID"),
+    "console: connect to the session that Disconnect-PSSession has left, instead of a new one",
 );
 /// Format of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +67,13 @@ impl Keyword for Input {
         &[("none", Self::None), ("lines", Self::Lines), ("json", Self::Json)];
 }
 
+/// Use of the history file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HistoryUse {
+    Kept,
+    None,
+}
+
 /// Request of a command line.
 #[derive(Debug)]
 pub(super) struct Invocation {
@@ -70,6 +87,10 @@ pub(super) struct Invocation {
     pub(super) input: Input,
     /// Name of the PowerShell endpoint, if it is not the default one.
     pub(super) configuration: Option<String>,
+    pub(super) compression: Compression,
+    pub(super) history: HistoryUse,
+    /// Session that the console connects to; `None` for a new one.
+    pub(super) connect: Option<Guid>,
     /// Limits of many machines; the number of concurrent machines is that of the switches.
     pub(super) limits: FleetLimits,
 }
@@ -88,6 +109,17 @@ impl Invocation {
         }
         let input = arguments.keyword(&INPUT).unwrap_or_default();
         let script = script(arguments, input)?;
+        let connect = arguments.text(&CONNECT)?.map(|text| {
+            Guid::parse(text).map_err(|_| {
+                arguments.usage_error(format!("--connect {text}: expected the identifier of a session, such as 1b5d0c3e-0a7b-4b52-8c2e-7a7e3c1d9f10"))
+            })
+        });
+        let connect = connect.transpose()?;
+        if connect.is_some() && script.is_some() {
+            return Err(
+                arguments.usage_error("--connect starts a console, which needs a terminal and no script")
+            );
+        }
         let HostLimits { host_time, total_time, max_failures } = HostLimits::of(arguments)?;
         let limits = FleetLimits { host_time, total_time, max_failures, ..FleetLimits::default() };
         Ok(Self {
@@ -97,6 +129,12 @@ impl Invocation {
             output: arguments.keyword(&OUTPUT).unwrap_or_default(),
             input,
             configuration: arguments.text(&CONFIGURATION)?.map(str::to_owned),
+            compression: match arguments.is_given(&COMPRESS) {
+                true => Compression::Xpress,
+                false => Compression::None,
+            },
+            history: if arguments.is_given(&NO_HISTORY) { HistoryUse::None } else { HistoryUse::Kept },
+            connect,
             limits,
         })
     }

@@ -3,7 +3,9 @@
 use cli_command::fleet::{FAIL_FAST, HOST_TIME, MAX_FAILURES, TOTAL_TIME};
 use cli_command::{Action, Arguments, Command, Failure, NoArguments, SingleDash};
 
-use super::arguments::{CONFIGURATION, FILE, INPUT, Invocation, OUTPUT, SCRIPT};
+use super::arguments::{
+    COMPRESS, CONFIGURATION, CONNECT, FILE, INPUT, Invocation, NO_HISTORY, OUTPUT, SCRIPT,
+};
 use super::run;
 
 /// The command `telarch pwsh`.
@@ -22,7 +24,7 @@ pub static PWSH: Command = Command::new("pwsh", "run PowerShell on another machi
         ("HOST", "on a terminal: start a console with history, completion and continuation lines"),
     ])
     .takes_any()])
-    .options(&[&SCRIPT, &FILE, &OUTPUT, &INPUT, &CONFIGURATION, &HOST_TIME, &TOTAL_TIME, &FAIL_FAST, &MAX_FAILURES])
+    .options(&[&SCRIPT, &FILE, &OUTPUT, &INPUT, &CONFIGURATION, &COMPRESS, &CONNECT, &NO_HISTORY, &HOST_TIME, &TOTAL_TIME, &FAIL_FAST, &MAX_FAILURES])
     .exclusive(&[&[&SCRIPT, &FILE], &[&FAIL_FAST, &MAX_FAILURES]])
     .single_dash(SingleDash::Switches(&["r", "u", "remote", "username", "auth", "a"]))
     .without_arguments(NoArguments::Help)

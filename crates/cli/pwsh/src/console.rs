@@ -3,11 +3,12 @@
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use cli::Screen;
 use cli::remote::Remote;
 use cli_command::{Failure, output};
 use client::{PipelineEvent, PipelineOutcome, PoolOptions, RunspacePool};
 use psrp::clixml::Value;
-use psrp::{Command, CreatePipeline};
+use psrp::{Command, CreatePipeline, Guid};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -19,22 +20,64 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::completeness::is_complete;
+use super::history::{History, MAX_LINES};
 use super::host::{self, Reaction};
+use super::status_line::StatusLine;
 use super::text;
 
-/// Runs the console until `exit` or Ctrl-D, and returns the exit code.
-pub(super) fn run(remote: &Remote, options: PoolOptions) -> Result<u8, Failure> {
+/// Settings of a console.
+pub(super) struct ConsoleStart {
+    pub(super) options: PoolOptions,
+    pub(super) history: History,
+    /// Disconnected pool to connect to; `None` for a new one.
+    pub(super) connect: Option<Guid>,
+}
+
+/// Runs the console until `exit`, Ctrl-D or a disconnection, and returns the exit code.
+pub(super) fn run(remote: &Remote, start: ConsoleStart) -> Result<u8, Failure> {
+    let ConsoleStart { options, mut history, connect } = start;
     // The pool is kept alive by a task while a line is edited.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let opened = runtime.block_on(remote.session().runspace_pool(options.clone()));
+    let opened = runtime.block_on(async {
+        match connect {
+            Some(id) => remote.session().connect_runspace_pool(id, options.clone()).await,
+            None => remote.session().runspace_pool(options.clone()).await,
+        }
+    });
     let pool = opened
         .map_err(|error| Failure::Failed(text::of_refused_pool(error, &options.configuration, remote)))?;
     let console = Console { runtime: &runtime, remote, pool: &pool, options: &options };
-    let status = console.run();
-    let _ = runtime.block_on(async { timeout(CLOSE_TIMEOUT, pool.close()).await });
+    let ended = console.run(&mut history);
+    if let Err(error) = history.save() {
+        writeln!(output::errors(), "telarch: cannot save the history: {error}")?;
+    }
+    let status = match ended {
+        Ok(ConsoleEnd::Disconnected) => {
+            let name = remote.name();
+            writeln!(
+                output::errors(),
+                "disconnected; connect again with: telarch pwsh {name} --connect {}",
+                pool.id()
+            )?;
+            pool.leave();
+            Ok(0)
+        }
+        ended => {
+            let _ = runtime.block_on(async { timeout(CLOSE_TIMEOUT, pool.close()).await });
+            ended.map(|end| if let ConsoleEnd::Exit(code) = end { code } else { 0 })
+        }
+    };
     // A thread that waits for the terminal must not delay the end.
     runtime.shutdown_background();
     status
+}
+
+/// End of a console.
+enum ConsoleEnd {
+    /// The pool is to be closed; with an exit code.
+    Exit(u8),
+    /// The pool stays on the service.
+    Disconnected,
 }
 
 struct Console<'c> {
@@ -45,17 +88,21 @@ struct Console<'c> {
 }
 
 impl Console<'_> {
-    fn run(&self) -> Result<u8, Failure> {
-        let config = Config::builder().max_history_size(MAX_HISTORY_LINES).map_err(terminal_failure)?.build();
+    fn run(&self, history: &mut History) -> Result<ConsoleEnd, Failure> {
+        let config = Config::builder().max_history_size(MAX_LINES).map_err(terminal_failure)?.build();
         let empty = MemHistory::with_config(&config);
         let mut editor =
             Editor::<Assistant<'_>, MemHistory>::with_history(config, empty).map_err(terminal_failure)?;
         editor.set_helper(Some(Assistant { console: self }));
+        for line in history.load() {
+            // A line that cannot be added to the history is ignored.
+            let _ = editor.add_history_entry(line);
+        }
         loop {
             let line = match editor.readline(&self.prompt()) {
                 Ok(line) => line,
                 Err(ReadlineError::Interrupted) => continue,
-                Err(ReadlineError::Eof) => return Ok(0),
+                Err(ReadlineError::Eof) => return Ok(ConsoleEnd::Exit(0)),
                 Err(error) => return Err(terminal_failure(error)),
             };
             if line.trim().is_empty() {
@@ -63,12 +110,20 @@ impl Console<'_> {
             }
             // A line that cannot be added to the history can still be run.
             let _ = editor.add_history_entry(line.as_str());
+            history.add(&line);
             if line.trim().eq_ignore_ascii_case("exit") {
-                return Ok(0);
+                return Ok(ConsoleEnd::Exit(0));
             }
-            match self.runtime.block_on(self.run_line(&line)) {
+            let ran = match line.trim().eq_ignore_ascii_case(DISCONNECT) {
+                true => match self.runtime.block_on(self.pool.disconnect(None)) {
+                    Ok(()) => return Ok(ConsoleEnd::Disconnected),
+                    Err(error) => Err(error),
+                },
+                false => self.runtime.block_on(self.run_line(&line)),
+            };
+            match ran {
                 Ok(None) => {}
-                Ok(Some(code)) => return Ok(u8::try_from(code).unwrap_or(1)),
+                Ok(Some(code)) => return Ok(ConsoleEnd::Exit(u8::try_from(code).unwrap_or(1))),
                 Err(error) => {
                     if self.pool.state() != psrp::PoolState::Opened {
                         return Err(Failure::Failed(self.remote.message(error)));
@@ -118,6 +173,7 @@ impl Console<'_> {
         let controls = pipeline.controls();
         let (mut out, mut errors) = (output::out(), output::errors());
         let (mut exit, mut stops) = (None, 0);
+        let mut status = StatusLine::new(Screen::of_this_process().progress_width());
         loop {
             let event = tokio::select! {
                 event = pipeline.next() => event?,
@@ -131,6 +187,11 @@ impl Console<'_> {
                     tokio::spawn(async move { controls.stop().await });
                     continue;
                 }
+            };
+            // An error while writing the line means that the terminal was closed.
+            let _ = match &event {
+                Some(PipelineEvent::Progress(record)) => status.show(record, &mut errors),
+                _ => status.clear(&mut errors),
             };
             let Some(event) = event else { break };
             // An error while writing to the terminal means that it was closed; the next line ends the console.
@@ -169,6 +230,7 @@ impl Console<'_> {
                 _ => Ok(()),
             };
         }
+        let _ = status.clear(&mut errors);
         if let Some(PipelineOutcome::Failed(error)) = pipeline.outcome() {
             let _ = writeln!(errors, "{}", text::of_error(error));
         }
@@ -233,8 +295,8 @@ fn terminal_failure(error: ReadlineError) -> Failure {
     Failure::Failed(format!("cannot read the terminal: {}", io::Error::other(error)))
 }
 
-/// Maximum number of lines in the history.
-const MAX_HISTORY_LINES: usize = 1_000;
+/// Line that leaves the pool on the service, as the cmdlet of this name does for a session.
+const DISCONNECT: &str = "Disconnect-PSSession";
 /// Maximum number of completions.
 const MOST_COMPLETIONS: usize = 500;
 /// Maximum time for the prompt and for completion.

@@ -4,10 +4,12 @@ mod arguments;
 mod command;
 mod completeness;
 mod console;
+mod history;
 mod host;
 mod json;
 mod output;
 mod run;
+mod status_line;
 mod text;
 
 pub use self::command::PWSH;

@@ -19,7 +19,9 @@ use psrp::{Command, CreatePipeline, HostCall};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::arguments::{Input, Invocation, Output};
+use super::arguments::{HistoryUse, Input, Invocation, Output};
+use super::console::ConsoleStart;
+use super::history::History;
 use super::host::{self, Reaction};
 use super::output::{HostResult, Printer, STOPPED, Shown};
 use super::{json, text};
@@ -29,7 +31,18 @@ type Host = FleetHost<Shown, HostResult>;
 
 /// Runs the script of a command line and prints its output.
 pub(super) fn run(invocation: Invocation) -> Result<String, Failure> {
-    let Invocation { script, arguments, switches, output, input, configuration, limits } = invocation;
+    let Invocation {
+        script,
+        arguments,
+        switches,
+        output,
+        input,
+        configuration,
+        compression,
+        history,
+        connect,
+        limits,
+    } = invocation;
     let Machines { members, parallel } = Machines::parse(&switches, &SavedHosts::of_this_process())?;
     let is_fleet = parallel.is_some();
     if is_fleet && (output == Output::Clixml || input != Input::None) {
@@ -44,9 +57,16 @@ pub(super) fn run(invocation: Invocation) -> Result<String, Failure> {
     let options = PoolOptions {
         configuration: configuration.unwrap_or_else(|| PoolOptions::default().configuration),
         host: host::info(),
+        compression,
         ..PoolOptions::default()
     };
-    let Some(script) = script else { return console(members, is_fleet, options) };
+    let Some(script) = script else {
+        let history = match history {
+            HistoryUse::Kept => History::of_user(),
+            HistoryUse::None => History::none(),
+        };
+        return console(members, is_fleet, ConsoleStart { options, history, connect });
+    };
     let job = Arc::new(Job {
         script,
         arguments,
@@ -107,14 +127,14 @@ pub(super) fn run(invocation: Invocation) -> Result<String, Failure> {
 fn console(
     members: Vec<(String, Connection)>,
     is_fleet: bool,
-    options: PoolOptions,
+    start: ConsoleStart,
 ) -> Result<String, Failure> {
     let [(name, connection)] = <[_; 1]>::try_from(members).ok().filter(|_| !is_fleet).ok_or_else(|| {
         Failure::usage("pwsh: no script given", "write -c SCRIPT or -f FILE; a console is for one machine")
     })?;
     let remote = Remote::new(&name, connection, &ClientSettings::of_this_process());
     let remote = remote.map_err(|failure| Failure::Failed(message(&failure)))?;
-    match super::console::run(&remote, options)? {
+    match super::console::run(&remote, start)? {
         0 => Ok(String::new()),
         status => Err(Failure::Ended(status)),
     }

@@ -15,13 +15,15 @@ next Receive once, `silent` ends without a state, `vanish` deletes the shell, `b
 declares 100 MB.
 
 Streams are compressed for a client that asks for it, except at the endpoint Microsoft.PowerShell.Plain; `compressed`
-writes the number of compressed chunks that were received.
+writes the number of compressed chunks that were received. A script that begins with `param(` is evaluated by
+powershell_subset.py.
 """
 
 import base64
 import collections
 import http.server
 import pathlib
+import queue
 import re
 import sys
 import threading
@@ -32,6 +34,7 @@ import psrpcore
 from psrpcore import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[4] / "tests/peers/python"))
+import powershell_subset
 import xpress
 
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
@@ -101,6 +104,10 @@ class Shell:
             pipeline.start()
             pipeline.commands = event.pipeline.commands
             self.run(pipeline, event.pipeline)
+        elif hasattr(pipeline, "inputs") and isinstance(event, psrpcore.PipelineInputEvent):
+            pipeline.inputs.put(event.data)
+        elif hasattr(pipeline, "inputs") and isinstance(event, psrpcore.EndOfPipelineInputEvent):
+            pipeline.inputs.put(None)
         elif isinstance(event, psrpcore.PipelineInputEvent):
             pipeline.write_output(event.data)
         elif isinstance(event, psrpcore.EndOfPipelineInputEvent):
@@ -112,8 +119,37 @@ class Shell:
                 pipeline.write_output(f"answer: {event.result}")
             self.finish(pipeline)
 
+    def evaluate(self, pipeline, command):
+        def output(value):
+            with self.changed:
+                pipeline.write_output(types.PSByteArray(value) if isinstance(value, bytearray) else value)
+                self.send()
+
+        parameters = {str(name): powershell_subset.plain(value) for name, value in command.parameters}
+        inputs = map(powershell_subset.plain, iter(pipeline.inputs.get, None))
+        try:
+            powershell_subset.evaluate(command.command_text, parameters, inputs, output)
+        except powershell_subset.Failure as failure:
+            error = types.ErrorRecord(
+                Exception=types.NETException(Message=str(failure)),
+                CategoryInfo=types.ErrorCategoryInfo(),
+                FullyQualifiedErrorId="Terminated",
+            )
+            with self.changed:
+                pipeline._change_state(types.PSInvocationState.Failed, error=error)
+                self.done.add(pipeline.pipeline_id)
+                self.send()
+            return
+        with self.changed:
+            self.finish(pipeline)
+            self.send()
+
     def run(self, pipeline, metadata):
         command = metadata.commands[0]
+        if command.command_text.startswith("param("):
+            pipeline.inputs = queue.Queue()
+            threading.Thread(target=self.evaluate, args=(pipeline, command), daemon=True).start()
+            return
         word, _, rest = command.command_text.partition(" ")
         number = int(rest) if rest.isdigit() else 0
         method = types.HostMethodIdentifier

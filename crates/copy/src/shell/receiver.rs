@@ -7,6 +7,7 @@ use files::{Begin, FileMode, IncomingFile};
 use sha2::{Digest as _, Sha256};
 
 use super::dialect::{Dialect, End};
+use super::posix::Posix;
 use crate::error::CopyError;
 use crate::local::{LocalTarget, lock_partial, time_of};
 use crate::options::{Copied, CopyOptions};
@@ -14,7 +15,7 @@ use crate::progress::Progress;
 use crate::remote_path::RemotePath;
 
 /// Receiver of one file: a line with its properties, and its content.
-pub(super) struct Receiver<'a> {
+pub(crate) struct Receiver<'a> {
     dialect: &'static dyn Dialect,
     path: &'a RemotePath,
     target: &'a LocalTarget,
@@ -57,8 +58,19 @@ impl<'a> Receiver<'a> {
         Self { dialect, path, target, key, options, progress, text: Vec::new(), arriving: None }
     }
 
+    /// Creates a receiver of a file whose content is not encoded.
+    pub(crate) fn of_bytes(
+        path: &'a RemotePath,
+        target: &'a LocalTarget,
+        key: String,
+        options: CopyOptions,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        Self::new(&Posix, path, target, key, options, progress)
+    }
+
     /// Accepts a part of the output.
-    pub(super) fn take(&mut self, output: &[u8]) -> Result<(), CopyError> {
+    pub(crate) fn take(&mut self, output: &[u8]) -> Result<(), CopyError> {
         if self.progress.is_cancelled() {
             return Err(CopyError::Cancelled);
         }
@@ -70,7 +82,7 @@ impl<'a> Receiver<'a> {
     }
 
     /// Accepts the end of the output, and gives the file its name.
-    pub(super) fn finish(mut self) -> Result<Copied, CopyError> {
+    pub(crate) fn finish(mut self) -> Result<Copied, CopyError> {
         self.write(End::Here)?;
         let Self { path, target, options, arriving, .. } = self;
         let Some(Arriving { sent, mut file, hash, length }) = arriving else {
@@ -176,7 +188,6 @@ mod tests {
 
     use super::*;
     use crate::progress::NoProgress;
-    use crate::shell::posix::Posix;
     use crate::shell::windows::Windows;
 
     /// Receives output in pieces of `size` bytes into the file `target` of a folder.

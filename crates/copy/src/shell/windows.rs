@@ -77,7 +77,7 @@ impl Dialect for Windows {
 }
 
 /// Rejects names that Windows does not allow, or that would lead out of their directory.
-fn check_file_name(name: &OsStr) -> Result<(), String> {
+pub(crate) fn check_file_name(name: &OsStr) -> Result<(), String> {
     let is_forbidden = |c: char| c.is_control() || "<>:\"/\\|?*".contains(c);
     let Some(text) = name.to_str() else {
         return Err(format!(

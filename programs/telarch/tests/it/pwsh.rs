@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 #[expect(unreachable_pub, reason = "the tests of the client use the same file")]
 #[path = "../../../../crates/client/tests/it/powershell_peer.rs"]
@@ -158,41 +160,112 @@ fn ctrl_c_stops_the_script() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
+/// `telarch pwsh` on a terminal.
+struct Console {
+    child: Child,
+    person: File,
+    shown: Vec<u8>,
+}
+
+impl Console {
+    /// Starts a console with its files in a folder.
+    fn start(peer: &PowerShellPeer, folder: &Path, words: &[&str]) -> Self {
+        let person: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&person).unwrap();
+        unlockpt(&person).unwrap();
+        let name = ptsname(&person, Vec::new()).unwrap();
+        let terminal = || File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&person, size).unwrap();
+        let host = format!("http://127.0.0.1:{}", peer.port);
+        let child = command(&[&[host.as_str()], words].concat())
+            .env("TERM", "xterm")
+            .env("HOME", folder)
+            .env("XDG_STATE_HOME", folder)
+            .stdin(terminal())
+            .stdout(terminal())
+            .stderr(terminal())
+            .spawn()
+            .unwrap();
+        Self { child, person: File::from(person), shown: Vec::new() }
+    }
+
+    /// Waits for text at the end of what is shown, and types.
+    fn wait_for(&mut self, text: &str, then: &str) -> String {
+        let mut byte = [0];
+        while !self.shown.ends_with(text.as_bytes()) {
+            let shown = String::from_utf8_lossy(&self.shown);
+            assert!(matches!(self.person.read(&mut byte), Ok(1)), "{text:?}: {shown}");
+            self.shown.push(byte[0]);
+        }
+        self.person.write_all(then.as_bytes()).unwrap();
+        String::from_utf8_lossy(&std::mem::take(&mut self.shown)).into_owned()
+    }
+}
+
+#[test]
+fn a_console_keeps_its_history_without_secrets_and_shows_progress() {
+    let Some(peer) = start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("telarch/pwsh-history");
+    let mut console = Console::start(&peer, folder.path(), &[]);
+    console.wait_for("PS peer> ", "print first\r");
+    console.wait_for("PS peer> ", "print $password\r");
+    console.wait_for("PS peer> ", "streams\r");
+    let shown = console.wait_for("WARNING: warning text\r\n", "");
+    assert!(!shown.contains("copying"), "{shown:?}");
+    let shown = console.wait_for("PS peer> ", "exit\r");
+    assert!(shown.contains("\r\x1b[Kcopying 50%: half\r\x1b[K"), "{shown:?}");
+    assert_eq!(console.child.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "print first\nstreams\nexit\n");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+    let mut console = Console::start(&peer, folder.path(), &[]);
+    // The last line but two.
+    console.wait_for("PS peer> ", "\x1b[A\x1b[A\x1b[A\r");
+    console.wait_for("printed\r\n", "");
+    console.wait_for("PS peer> ", "exit\r");
+    assert_eq!(console.child.wait().unwrap().code(), Some(0));
+
+    let before = std::fs::read(&file).unwrap();
+    let mut console = Console::start(&peer, folder.path(), &["--no-history"]);
+    console.wait_for("PS peer> ", "print other\r");
+    console.wait_for("PS peer> ", "exit\r");
+    assert_eq!(console.child.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn a_console_is_disconnected_and_connected_again() {
+    let Some(peer) = start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut console = Console::start(&peer, folder.path(), &[]);
+    console.wait_for("PS peer> ", "disconnect-pssession\r");
+    console.wait_for("--connect ", "");
+    let line = console.wait_for("\n", "");
+    assert_eq!(console.child.wait().unwrap().code(), Some(0));
+    let mut console = Console::start(&peer, folder.path(), &["--connect", line.trim()]);
+    console.wait_for("PS peer> ", "print\r");
+    console.wait_for("printed\r\n", "");
+    console.wait_for("PS peer> ", "exit 3\r");
+    assert_eq!(console.child.wait().unwrap().code(), Some(3));
+    let ran = pwsh(&peer, &["--connect", "1"]);
+    assert!(ran.code == 2 && ran.errors.contains("expected the identifier of a session"), "{}", ran.errors);
+}
+
 #[test]
 fn a_console_runs_lines_completes_them_and_ends_with_an_exit_code() {
     let Some(peer) = start() else { return };
-    let person: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&person).unwrap();
-    unlockpt(&person).unwrap();
-    let name = ptsname(&person, Vec::new()).unwrap();
-    let terminal = || File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    let host = format!("http://127.0.0.1:{}", peer.port);
-    let mut child = command(&[&host])
-        .env("TERM", "xterm")
-        .stdin(terminal())
-        .stdout(terminal())
-        .stderr(terminal())
-        .spawn()
-        .unwrap();
-    let mut person = File::from(person);
-    let mut shown = Vec::new();
-    let mut wait_for = |text: &str, then: &str| {
-        let mut byte = [0];
-        while !shown.ends_with(text.as_bytes()) {
-            assert!(matches!(person.read(&mut byte), Ok(1)), "{text:?}: {}", String::from_utf8_lossy(&shown));
-            shown.push(byte[0]);
-        }
-        shown.clear();
-        person.write_all(then.as_bytes()).unwrap();
-    };
-    wait_for("PS peer> ", "pri\t");
-    wait_for("print", "\r");
-    wait_for("printed\r\n", "");
-    wait_for("PS peer> ", "read\r");
-    wait_for("\r\n", "");
+    let folder = tempfile::tempdir().unwrap();
+    let mut console = Console::start(&peer, folder.path(), &[]);
+    console.wait_for("PS peer> ", "pri\t");
+    console.wait_for("print", "\r");
+    console.wait_for("printed\r\n", "");
+    console.wait_for("PS peer> ", "read\r");
+    console.wait_for("\r\n", "");
     // The question has no text of its own.
-    wait_for("", "typed\r");
-    wait_for("answer: typed\r\n", "");
-    wait_for("PS peer> ", "exit 5\r");
-    assert_eq!(child.wait().unwrap().code(), Some(5));
+    console.wait_for("", "typed\r");
+    console.wait_for("answer: typed\r\n", "");
+    console.wait_for("PS peer> ", "exit 5\r");
+    assert_eq!(console.child.wait().unwrap().code(), Some(5));
 }

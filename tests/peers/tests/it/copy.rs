@@ -1,5 +1,7 @@
 //! `telarch cp` against the service, by both carriers; pywinrm and `sha256sum` check the copies.
 
+mod remoting;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
