@@ -51,8 +51,24 @@ def decompress(data):
         length, compressed = (number + 1 for number in struct.unpack_from("<HH", data))
         chunk, data = data[4 : 4 + compressed], data[4 + compressed :]
         if length != compressed:
-            # dissect.util knows no end, and decodes the padding behind the data.
-            chunk, count = lzxpress_huffman.decompress(chunk)[:length], count + 1
+            chunk, count = decompress_chunk(chunk, length), count + 1
         assert len(chunk) == length, (len(chunk), length)
         plain += chunk
     return plain, count
+
+
+def decompress_chunk(chunk, length):
+    """Decompresses a chunk with dissect.util, which does not know the length.
+
+    It ends when it has read the last word, up to two words before it has decoded it, and decodes padding as data.
+    """
+    plain = b""
+    for padding in (0, 2, 4):
+        try:
+            plain = lzxpress_huffman.decompress(chunk + bytes(padding))
+        except (AttributeError, TypeError, ValueError):
+            # The padding is not a valid symbol.
+            continue
+        if len(plain) >= length:
+            break
+    return plain[:length]

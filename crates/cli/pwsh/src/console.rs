@@ -188,10 +188,11 @@ impl Console<'_> {
                     continue;
                 }
             };
-            // An error while writing the line means that the terminal was closed.
+            // An error while writing the line means that the terminal was closed. The line has no control characters
+            // of the other machine, and those of its own must not be escaped.
             let _ = match &event {
-                Some(PipelineEvent::Progress(record)) => status.show(record, &mut errors),
-                _ => status.clear(&mut errors),
+                Some(PipelineEvent::Progress(record)) => status.show(record, &mut io::stderr()),
+                _ => status.clear(&mut io::stderr()),
             };
             let Some(event) = event else { break };
             // An error while writing to the terminal means that it was closed; the next line ends the console.
@@ -230,7 +231,7 @@ impl Console<'_> {
                 _ => Ok(()),
             };
         }
-        let _ = status.clear(&mut errors);
+        let _ = status.clear(&mut io::stderr());
         if let Some(PipelineOutcome::Failed(error)) = pipeline.outcome() {
             let _ = writeln!(errors, "{}", text::of_error(error));
         }
