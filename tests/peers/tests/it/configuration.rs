@@ -214,7 +214,7 @@ fn plug_ins_are_listed() {
     let part = format!("{CONFIG}/plugin");
     let [answer] = peer.manage([("enumerate_all", json!({"resource": part, "optimize": true}))]);
     let listed = answer.expect("not refused");
-    assert_eq!(listed["items"].as_array().map(Vec::len), Some(5), "{listed}");
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(6), "{listed}");
 }
 
 #[test]
