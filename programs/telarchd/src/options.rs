@@ -189,7 +189,8 @@ pub(crate) static OPTIONS: [ProgramOption; 27] = [
         "PATH",
         ValueKind::File,
         &[
-            "with --ephemeral: directory or file of the journal for event subscriptions (that of this machine)",
+            "with --ephemeral: directory or file of the journal for event subscriptions",
+            "(that of this machine)",
         ],
     ),
     with_value(
