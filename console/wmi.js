@@ -278,12 +278,16 @@ function Position({ text, error }) {
   </div>`;
 }
 
-const examples = ["SELECT Name, State, StartMode FROM Win32_Service WHERE State = 'Running'", "SELECT Name, ProcessId, WorkingSetSize FROM Win32_Process", "SELECT DeviceID, FileSystem, Size, FreeSpace FROM Win32_LogicalDisk"];
+const examples = [
+  ["Services", "SELECT Name, State, StartMode FROM Win32_Service WHERE State = 'Running'"],
+  ["Processes", "SELECT Name, ProcessId, WorkingSetSize FROM Win32_Process"],
+  ["Disks", "SELECT DeviceID, FileSystem, Size, FreeSpace FROM Win32_LogicalDisk"],
+];
 
 export function Query() {
   const namespaces = useData(() => get("/wmi/namespaces"));
   const [namespace, setNamespace] = useState("root/cimv2");
-  const [text, setText] = useState(examples[0]);
+  const [text, setText] = useState(examples[0][1]);
   const [sent, setSent] = useState(text);
   const box = useRef(null);
   const words = useWords(namespace, text, box);
@@ -313,7 +317,7 @@ export function Query() {
         </ul>
       </div>
       <p class="buttons"><button class="primary" disabled=${pages.isBusy}>${pages.isBusy ? "Running…" : "Run"}</button>
-        ${examples.map((example, at) => html` <button type="button" title=${example} onClick=${() => setText(example)}>Example ${at + 1}</button>`)}</p>
+        ${examples.map(([label, query]) => html` <button type="button" title=${query} onClick=${() => setText(query)}>Example: ${label}</button>`)}</p>
     </form>
     ${pages.error && html`<${Position} text=${sent} error=${pages.error} />`}
     ${pages.page && html`<p class="quiet" role="status">${pages.rows.length}${pages.page.next ? " or more" : ""} rows</p>
