@@ -223,8 +223,9 @@ def delete_while_running(login, arguments):
 
 
 def flood_and_wait(login, arguments):
-    """Starts a script that writes much, and runs another before it receives anything."""
-    with wsman(login, 5) as client, RunspacePool(client, max_runspaces=2) as pool:
+    """Starts a script that writes much, and waits before it receives anything."""
+    # Also on a busy machine, the process acknowledges its pipeline within the operation timeout.
+    with wsman(login, 60) as client, RunspacePool(client, max_runspaces=2) as pool:
         shell = PowerShell(pool)
         shell.add_script(arguments["script"])
         shell.begin_invoke()
