@@ -3,7 +3,10 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 
-use copy_proto::hex;
+use copy_proto::{hex, resumable_key};
+
+use crate::options::CopyOptions;
+use crate::remote_path::RemotePath;
 
 /// Reads the next piece of a file into a buffer, at most `left` bytes.
 ///
@@ -28,6 +31,18 @@ pub(crate) fn next_piece<'b>(mut file: &File, left: u64, buffer: &'b mut [u8]) -
 /// An error if the kernel provides no random bytes.
 pub(crate) fn random_key() -> io::Result<String> {
     random::bytes::<8>().map(|bytes| hex(&bytes)).map_err(io::Error::other)
+}
+
+/// Returns the key of the partial file of one copy: the same in every attempt if the copy can be resumed, otherwise
+/// random. The digest is that of the content, or empty if this machine does not know it yet.
+///
+/// # Errors
+/// An error if the kernel provides no random bytes.
+pub(crate) fn transfer_key(options: CopyOptions, path: &RemotePath, digest: &str) -> io::Result<String> {
+    match options.resume {
+        true => Ok(resumable_key(path.as_bytes(), digest)),
+        false => random_key(),
+    }
 }
 
 /// Number of bytes read at a time.

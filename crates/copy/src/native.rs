@@ -23,7 +23,7 @@ use wsman::{
     Action, EndpointReference, Fault, OptionSet, ResourceUri, Response, SelectorSet, ShellVerb, Subcode, code,
 };
 
-use crate::content::{next_piece, random_key};
+use crate::content::{next_piece, transfer_key};
 use crate::error::CopyError;
 use crate::local::{LocalFile, LocalTarget, lock_partial, time_of};
 use crate::options::{Copied, CopyOptions};
@@ -139,10 +139,7 @@ impl NativeCarrier {
         options: CopyOptions,
         progress: &dyn Progress,
     ) -> Result<Copied, CopyError> {
-        let key = match options.resume {
-            true => resumable_key(path.as_bytes(), ""),
-            false => random_key().map_err(|error| target.failed(error))?,
-        };
+        let key = transfer_key(options, path, "").map_err(|error| target.failed(error))?;
         let found = if options.resume { target.begun(&key)? } else { None };
         let open = OpenTransfer::Download(Download { path: path.as_bytes().to_vec(), found });
         let transfer = self.open(&open, path).await?;

@@ -12,13 +12,13 @@ use std::ffi::OsStr;
 use std::time::Duration;
 
 use client::{Error, PoolOptions, RunspacePool, Session};
-use copy_proto::{ContentDigest, resumable_key};
+use copy_proto::ContentDigest;
 use psrp::clixml::Value;
 use tokio::time::timeout;
 
 use self::exchange::{Exchange, FileInput, run};
 use self::script::Script;
-use crate::content::random_key;
+use crate::content::transfer_key;
 use crate::error::CopyError;
 use crate::local::{LocalFile, LocalTarget};
 use crate::options::{Copied, CopyOptions};
@@ -81,10 +81,7 @@ impl RemotingCarrier {
         progress: &dyn Progress,
     ) -> Result<Copied, CopyError> {
         let digest = source.digest(source.size)?;
-        let key = match options.resume {
-            true => resumable_key(path.as_bytes(), digest.as_str()),
-            false => random_key().map_err(|error| source.error(error))?,
-        };
+        let key = transfer_key(options, path, digest.as_str()).map_err(|error| source.error(error))?;
         let target = Target { path, text: text_of(path)?, name: self.name(path, name)?, key };
         let uploaded = self.send_file(source, &target, &digest, options, progress).await;
         if uploaded.is_err() && !options.resume {
@@ -162,10 +159,7 @@ impl RemotingCarrier {
         options: CopyOptions,
         progress: &dyn Progress,
     ) -> Result<Copied, CopyError> {
-        let key = match options.resume {
-            true => resumable_key(path.as_bytes(), ""),
-            false => random_key().map_err(|error| target.failed(error))?,
-        };
+        let key = transfer_key(options, path, "").map_err(|error| target.failed(error))?;
         let begun = if options.resume { target.begun(&key)? } else { None };
         let (length, digest) = begun.as_ref().map_or((0, ""), |begun| (begun.length, begun.digest.as_str()));
         let script = Script::Send.call().with("path", text_of(path)?).with("digest", digest);

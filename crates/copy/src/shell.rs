@@ -11,11 +11,11 @@ mod windows;
 use std::ffi::OsStr;
 
 use client::{Session, Shell, ShellOptions};
-use copy_proto::{ContentDigest, resumable_key};
+use copy_proto::ContentDigest;
 
 use self::dialect::{Dialect, PartialFile, Receive, RemoteCommand, Send};
 use self::script::{Input, NoInput, run};
-use crate::content::{PIECE, next_piece, random_key};
+use crate::content::{PIECE, next_piece, transfer_key};
 use crate::error::CopyError;
 use crate::local::{LocalFile, LocalTarget};
 use crate::options::{Copied, CopyOptions};
@@ -56,11 +56,7 @@ impl ShellCarrier {
             self.dialect.check_name(name).map_err(|reason| CopyError::remote(path, reason))?;
         }
         let digest = source.digest(source.size)?;
-        let key = if options.resume {
-            resumable_key(path.as_bytes(), digest.as_str())
-        } else {
-            random_key_for(source)?
-        };
+        let key = transfer_key(options, path, digest.as_str()).map_err(|error| source.error(error))?;
         let target = PartialFile { path, name, key: &key };
         let offset = if options.resume { self.partial(source, &target).await? } else { None };
         let found = offset.unwrap_or_default();
@@ -117,11 +113,7 @@ impl ShellCarrier {
         options: CopyOptions,
         progress: &dyn Progress,
     ) -> Result<Copied, CopyError> {
-        let key = if options.resume {
-            resumable_key(path.as_bytes(), "")
-        } else {
-            random_key().map_err(|error| target.failed(error))?
-        };
+        let key = transfer_key(options, path, "").map_err(|error| target.failed(error))?;
         let found = if options.resume { target.begun(&key)? } else { None };
         let command = self.dialect.send(&Send { path, found });
         let mut receiver = Receiver::new(self.dialect, path, target, key, options, progress);
@@ -159,10 +151,6 @@ impl Input for FileInput<'_> {
         self.progress.advance(length);
         Ok(Some(self.dialect.encode(piece)))
     }
-}
-
-fn random_key_for(source: &LocalFile) -> Result<String, CopyError> {
-    random_key().map_err(|error| source.error(error))
 }
 
 /// Maximum length of the answer of a command in bytes; it contains a path or a number.

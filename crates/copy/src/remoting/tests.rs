@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use client::{Credentials, Endpoint, Secret, Unencrypted};
+use copy_proto::resumable_key;
 
 use super::*;
 use crate::progress::NoProgress;
