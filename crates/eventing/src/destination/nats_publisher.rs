@@ -93,11 +93,11 @@ impl NatsConnection {
             self.link.receive_pong()?;
         }
         let mut accepted = 0;
-        let mut rest = lines;
+        let prepared: Vec<_> = lines.iter().map(|line| prepare(target, line)).collect();
+        let mut rest = prepared.as_slice();
         while !rest.is_empty() {
-            let prepared: Vec<_> = rest.iter().take(WINDOW).map(|line| prepare(target, line)).collect();
-            let count = self.fitting(&prepared);
-            let window = prepared.get(..count).unwrap_or_default();
+            let count = self.fitting(rest);
+            let window = rest.get(..count).unwrap_or_default();
             self.publish_window(window, undeliverable).map_err(|failure| failure.after(accepted))?;
             accepted += count;
             rest = rest.get(count..).unwrap_or_default();
@@ -113,8 +113,8 @@ impl NatsConnection {
         let first = prepared.iter().position(|one| self.is_large(one));
         match first {
             Some(0) => 1,
-            Some(count) => count,
-            None => prepared.len(),
+            Some(count) => count.min(WINDOW),
+            None => prepared.len().min(WINDOW),
         }
     }
 
