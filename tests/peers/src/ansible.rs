@@ -220,14 +220,20 @@ pub fn ping_saved_host(service: &Telarchd) -> SavedInventory {
     }
 }
 
+/// Sets the home of a program of Ansible, and its language.
+fn in_home<'c>(ansible: &'c mut Command, home: &Path) -> &'c mut Command {
+    ansible.env("ANSIBLE_HOME", home).env("HOME", home).env("ANSIBLE_NOCOLOR", "1");
+    // Ansible does not start with another locale.
+    ansible.env("LC_ALL", "C.UTF-8").current_dir(home)
+}
+
 /// Sets the home, the language, and our connection plug-in of a program of Ansible.
 fn prepared<'c>(ansible: &'c mut Command, home: &Path) -> &'c mut Command {
     let plugins = "import telarch.ansible; print(telarch.ansible.connection_plugins())";
     let plugins = run(python().args(["-c", plugins]).current_dir(home), b"", LIMIT);
     assert_eq!(plugins.code, 0, "{plugins:?}");
     ansible.env("ANSIBLE_CONNECTION_PLUGINS", String::from_utf8_lossy(&plugins.stdout).trim());
-    ansible.env("ANSIBLE_HOME", home).env("HOME", home).env("ANSIBLE_NOCOLOR", "1");
-    ansible.env("LC_ALL", "C.UTF-8").current_dir(home)
+    in_home(ansible, home)
 }
 
 /// Runs one command on every host, each with its own way in; with the exit code of `ansible`.
@@ -242,10 +248,7 @@ fn raw(hosts: &[&Ansible], command: &str) -> (i32, Vec<Outcome>) {
     let mut ansible = environment_program("ansible");
     ansible.arg("all").arg("--inventory").arg(&inventory_file).arg("--tree").arg(&results);
     ansible.args(["--module-name", "ansible.builtin.raw", "--args", command]);
-    ansible.env("ANSIBLE_HOME", home.path()).env("HOME", home.path()).env("ANSIBLE_NOCOLOR", "1");
-    // Ansible does not start with another locale.
-    ansible.env("LC_ALL", "C.UTF-8").current_dir(home.path());
-    let ended = run(&mut ansible, b"", LIMIT);
+    let ended = run(in_home(&mut ansible, home.path()), b"", LIMIT);
     (ended.code, names.iter().map(|name| Outcome::read(&results.join(name), &ended)).collect())
 }
 
