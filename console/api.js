@@ -60,9 +60,26 @@ export async function send(method, resource, { body, tag, query } = {}) {
 
 export const get = (resource, query) => send("GET", resource, { query });
 
-/** Aborts the running GET requests, and every later one until the next sign-in. */
+/** Streams of events that are open. */
+const streams = new Set();
+
+/** Opens a stream of events of the server, calls `use` with its EventSource, and returns a function that closes it. */
+export function follow(resource, query, use) {
+  const source = new EventSource(`/api/v1${resource}?${new URLSearchParams({ ...query, follow: "true" })}`);
+  streams.add(source);
+  use(source);
+  return () => {
+    source.close();
+    streams.delete(source);
+  };
+}
+
+/** Aborts the running GET requests, and every later one until the next sign-in; closes the streams of events. */
 export function abortReads() {
   reads.abort();
+  // Otherwise the browser would open them again, without a session.
+  for (const source of streams) source.close();
+  streams.clear();
 }
 
 /** Remembers whether this browser has signed in, so that a first visit sends no request that must fail. */

@@ -1,6 +1,6 @@
 // Events of the local logs, and sources of the collector.
 import { useEffect, useState } from "preact/hooks";
-import { get } from "./api.js";
+import { follow, get } from "./api.js";
 import { Heading, Link, Problem, Table, Waiting, html, time, useData } from "./router.js";
 
 const eventUrl = ({ channel, record }) => `/events/${encodeURIComponent(channel)}/${record}`;
@@ -44,14 +44,13 @@ export function Events() {
   }, [channel, query]);
   useEffect(() => {
     if (!isLive) return undefined;
-    const parameters = new URLSearchParams({ channel, query, follow: "true" });
-    const source = new EventSource(`/api/v1/events?${parameters}`);
-    source.onmessage = (event) => setState((old) => ({ ...old, events: [JSON.parse(event.data), ...old.events].slice(0, 2000) }));
-    source.addEventListener("failure", (event) => {
-      setError(new Error(event.data));
-      source.close();
+    return follow("/events", { channel, query }, (source) => {
+      source.onmessage = (event) => setState((old) => ({ ...old, events: [JSON.parse(event.data), ...old.events].slice(0, 2000) }));
+      source.addEventListener("failure", (event) => {
+        setError(new Error(event.data));
+        source.close();
+      });
     });
-    return () => source.close();
   }, [isLive, channel, query]);
   const search = (event) => {
     event.preventDefault();

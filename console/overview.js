@@ -1,6 +1,6 @@
 // Overview of the machine.
 import { useEffect, useState } from "preact/hooks";
-import { get, send } from "./api.js";
+import { follow, get, send } from "./api.js";
 import { Heading, Link, Problem, Table, Waiting, bytes, html, time, useData } from "./router.js";
 
 /** A line chart of numbers from 0 to `most`, with its last value in words. */
@@ -25,8 +25,7 @@ function duration(seconds) {
 function useSamples() {
   const [samples, setSamples] = useState([]);
   const [isLive, setLive] = useState(false);
-  useEffect(() => {
-    const source = new EventSource("/api/v1/machine/metrics?follow=true");
+  useEffect(() => follow("/machine/metrics", {}, (source) => {
     source.onopen = () => setLive(true);
     source.onmessage = (event) => setSamples((old) => {
       const added = JSON.parse(event.data).filter((sample) => sample.time > (old.at(-1)?.time ?? 0));
@@ -34,8 +33,7 @@ function useSamples() {
     });
     // The browser connects again by itself.
     source.onerror = () => setLive(false);
-    return () => source.close();
-  }, []);
+  }), []);
   return { samples, isLive };
 }
 

@@ -1,6 +1,6 @@
 // The web server: state, history and logs.
 import { useEffect, useState } from "preact/hooks";
-import { get, send } from "./api.js";
+import { follow, get, send } from "./api.js";
 import { Diff, Problems, confirm, preview } from "./changes.js";
 import { Heading, Link, Problem, Table, Waiting, bytes, go, html, time, useData } from "./router.js";
 import { actions, hasRole, notice, writes } from "./state.js";
@@ -125,8 +125,6 @@ function Lines({ file }) {
   const [filter, setFilter] = useState("");
   const [state, setState] = useState("Connecting…");
   useEffect(() => {
-    const parameters = new URLSearchParams({ path: file, lines: "200", follow: "true" });
-    const source = new EventSource(`/api/v1/web/logs/lines?${parameters}`);
     let waiting = [];
     const flush = setInterval(() => {
       if (!waiting.length) return;
@@ -134,20 +132,22 @@ function Lines({ file }) {
       waiting = [];
       setLines((old) => [...old, ...added].slice(-2000));
     }, 200);
-    source.onopen = () => {
-      waiting = [];
-      setLines([]);
-      setState("Live");
-    };
-    source.onmessage = (event) => waiting.push(event.data);
-    source.addEventListener("failure", (event) => {
-      setState(event.data);
-      source.close();
+    const stop = follow("/web/logs/lines", { path: file, lines: "200" }, (source) => {
+      source.onopen = () => {
+        waiting = [];
+        setLines([]);
+        setState("Live");
+      };
+      source.onmessage = (event) => waiting.push(event.data);
+      source.addEventListener("failure", (event) => {
+        setState(event.data);
+        source.close();
+      });
+      source.onerror = () => setState("Not connected; trying again");
     });
-    source.onerror = () => setState("Not connected; trying again");
     return () => {
       clearInterval(flush);
-      source.close();
+      stop();
     };
   }, []);
   const shown = filter ? lines.filter((line) => line.includes(filter)) : lines;
