@@ -18,7 +18,7 @@ mod socket_status;
 
 use std::io::{ErrorKind, IoSlice};
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,8 +90,10 @@ pub(crate) fn serve_as<'s, I: Link>(
         is_event_source: false,
     };
     async move {
+        // One future for all requests: registering with both signals anew would cost time for each request.
+        let mut closing = pin!(closing(connection.service, connection.peer.route.clone()));
         let ended = loop {
-            match connection.exchange().await {
+            match connection.exchange(closing.as_mut()).await {
                 Ok(Next::Request) => {}
                 Ok(Next::Close) => break None,
                 Err(ended) => break Some(ended),
@@ -134,9 +136,12 @@ struct Disconnect(&'static str);
 struct Rejection(u16);
 
 impl<I: Link> Connection<'_, I> {
-    /// Receives one request and responds to it.
-    async fn exchange(&mut self) -> Result<Next, Disconnect> {
-        let head = match self.head().await? {
+    /// Receives one request and responds to it. An idle connection ends when `closing` is ready.
+    async fn exchange(
+        &mut self,
+        closing: Pin<&mut impl Future<Output = Disconnect>>,
+    ) -> Result<Next, Disconnect> {
+        let head = match self.head(closing).await? {
             Ok(head) => head,
             Err(error) => {
                 tracing::debug!(peer = %self.peer.address, %error, "Malformed HTTP request");
@@ -548,6 +553,15 @@ struct OpenedBody {
 struct PlainBody {
     bytes: Vec<u8>,
     encoding: Result<Encoding, BodyTypeError>,
+}
+
+/// Waits until idle connections must end: at shutdown, or when their listener is removed.
+async fn closing(service: &Service, route: Route) -> Disconnect {
+    tokio::select! {
+        biased;
+        () = service.shutdown.begun() => Disconnect("the service is shutting down"),
+        () = route.closed() => Disconnect("the listener was removed"),
+    }
 }
 
 fn write_failed(_: std::io::Error) -> Disconnect {

@@ -62,9 +62,11 @@ impl Route {
     }
 
     /// Waits until no listener is left.
-    pub(crate) async fn closed(&self) {
-        let Self::Network { endpoint, local, transport } = self else { return std::future::pending().await };
+    pub(crate) async fn closed(self) {
+        let Self::Network { mut endpoint, local, transport } = self else {
+            return std::future::pending().await;
+        };
         // An error means that the socket was closed.
-        let _ = endpoint.clone().wait_for(|endpoint| !endpoint.serves(*local, *transport)).await;
+        let _ = endpoint.wait_for(|endpoint| !endpoint.serves(local, transport)).await;
     }
 }

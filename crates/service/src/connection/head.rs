@@ -1,6 +1,7 @@
 //! Heads of requests, and the idle time between requests.
 
 use std::io::ErrorKind;
+use std::pin::Pin;
 use std::time::Duration;
 
 use http::{HeadError, Limits, RequestHead};
@@ -10,8 +11,14 @@ use super::link::{Link, receive};
 use super::{Connection, Disconnect};
 
 impl<I: Link> Connection<'_, I> {
-    /// Receives the head of a request. Closes the connection if it is idle for too long, or if the head takes too long.
-    pub(super) async fn head(&mut self) -> Result<Result<RequestHead, HeadError>, Disconnect> {
+    /// Receives the head of a request.
+    ///
+    /// Closes the connection if it is idle for too long, if the head takes too long, or if `closing` is ready before
+    /// the first byte.
+    pub(super) async fn head(
+        &mut self,
+        mut closing: Pin<&mut impl Future<Output = Disconnect>>,
+    ) -> Result<Result<RequestHead, HeadError>, Disconnect> {
         let limits = Limits::default();
         let is_known = self.account.is_some() || self.is_event_source;
         let idle = if is_known { IDLE_TIMEOUT } else { IDLE_TIMEOUT_UNAUTHENTICATED };
@@ -35,6 +42,7 @@ impl<I: Link> Connection<'_, I> {
             }
             let until = self.next_delivery_check().map_or(deadline, |check| check.min(deadline));
             tokio::select! {
+                biased;
                 read = timeout_at(until, receive(&mut self.io, &mut self.received)) => match read {
                     Ok(Ok(0)) => return Err(Disconnect("closed by the client")),
                     Ok(Ok(_)) => {}
@@ -49,12 +57,7 @@ impl<I: Link> Connection<'_, I> {
                     Err(_) if until < deadline => self.check_delivery()?,
                     Err(_) => return Err(Disconnect("idle timeout or incomplete request")),
                 },
-                () = self.service.shutdown.begun(), if !has_begun => {
-                    return Err(Disconnect("the service is shutting down"));
-                }
-                () = self.peer.route.closed(), if !has_begun => {
-                    return Err(Disconnect("the listener was removed"));
-                }
+                disconnect = closing.as_mut(), if !has_begun => return Err(disconnect),
             }
         }
     }
