@@ -74,13 +74,8 @@ impl Edid {
         }
         let [.., high, low] = block.first_chunk::<10>()?;
         let letters = u16::from_be_bytes([*high, *low]);
-        // Three letters of five bits, of which 1 is A.
-        let letter = |shift: u16| {
-            let number =
-                u8::try_from(letters >> shift & 0x1F).ok().filter(|number| (1..=26).contains(number))?;
-            Some(char::from(b'A' + number - 1))
-        };
-        let manufacturer: String = [letter(10)?, letter(5)?, letter(0)?].into_iter().collect();
+        let manufacturer: String =
+            [letter(letters >> 10)?, letter(letters >> 5)?, letter(letters)?].into_iter().collect();
         let at = |place: usize| block.get(place).copied().unwrap_or_default();
         let number = u32::from_le_bytes([at(12), at(13), at(14), at(15)]);
         let descriptors: Vec<&[u8]> =
@@ -103,6 +98,12 @@ impl Edid {
     }
 }
 
+/// Returns the letter in the lowest five bits, of which 1 is A.
+fn letter(bits: u16) -> Option<char> {
+    let number = u8::try_from(bits & 0x1F).ok().filter(|number| (1..=26).contains(number))?;
+    Some(char::from(b'A' + number - 1))
+}
+
 /// Returns the text of a descriptor of this type (E-EDID 3.10.3); `None` if it has another type.
 fn text_in(descriptor: &[u8], kind: u8) -> Option<String> {
     let text = descriptor.strip_prefix(&[0, 0, 0, kind, 0])?;
@@ -119,8 +120,12 @@ fn resolution(descriptor: &[u8]) -> Option<(u32, u32)> {
     if clock_low == 0 && clock_high == 0 {
         return None;
     }
-    let pixels = |low: u8, high: u8| u32::from(low) | u32::from(high & 0xF0) << 4;
     Some((pixels(width, width_high), pixels(height, height_high)))
+}
+
+/// Returns a number of twelve bits, of which the upper ones are the upper half of `high`.
+fn pixels(low: u8, high: u8) -> u32 {
+    u32::from(low) | u32::from(high & 0xF0) << 4
 }
 
 #[cfg(test)]

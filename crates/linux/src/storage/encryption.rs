@@ -31,18 +31,21 @@ pub fn identity(machine: &Machine, block: &Block) -> Option<String> {
     let rest = text.strip_prefix("CRYPT-")?;
     let (kind, rest) = rest.split_once('-')?;
     let digits = rest.get(..32).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-    let parts = |digits: &str| {
-        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part).unwrap_or_default());
-        parts.join("-")
-    };
-    Some(digits.filter(|_| kind.starts_with("LUKS")).map(parts).unwrap_or_default())
+    Some(digits.filter(|_| kind.starts_with("LUKS")).map(with_hyphens).unwrap_or_default())
+}
+
+/// Returns the 32 digits of a UUID with hyphens between its parts.
+fn with_hyphens(digits: &str) -> String {
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part).unwrap_or_default());
+    parts.join("-")
 }
 
 /// Returns the LUKS devices that are locked: encrypted data that no device of dm-crypt uses.
 pub fn locked(machine: &Machine) -> Vec<Block> {
-    let is_locked = |block: &Block| {
-        let is_used = machine.names(block.path("holders")).is_ok_and(|holders| !holders.is_empty());
-        !is_used && block.udev(machine).property("ID_FS_TYPE") == Some("crypto_LUKS")
-    };
-    Block::all(machine).into_iter().filter(is_locked).collect()
+    Block::all(machine).into_iter().filter(|block| is_locked(machine, block)).collect()
+}
+
+fn is_locked(machine: &Machine, block: &Block) -> bool {
+    let is_used = machine.names(block.path("holders")).is_ok_and(|holders| !holders.is_empty());
+    !is_used && block.udev(machine).property("ID_FS_TYPE") == Some("crypto_LUKS")
 }

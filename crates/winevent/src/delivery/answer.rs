@@ -129,13 +129,6 @@ impl Offer<'_> {
         writer.text("uuid:").text(ids.operation_id).end();
         writer.start("p:SequenceId").attribute("s:mustUnderstand", "false").text("1").end();
         writer.start("w:OptionSet").namespace("xsi", XSI);
-        let option = |writer: &mut Writer, name: &str, value: Option<&str>| {
-            writer.start("w:Option").attribute("Name", name);
-            match value {
-                Some(value) => writer.text(value).end(),
-                None => writer.attribute("xsi:nil", "true").end_empty(),
-            };
-        };
         option(writer, "SubscriptionName", Some(self.name));
         option(writer, "Compression", Some("SLDC"));
         option(writer, "CDATA", None);
@@ -284,4 +277,13 @@ fn begin(answer: &Answer<'_>, action: &str) -> Writer {
 /// Returns a duration in the form that Windows uses.
 fn seconds(duration: Duration) -> String {
     format!("PT{}.{:03}S", duration.as_secs(), duration.subsec_millis())
+}
+
+/// Writes an option of the subscription; `None` is an option without value.
+fn option(writer: &mut Writer, name: &str, value: Option<&str>) {
+    writer.start("w:Option").attribute("Name", name);
+    match value {
+        Some(value) => writer.text(value).end(),
+        None => writer.attribute("xsi:nil", "true").end_empty(),
+    };
 }

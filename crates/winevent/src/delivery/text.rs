@@ -22,13 +22,16 @@ pub fn decode(body: &[u8]) -> (String, TextForm) {
         _ => TextForm::Utf8,
     };
     let text = encoding::decode(body).text;
-    // Illegal characters are ASCII control characters, or begin with this byte (U+FFFE and U+FFFF).
-    let is_suspect = |byte: u8| (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0xEF;
     let text = match text.bytes().any(is_suspect) {
         true => text.chars().map(legal).collect(),
         false => text.into_owned(),
     };
     (text, form)
+}
+
+/// Returns whether an illegal character may begin with this byte: ASCII control characters, U+FFFE and U+FFFF.
+fn is_suspect(byte: u8) -> bool {
+    (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0xEF
 }
 
 /// Returns the character, or U+FFFD if XML does not allow it (Extensible Markup Language 1.0, production `Char`).

@@ -106,8 +106,7 @@ impl Thumbprint {
     /// [`WinEventError::Value`] for any other text.
     pub fn parse(text: &str) -> Result<Self, WinEventError> {
         let wrong = || WinEventError::value("IssuerCA", text, "a SHA-1 thumbprint of 40 hexadecimal digits");
-        let is_filling = |c: char| c.is_whitespace() || matches!(c, ':' | '\u{200e}');
-        let mut digits = text.chars().filter(|c| !is_filling(*c)).map(|c| c.to_digit(16));
+        let mut digits = text.chars().filter(|c| !is_separator(*c)).map(|c| c.to_digit(16));
         let mut hash = [0; 20];
         for byte in &mut hash {
             let (Some(Some(high)), Some(Some(low))) = (digits.next(), digits.next()) else {
@@ -190,6 +189,11 @@ fn strip_prefix<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
 fn after_first<'n>(name: &'n str, part: &str) -> Option<&'n str> {
     let starts = name.char_indices().map(|(at, _)| at).chain([name.len()]);
     starts.filter_map(|at| name.get(at..)).find_map(|rest| strip_prefix(rest, part))
+}
+
+/// Returns whether the character may stand between the digits of a thumbprint.
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ':' | '\u{200e}')
 }
 
 #[cfg(test)]

@@ -33,12 +33,12 @@ impl Table for FloppyDrive {
     const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Block>, ProviderError> {
-        let is_floppy = |block: &Block| {
-            let number = block.name.strip_prefix("fd");
-            number.is_some_and(|number| {
-                !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
-            })
-        };
         Ok(Block::all(machine).into_iter().filter(is_floppy))
     }
+}
+
+/// Returns whether the name of a device is that of a floppy drive: `fd` and a number.
+fn is_floppy(block: &Block) -> bool {
+    let number = block.name.strip_prefix("fd");
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
 }

@@ -10,7 +10,6 @@ use crate::system::time::{Rules, current_rules};
 /// (`DYNAMIC_TIME_ZONE_INFORMATION`).
 pub(super) fn time_zone(machine: &Machine) -> Values {
     let Some(rules) = current_rules() else { return Vec::new() };
-    let minutes = |minutes: i32| Data::Number(minutes.cast_unsigned());
     let active = crate::system::offset(machine).map(|offset| minutes(-i32::from(offset)));
     let Rules { name, daylight_name, standard, saved, .. } = rules;
     [
@@ -25,6 +24,10 @@ pub(super) fn time_zone(machine: &Machine) -> Values {
     .into_iter()
     .flatten()
     .collect()
+}
+
+fn minutes(minutes: i32) -> Data {
+    Data::Number(minutes.cast_unsigned())
 }
 
 /// Returns the names of the machine and its name servers.

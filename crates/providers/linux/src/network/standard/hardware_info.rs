@@ -21,7 +21,6 @@ pub(super) struct Row {
 impl Row {
     /// Returns segment, bus, device and function, from the address of the device.
     fn place(&self) -> Option<[u32; 4]> {
-        let hexadecimal = |digits: &str| u32::from_str_radix(digits, 16).ok();
         let (rest, function) = self.device.place.rsplit_once('.')?;
         let mut parts = rest.split(':');
         let mut next = || parts.next().and_then(hexadecimal);
@@ -158,4 +157,8 @@ impl Table for HardwareInfo {
         };
         Ok(Link::all(machine).into_iter().filter_map(row))
     }
+}
+
+fn hexadecimal(digits: &str) -> Option<u32> {
+    u32::from_str_radix(digits, 16).ok()
 }
