@@ -60,14 +60,15 @@ def decompress(data):
 def decompress_chunk(chunk, length):
     """Decompresses a chunk with dissect.util, which does not know the length.
 
-    It ends when it has read the last word, up to two words before it has decoded it, and decodes padding as data.
+    It ends when it has read the last word, up to two words before it has decoded it, and decodes padding as data. After
+    64 KiB it expects another table, also if only words with the end of the data are left.
     """
     plain = b""
-    for padding in (0, 2, 4):
+    for content in (chunk, chunk + bytes(2), chunk + bytes(4), chunk[:-2], chunk[:-4]):
         try:
-            plain = lzxpress_huffman.decompress(chunk + bytes(padding))
+            plain = lzxpress_huffman.decompress(content)
         except (AttributeError, TypeError, ValueError):
-            # The padding is not a valid symbol.
+            # The padding is not a valid symbol, or words are left.
             continue
         if len(plain) >= length:
             break
