@@ -8,6 +8,7 @@ mod connection;
 mod failure;
 mod http_post;
 mod nats_publisher;
+mod replay;
 mod sender;
 mod settings;
 mod spool;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use winevent::Timestamp;
 use winevent::event::Record;
 
+pub use self::replay::{Replay, Replayed};
 pub use self::settings::DestinationSettings;
 use self::spool::Spool;
 use crate::error::CollectorError;
@@ -35,12 +37,19 @@ pub(crate) struct Destination {
 /// Rule that selects the events of a destination.
 pub(crate) struct Route(Arc<DestinationSettings>);
 
+impl DestinationSettings {
+    /// Returns whether the destination receives an event of a subscription.
+    fn selects(&self, subscription: &str, record: &Record, now: Timestamp) -> bool {
+        let names = &self.subscriptions;
+        (names.is_empty() || names.iter().any(|name| name == subscription))
+            && self.query.as_ref().is_none_or(|query| query.selects(record, now))
+    }
+}
+
 impl Route {
     /// Returns whether the destination receives an event of a subscription.
     pub(crate) fn selects(&self, subscription: &str, record: &Record, now: Timestamp) -> bool {
-        let names = &self.0.subscriptions;
-        (names.is_empty() || names.iter().any(|name| name == subscription))
-            && self.0.query.as_ref().is_none_or(|query| query.selects(record, now))
+        self.0.selects(subscription, record, now)
     }
 }
 

@@ -117,6 +117,16 @@ pub enum CollectorError {
         /// The reason.
         reason: String,
     },
+    /// An output does not accept events that are sent once more.
+    #[error("cannot send events to the output {name}: {reason}; it has accepted {sent} events")]
+    Replay {
+        /// Name of the output.
+        name: String,
+        /// The reason.
+        reason: String,
+        /// Number of events that the output has accepted.
+        sent: u64,
+    },
     /// The collector has too many sources.
     #[error("the collector has {0} sources already")]
     TooManySources(usize),

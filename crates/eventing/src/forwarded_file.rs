@@ -60,6 +60,17 @@ impl ForwardedFile {
         })
     }
 
+    /// Opens the oldest file of a rotation, after which the reader continues in the newer ones up to `path`.
+    ///
+    /// # Errors
+    /// [`CollectorError::File`] if it cannot be read.
+    pub fn open_oldest(path: &Path) -> Result<Self, CollectorError> {
+        let oldest =
+            (1..MAX_FILES).map(|number| numbered(path, number)).take_while(|file| file.exists()).last();
+        let file = Self::open(oldest.as_deref().unwrap_or(path))?;
+        Ok(Self { path: path.to_owned(), ..file })
+    }
+
     /// Continues after the last line that is in the file now.
     ///
     /// # Errors
@@ -178,6 +189,20 @@ mod tests {
     fn numbers(file: &mut ForwardedFile) -> Vec<u32> {
         let lines = std::iter::from_fn(|| file.next_event().unwrap());
         lines.map(|line| line.record.unwrap().event().unwrap().system.event_id).collect()
+    }
+
+    #[test]
+    fn the_files_of_a_rotation_are_read_from_the_oldest_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        for (name, number) in [("events.jsonl.2", 1), ("events.jsonl.1", 2), ("events.jsonl", 3)] {
+            append(&folder.path().join(name), &format!("{}\n", event(number)));
+        }
+        let mut file = ForwardedFile::open_oldest(&path).unwrap();
+        assert_eq!(numbers(&mut file), [1, 2, 3]);
+        append(&path, &format!("{}\n", event(4)));
+        assert_eq!(numbers(&mut file), [4]);
+        assert!(ForwardedFile::open_oldest(&folder.path().join("none")).is_err());
     }
 
     #[test]

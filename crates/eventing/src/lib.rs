@@ -24,7 +24,7 @@ mod subscriptions;
 mod writer;
 
 pub use collector::{Batch, Collector, CollectorParts, Delivered, Offered};
-pub use destination::DestinationSettings;
+pub use destination::{DestinationSettings, Replay, Replayed};
 pub use error::CollectorError;
 pub use forwarded_file::{ForwardedFile, ForwardedLine};
 pub use identity::IdentityCheck;

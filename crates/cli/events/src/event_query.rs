@@ -25,7 +25,8 @@ pub(crate) const QUERY_ACTION: Action = Action::new(
 pub(crate) const TAIL_ACTION: Action =
     Action::new("tail", &[("", "print events that a query selects as they arrive, until Ctrl-C")]);
 
-const BOTH: &[Scope] = &[Scope::Action("query"), Scope::Action("tail")];
+const READERS: &[Scope] = &[Scope::Action("query"), Scope::Action("tail"), Scope::Action("replay")];
+const PRINTERS: &[Scope] = &[Scope::Action("query"), Scope::Action("tail")];
 
 pub(crate) static QUERY: Opt = Opt::new(
     "query",
@@ -33,26 +34,26 @@ pub(crate) static QUERY: Opt = Opt::new(
     "XPath expression, such as '*[System[Level<=2]]', a QueryList, or @FILE (default: all events)",
 )
 .short('q')
-.only_with(BOTH);
+.only_with(READERS);
 pub(crate) static LOG: Opt = Opt::new(
     "log",
     Value::Text("LOG"),
     "channel or log of the expression, as wevtutil el lists them (default: all)",
 )
-.only_with(BOTH);
+.only_with(READERS);
 pub(crate) static FILE: Opt = Opt::new(
     "file",
     Value::Path("PATH"),
     "file of forwarded events (JSON Lines or XML), or journal file (*.journal), in place of the logs of this machine",
 )
-.only_with(BOTH);
+.only_with(READERS);
 pub(crate) static COUNT: Opt =
-    Opt::new("count", Value::Text("N"), "stop after N events (default: no limit)").only_with(BOTH);
+    Opt::new("count", Value::Text("N"), "stop after N events (default: no limit)").only_with(PRINTERS);
 pub(crate) static LAST: Opt =
     Opt::new("last", Value::Text("N"), "only the last N events").only_with(&[Scope::Action("query")]);
 pub(crate) static EXPLAIN: Opt =
     Opt::new("explain", Value::None, "print every event, and which parts of the query match it")
-        .only_with(BOTH);
+        .only_with(PRINTERS);
 
 /// Maximum number for `--last`, whose events are kept in memory.
 const MAX_LAST: u64 = 100_000;
@@ -88,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
 }
 
 /// Returns the selection of the options.
-fn selection(arguments: &Arguments, is_local: bool) -> Result<Selection, Failure> {
+pub(crate) fn selection(arguments: &Arguments, is_local: bool) -> Result<Selection, Failure> {
     let query = arguments.text(&QUERY)?.unwrap_or("*");
     let query = match query.strip_prefix('@') {
         Some(file) => read_query(Path::new(file))?,
@@ -229,7 +230,7 @@ fn unwatchable(error: io::Error) -> Failure {
 }
 
 /// Reports a line without an event.
-fn warn(problem: &str) {
+pub(crate) fn warn(problem: &str) {
     // If standard error cannot be written, the event is missing nevertheless.
     let _ = writeln!(output::errors(), "telarch: {problem}");
 }

@@ -63,6 +63,12 @@ impl EventReader {
         Ok(Self { source, explain })
     }
 
+    /// Opens all files of a rotation, from the oldest on.
+    pub(crate) fn open_oldest(path: PathBuf) -> Result<Self, Failure> {
+        let file = ForwardedFile::open_oldest(&path).map_err(failed)?;
+        Ok(Self { source: EventSource::File { file, path }, explain: Explain::No })
+    }
+
     /// Returns whether the events are those of local logs, whose names are known.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self.source, EventSource::Local { .. })

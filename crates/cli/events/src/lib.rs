@@ -6,6 +6,7 @@ mod event_reader;
 mod event_text;
 mod health;
 pub mod local_logs;
+mod replay;
 mod report;
 mod source_name;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub static EVENTS: Command = Command::new("events", "show events, and the source
         "telarch events query --log Security -q '*[System[Level<=3]]' --last 10",
         "telarch events query --file events.jsonl -q @query.xml --explain",
         "telarch events tail -q \"*[System[Provider[@Name='sshd']]]\"",
+        "telarch events replay siem -q '*[System[Level<=2]]'",
     ])
     .actions(&[
         Action::new(
@@ -39,6 +41,7 @@ pub static EVENTS: Command = Command::new("events", "show events, and the source
             .takes(1, 1),
         event_query::QUERY_ACTION,
         event_query::TAIL_ACTION,
+        replay::REPLAY_ACTION,
     ])
     .options(&[
         &event_query::QUERY,
@@ -69,11 +72,14 @@ static STATE: Opt = Opt::new(
     "state directory of the service (default: /var/lib/telarch for root, and telarch in $XDG_STATE_HOME or \
      ~/.local/state for others)",
 )
-.only_with(&[Scope::Action("sources"), Scope::Action("why")]);
+.only_with(&[Scope::Action("sources"), Scope::Action("why"), Scope::Action("replay")]);
 
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     if matches!(arguments.action(), "query" | "tail") {
         return event_query::run(arguments);
+    }
+    if arguments.action() == "replay" {
+        return replay::run(arguments);
     }
     let state = match arguments.path(&STATE) {
         Some(state) => state,

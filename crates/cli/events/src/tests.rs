@@ -1,9 +1,15 @@
 //! `telarch events` with the store of a collector.
 
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use cli_command::{Arguments, Failure};
-use eventing::{Batch, Collector, CollectorParts, IdentityCheck, Source, Subscriptions};
+use eventing::{
+    Batch, Collector, CollectorParts, Format, IdentityCheck, Layout, OutputSettings, Source, Subscriptions,
+};
 use winevent::delivery::{Bounds, Content, Message};
 use winevent::subscription::Thumbprint;
 
@@ -27,7 +33,11 @@ fn collect(state: &Path) {
     let subscription = ("everything.xml".into(), SUBSCRIPTION.as_bytes().to_vec());
     let collector = Collector::open(CollectorParts {
         store: folder.join("events.sqlite"),
-        outputs: Vec::new(),
+        outputs: vec![OutputSettings {
+            layout: Layout::PerSource(folder.join("sources")),
+            format: Format::Json,
+            rotation: None,
+        }],
         destinations: Vec::new(),
         spool: folder.join("spool"),
         total_limit: None,
@@ -103,4 +113,93 @@ fn the_state_of_a_source_is_explained() {
     );
     let error = shown(state.path(), &["why", "web3"]).unwrap_err().to_string();
     assert!(error.contains("no message from web3; known sources: web1.example, web2.example"), "{error}");
+}
+
+/// HTTP server of Python that refuses the first request, and prints its port and the bodies of the others.
+const SERVER: &str = r#"
+import http.server
+refused = []
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if not refused:
+            refused.append(1)
+            return self.send_error(503)
+        self.send_response(204)
+        self.end_headers()
+        print(body.decode(), end="", flush=True)
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"#;
+
+struct Server {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut command = Command::new("python3");
+        let mut child = command.args(["-E", "-s", "-c", SERVER]).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    fn next_line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn write_output(path: &Path, settings: &str) {
+    use std::io::Write as _;
+    let mut file =
+        fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path).unwrap();
+    file.write_all(settings.as_bytes()).unwrap();
+}
+
+#[test]
+fn stored_events_are_sent_to_an_output_once_more() {
+    let state = tempfile::tempdir().unwrap();
+    collect(state.path());
+    let mut server = Server::start();
+    let url = format!("Url = \"http://127.0.0.1:{}/in\"\n", server.next_line());
+    let output = state.path().join("lake.toml");
+    let name = output.to_str().unwrap();
+    write_output(&output, &url);
+    // The server refuses the first attempt.
+    assert_eq!(shown(state.path(), &["replay", name]).unwrap(), "sent 1 events\n");
+    let line: serde_json::Value = serde_json::from_str(&server.next_line()).unwrap();
+    assert_eq!(
+        (&line["System"]["EventID"], &line["Collector"]["Source"]),
+        (&1.into(), &"web1.example".into())
+    );
+    assert!(line["Collector"]["EventId"].as_str().is_some_and(|id| id.len() == 32), "{line}");
+
+    assert_eq!(
+        shown(state.path(), &["replay", name, "-q", "*[System[EventID=2]]"]).unwrap(),
+        "sent 0 events\n"
+    );
+    write_output(&output, &format!("{url}Subscriptions = [\"Other\"]\n"));
+    let text = shown(state.path(), &["replay", name]).unwrap();
+    assert_eq!(text, "sent 0 events\n1 events are not selected by the output\n");
+    // The port of a server that has ended refuses connections.
+    drop(server);
+    write_output(&output, &url);
+    let error = shown(state.path(), &["replay", name]).unwrap_err().to_string();
+    assert!(
+        error.contains("cannot send events to the output lake: ") && error.contains("has accepted 0 events"),
+        "{error}"
+    );
+    let error = shown(state.path(), &["replay", "/missing/siem.toml"]).unwrap_err().to_string();
+    assert!(error.contains("there is no output /missing/siem.toml"), "{error}");
 }

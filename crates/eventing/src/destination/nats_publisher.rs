@@ -154,7 +154,7 @@ impl NatsConnection {
                 Ok(answer) => answer,
                 Err(LinkError::Server(reason)) if is_large && reason == TOO_LARGE => {
                     let line = window.first().map_or("", |message| message.line);
-                    undeliverable.store(line)?;
+                    undeliverable.add(line)?;
                     let reason = "an event is larger than the NATS server permits".to_owned();
                     return Err(SendFailure { accepted: 1, reason });
                 }
@@ -169,7 +169,7 @@ impl NatsConnection {
                 Ok(PublishAck::Stored { .. }) => {}
                 Ok(PublishAck::TooLarge) => {
                     undeliverable
-                        .store(message.line)
+                        .add(message.line)
                         .map_err(|reason| SendFailure::from(reason).after(waiting))?;
                 }
                 Ok(PublishAck::Refused(reason)) => {

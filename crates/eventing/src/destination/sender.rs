@@ -19,8 +19,7 @@ pub(super) fn start(settings: Arc<DestinationSettings>, spool: Arc<Spool>) -> st
 
 fn run(settings: &DestinationSettings, spool: &Spool) {
     let mut position = spool.position();
-    let mut sender =
-        Sender { settings, connection: None, nats: None, undeliverable: Undeliverable::new(spool.folder()) };
+    let mut sender = Sender::new(settings, Undeliverable::of_spool(spool.folder()));
     let mut pause = FIRST_PAUSE;
     loop {
         let (accepted, failure) = match spool.read(&mut position, settings.batch_size) {
@@ -46,8 +45,6 @@ fn run(settings: &DestinationSettings, spool: &Spool) {
                 if pause == FIRST_PAUSE {
                     tracing::warn!(output = settings.name, error, "Cannot send events; repeating");
                 }
-                sender.connection = None;
-                sender.nats = None;
                 if spool.is_closed_after(pause) {
                     return;
                 }
@@ -57,16 +54,31 @@ fn run(settings: &DestinationSettings, spool: &Spool) {
     }
 }
 
-struct Sender<'s> {
+/// Connection to a destination, which is opened when lines are sent.
+pub(super) struct Sender<'s> {
     settings: &'s DestinationSettings,
     connection: Option<Connection>,
     nats: Option<NatsConnection>,
-    undeliverable: Undeliverable,
+    pub(super) undeliverable: Undeliverable,
 }
 
-impl Sender<'_> {
-    /// Sends lines. After an error, those that the server has not stored are sent again.
-    fn send(&mut self, lines: &[String]) -> Result<(), SendFailure> {
+impl<'s> Sender<'s> {
+    pub(super) fn new(settings: &'s DestinationSettings, undeliverable: Undeliverable) -> Self {
+        Self { settings, connection: None, nats: None, undeliverable }
+    }
+
+    /// Sends lines. After an error, the connection is closed, and the lines that the server has not stored must be sent
+    /// again.
+    pub(super) fn send(&mut self, lines: &[String]) -> Result<(), SendFailure> {
+        let sent = self.send_once(lines);
+        if sent.is_err() {
+            self.connection = None;
+            self.nats = None;
+        }
+        sent
+    }
+
+    fn send_once(&mut self, lines: &[String]) -> Result<(), SendFailure> {
         match &self.settings.target {
             Target::Syslog(address) => Ok(self.send_syslog(address, lines)?),
             Target::Http(target) => Ok(http_post::send(target, lines)?),

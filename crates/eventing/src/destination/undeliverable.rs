@@ -6,20 +6,31 @@ use crate::error::CollectorError;
 use crate::output::Rotation;
 use crate::output::event_file::{EventFile, create_folder};
 
-/// File for the events of an output that cannot be delivered, in the folder `undeliverable` of its spool.
-pub(super) struct Undeliverable {
-    folder: PathBuf,
+/// Treatment of the events of an output that cannot be delivered.
+pub(super) enum Undeliverable {
+    /// Events are appended to a file in this folder.
+    Stored(PathBuf),
+    /// Events are counted, because they are in a file already.
+    Counted(u64),
 }
 
 impl Undeliverable {
-    pub(super) fn new(spool: &Path) -> Self {
-        Self { folder: spool.join("undeliverable") }
+    /// Returns the treatment for an output with a spool, which has a folder `undeliverable`.
+    pub(super) fn of_spool(spool: &Path) -> Self {
+        Self::Stored(spool.join("undeliverable"))
     }
 
-    /// Appends an event, durably. Such events are rare, so the file is opened for each.
-    pub(super) fn store(&mut self, line: &str) -> Result<(), String> {
-        let path = self.folder.join("events.jsonl");
-        self.append(&path, format!("{line}\n").as_bytes()).map_err(|error| error.to_string())?;
+    /// Stores an event durably, or counts it. Such events are rare, so the file is opened for each.
+    pub(super) fn add(&mut self, line: &str) -> Result<(), String> {
+        let folder = match self {
+            Self::Stored(folder) => folder,
+            Self::Counted(count) => {
+                *count += 1;
+                return Ok(());
+            }
+        };
+        let path = folder.join("events.jsonl");
+        append(folder, &path, format!("{line}\n").as_bytes()).map_err(|error| error.to_string())?;
         tracing::warn!(
             path = %path.display(),
             bytes = line.len(),
@@ -27,14 +38,14 @@ impl Undeliverable {
         );
         Ok(())
     }
+}
 
-    fn append(&self, path: &Path, line: &[u8]) -> Result<(), CollectorError> {
-        create_folder(&self.folder)?;
-        let mut file = EventFile::open(path.to_owned())?;
-        file.rotate_if_needed(line.len(), LIMIT)?;
-        file.append(line)?;
-        file.sync()
-    }
+fn append(folder: &Path, path: &Path, line: &[u8]) -> Result<(), CollectorError> {
+    create_folder(folder)?;
+    let mut file = EventFile::open(path.to_owned())?;
+    file.rotate_if_needed(line.len(), LIMIT)?;
+    file.append(line)?;
+    file.sync()
 }
 
 /// Size and number of files.
