@@ -75,6 +75,25 @@ function Qualifiers({ values }) {
   return html`${entries.map(([name, value]) => html`<code class="qualifier" title=${shown(value)}>${name}${value === true ? "" : `(${shown(value).slice(0, 60)})`}</code> `)}`;
 }
 
+/** Properties of a class, with a filter if there are many. */
+function Properties({ properties, link }) {
+  const [filter, setFilter] = useState("");
+  const [isAll, setAll] = useState(false);
+  const text = filter.toLowerCase();
+  const found = properties.filter((property) => property.name.toLowerCase().includes(text));
+  const limit = 20;
+  return html`
+    ${properties.length > limit && html`<label>Filter<input type="search" value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>`}
+    <${Table} caption="Properties" rows=${isAll ? found : found.slice(0, limit)} empty=${filter ? "No property matches." : "The class has no property."} columns=${[
+      ["Name", (property) => html`<strong>${property.name}</strong>`],
+      ["Type", (property) => html`<code>${property.type}</code>`],
+      ["Access", (property) => [property.is_key && "key", property.is_writable ? "write" : "read"].filter(Boolean).join(", ")],
+      ["Declared in", (property) => (property.is_inherited ? link(property.origin) : "here")],
+      ["Qualifiers", (property) => html`<span><${Qualifiers} values=${property.qualifiers} /></span>`],
+    ]} />
+    ${!isAll && found.length > limit && html`<p><button onClick=${() => setAll(true)}>Show all ${found.length}</button></p>`}`;
+}
+
 export function Class({ namespace, name }) {
   const { data, error } = useData(() => get(`${resourceOf(namespace)}/classes/${part(name)}`));
   if (!data) return html`<${Waiting} error=${error} />`;
@@ -91,13 +110,7 @@ export function Class({ namespace, name }) {
       ${Object.keys(one.qualifiers).length > 0 && html`<dt>Qualifiers</dt><dd><${Qualifiers} values=${one.qualifiers} /></dd>`}
     </dl>
     <h2>Properties</h2>
-    <${Table} caption="Properties" rows=${one.properties} empty="The class has no property." columns=${[
-      ["Name", (property) => html`<strong>${property.name}</strong>`],
-      ["Type", (property) => html`<code>${property.type}</code>`],
-      ["Access", (property) => [property.is_key && "key", property.is_writable ? "write" : "read"].filter(Boolean).join(", ")],
-      ["Declared in", (property) => (property.is_inherited ? link(property.origin) : "here")],
-      ["Qualifiers", (property) => html`<span><${Qualifiers} values=${property.qualifiers} /></span>`],
-    ]} />
+    <${Properties} properties=${one.properties} link=${link} />
     <h2>Methods</h2>
     <${Table} caption="Methods" rows=${one.methods} empty="The class has no method." columns=${[
       ["Name", (method) => html`<strong>${method.name}</strong>`],

@@ -22,6 +22,8 @@ pub(crate) struct Effort {
     pub(crate) idle: usize,
     /// Largest number of simulated management controllers.
     pub(crate) controllers: usize,
+    /// Events that all sources together deliver in a turn.
+    pub(crate) events: usize,
 }
 
 impl Effort {
@@ -36,6 +38,7 @@ impl Effort {
         enumerations: 100_000,
         idle: 500,
         controllers: 1_000,
+        events: 32_000,
     };
 
     /// The quick measurement, which takes less than a minute: it shows that a value has halved, not a change of 10 %.
@@ -49,6 +52,7 @@ impl Effort {
         enumerations: 10_000,
         idle: 300,
         controllers: 1_000,
+        events: 16_000,
     };
 
     /// A run that shows that everything can be measured; its values mean nothing.

@@ -294,7 +294,8 @@ fn bad_network(effort: &Effort) -> Result<Vec<Row>> {
     let seconds = median(
         (0..effort.rounds).map(|_| Ok(place.telarch(Cache::Cold)?.seconds)).collect::<Result<Vec<_>>>()?,
     );
-    let reported = |time: Result<f64>| time.map_or_else(|_| "failed".to_owned(), |time| format!("{time:.1} s"));
+    let reported =
+        |time: Result<f64>| time.map_or_else(|_| "failed".to_owned(), |time| format!("{time:.1} s"));
     let others = [reported(place.ipmitool(Cache::Cold, 1)), reported(place.freeipmi(Cache::Cold, 1))];
     Ok(vec![Row::at_most(
         "sensors of one controller, 5 % lost, 5 % twice, 20 ms jitter, records cold",

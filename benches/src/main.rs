@@ -9,6 +9,7 @@ mod canned;
 mod client;
 mod connection;
 mod effort;
+mod events;
 mod fairness;
 mod hop;
 mod instances;
@@ -98,7 +99,7 @@ struct Group {
     measure: fn(&Effort) -> Result<Vec<Row>>,
 }
 
-const GROUPS: [Group; 13] = [
+const GROUPS: [Group; 14] = [
     Group { name: "requests", measure: requests::measure },
     Group { name: "steps", measure: steps::measure },
     Group { name: "shell", measure: shell_run::measure },
@@ -112,6 +113,7 @@ const GROUPS: [Group; 13] = [
     Group { name: "wmi", measure: instances::measure },
     Group { name: "python", measure: package::measure },
     Group { name: "ipmi", measure: ipmi::measure },
+    Group { name: "events", measure: events::measure },
 ];
 
 fn usage() -> ExitCode {

@@ -39,7 +39,10 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
             ratio,
             format!("{ratio:.2} ({:.0} to {:.0} MB/s)", megabytes_a_second(ours), megabytes_a_second(theirs)),
         ),
-        Row::without_goal(&format!("{size} MB of output: CPU of the service per byte"), format!("{server:.2} ns")),
+        Row::without_goal(
+            &format!("{size} MB of output: CPU of the service per byte"),
+            format!("{server:.2} ns"),
+        ),
         Row::at_most(
             &format!("{size} MB of output: resident memory gained after the first tenth"),
             FLAT,

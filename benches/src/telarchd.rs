@@ -24,7 +24,7 @@ use crate::realm;
 
 /// A running `telarchd` with Basic over HTTP and HTTPS; dropping it ends the service.
 pub(crate) struct Telarchd {
-    child: Child,
+    started: Started,
     http: SocketAddr,
     https: SocketAddr,
     tls: Arc<ClientConfig>,
@@ -62,38 +62,20 @@ impl Telarchd {
         let accounts = folder.path().join("accounts");
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&accounts)?;
         writeln!(file, "{USER}:{PASSWORD}")?;
-        // The service gets an empty folder, so the first file in it is the announcement of the ports.
-        let announcements = folder.path().join("announcements");
-        fs::create_dir(&announcements)?;
-        let watch = inotify::init(inotify::CreateFlags::CLOEXEC)?;
-        inotify::add_watch(&watch, &announcements, inotify::WatchFlags::MOVED_TO)?;
-        let ready = announcements.join("ready.json");
-
         let mut command = Command::new(program);
         command.args(["--ephemeral", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0"]);
-        command.arg("--accounts").arg(&accounts).arg("--ready").arg(&ready);
+        command.arg("--accounts").arg(&accounts);
         for setting in ["Service.Auth.Basic=true", "Service.AllowUnencrypted=true"].iter().chain(settings) {
             command.args(["--set", setting]);
         }
-        // Only errors are logged.
-        command.env("TELARCH_LOG", "error").stdin(Stdio::null());
         prepare(&mut command);
-        let mut child = command.spawn().map_err(|error| format!("cannot start {command:?}: {error}"))?;
-
-        let announced = poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&STARTING));
-        let places = announced.map_err(Into::into).and_then(|_| Places::read(&ready));
-        match places {
-            Ok(Places { http, https, tls }) => Ok(Self { child, http, https, tls, _folder: folder }),
-            Err(error) => {
-                let _ = child.kill();
-                let status = child.wait()?;
-                Err(format!("telarchd did not begin to listen ({status}): {error}").into())
-            }
-        }
+        let started = Started::launch(command, folder.path())?;
+        let Places { http, https, tls } = Places::read(&started.announced)?;
+        Ok(Self { started, http, https, tls, _folder: folder })
     }
 
     pub(crate) fn process(&self) -> u32 {
-        self.child.id()
+        self.started.process()
     }
 
     pub(crate) fn http(&self) -> SocketAddr {
@@ -115,7 +97,45 @@ impl Telarchd {
     }
 }
 
-impl Drop for Telarchd {
+/// A process of `telarchd --ephemeral`; dropping it ends the process.
+pub(crate) struct Started {
+    child: Child,
+    /// Content of the ready file.
+    pub(crate) announced: Value,
+}
+
+impl Started {
+    /// Starts the service, which writes its ready file below `folder`, and waits until it listens.
+    pub(crate) fn launch(mut command: Command, folder: &Path) -> Result<Self> {
+        // The service gets an empty folder, so the first file in it is the announcement of the ports.
+        let announcements = folder.join("announcements");
+        fs::create_dir(&announcements)?;
+        let watch = inotify::init(inotify::CreateFlags::CLOEXEC)?;
+        inotify::add_watch(&watch, &announcements, inotify::WatchFlags::MOVED_TO)?;
+        let ready = announcements.join("ready.json");
+        command.arg("--ready").arg(&ready);
+        // Only errors are logged.
+        command.env("TELARCH_LOG", "error").stdin(Stdio::null());
+        let mut child = command.spawn().map_err(|error| format!("cannot start {command:?}: {error}"))?;
+
+        let announced = poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&STARTING));
+        let text = announced.map_err(Into::into).and_then(|_| fs::read(&ready));
+        match text {
+            Ok(text) => Ok(Self { child, announced: serde_json::from_slice(&text)? }),
+            Err(error) => {
+                let _ = child.kill();
+                let status = child.wait()?;
+                Err(format!("telarchd did not begin to listen ({status}): {error}").into())
+            }
+        }
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Started {
     fn drop(&mut self) {
         // A signal lets the service remove its temporary folder.
         let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
@@ -146,8 +166,7 @@ struct Places {
 }
 
 impl Places {
-    fn read(ready: &Path) -> Result<Self> {
-        let places: Value = serde_json::from_slice(&fs::read(ready)?)?;
+    fn read(places: &Value) -> Result<Self> {
         let text = |name: &str| {
             places.get(name).and_then(Value::as_str).ok_or_else(|| format!("the ready file has no {name}"))
         };
@@ -160,7 +179,7 @@ impl Places {
 }
 
 /// Returns the socket address in a URL such as `http://127.0.0.1:40001/wsman`.
-fn address(url: &str) -> Result<SocketAddr> {
+pub(crate) fn address(url: &str) -> Result<SocketAddr> {
     let (_, rest) = url.split_once("://").ok_or("a URL has no scheme")?;
     Ok(rest.split('/').next().unwrap_or_default().parse()?)
 }

@@ -13,7 +13,10 @@ fn a_class_leads_to_its_instances_and_to_one_of_them() {
     page.fill("Filter", "operatingsystem");
     page.click_link("Win32_OperatingSystem");
     page.wait_for_heading("Win32_OperatingSystem");
+    page.wait_for_text("Show all");
+    page.fill("Filter", "lastboot");
     page.wait_for_text("LastBootUpTime");
+    page.wait_until("document.querySelector('main tbody').rows.length === 1");
     page.click_link("Instances");
     page.wait_for_heading("Instances of Win32_OperatingSystem");
     page.wait_until("document.querySelectorAll('main tbody tr').length === 1");
