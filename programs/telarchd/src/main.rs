@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
     // Must precede everything that opens descriptors.
-    inherited::keep_from_children();
+    confinement::keep_from_children();
     if let Some(code) = separate::hidden()? {
         return Ok(code);
     }
@@ -56,7 +56,7 @@ fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Arguments::Persistent(persistent) => {
             if persistent.separate.is_gateway {
-                inherited::close_all();
+                confinement::close_all();
                 return separate::run_gateway(&persistent);
             }
             let inherited = inherited::take();

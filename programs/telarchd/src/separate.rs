@@ -6,7 +6,6 @@
 
 mod broker;
 mod collector_process;
-mod confinement;
 mod event_collector;
 mod gateway;
 mod host;
@@ -28,7 +27,7 @@ use self::user::UserIds;
 use crate::arguments::Persistent;
 use crate::audit::AuditFile;
 use crate::child_process::QUICK_CONFIG;
-use crate::inherited::{self, Inherited};
+use crate::inherited::Inherited;
 
 /// Runs the internal process named on the command line; returns `None` for an ordinary command line.
 pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
@@ -39,7 +38,7 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
         arguments.as_slice(),
         [SESSION_PROCESS | QUICK_CONFIG | SUBSCRIPTIONS | HOST | EVENT_COLLECTOR, ..]
     ) {
-        inherited::close_all();
+        confinement::close_all();
     }
     match arguments.as_slice() {
         [SESSION_PROCESS, user, state, group] => session_process::run(user, state, group).map(Some),
@@ -78,14 +77,6 @@ pub(crate) fn require_user(users: &UnixUsers, name: &str) -> Result<UserIds, Box
             Err(format!("{name} is root, but the process that reads the network requires an unprivileged user").into())
         }
         Some(numbers) => Ok(numbers),
-    }
-}
-
-/// Requires that no other thread exists: confinement applies to the calling thread and its later children only.
-fn require_one_thread() -> Result<(), Box<dyn Error>> {
-    match std::fs::read_dir("/proc/self/task")?.count() {
-        1 => Ok(()),
-        threads => Err(format!("the process has {threads} threads before it is confined").into()),
     }
 }
 

@@ -13,7 +13,6 @@ use broker::{CollectorCommand, Link};
 use config::Config;
 use tokio::sync::mpsc;
 
-use super::{confinement, user};
 use crate::child_process::stdin_socket;
 use crate::event_collector::{PersistentCollector, folder_in};
 use crate::event_layers::begin_log;
@@ -28,9 +27,9 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
     OpenFiles::raise();
     let folder = make_folder(state, uid, gid)?;
     std::env::set_current_dir("/")?;
-    super::require_one_thread()?;
-    user::set_groups(&[])?;
-    user::become_user(uid, gid)?;
+    confinement::require_one_thread()?;
+    confinement::set_groups(&[])?;
+    confinement::become_user(uid, gid)?;
     confinement::confine_collector(&folder)?;
 
     let Some(frame) = link.receive()? else { return Ok(ExitCode::SUCCESS) };

@@ -36,7 +36,7 @@ use service::{
 use tokio::sync::mpsc;
 use wsman::{Fault, Subcode, code};
 
-use super::{confinement, user};
+use super::user;
 use crate::arguments::Persistent;
 use crate::audit::{AuditPipe, AuditRecords};
 use crate::child_process::stdin_socket;
@@ -65,8 +65,8 @@ pub(super) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     open_files.warn_if_too_few(&store.snapshot());
     let product = product::of_this_machine();
     std::env::set_current_dir("/")?;
-    super::require_one_thread()?;
-    user::become_gateway(numbers.uid, numbers.gid)?;
+    confinement::require_one_thread()?;
+    confinement::become_gateway(numbers.uid, numbers.gid)?;
     confinement::confine()?;
 
     let (sender, events) = mpsc::unbounded_channel();

@@ -24,7 +24,6 @@ use shells::Shells;
 use tokio::sync::mpsc;
 
 use super::session_groups::SessionGroups;
-use super::user;
 use crate::child_process::{stdin_socket, stdout_socket};
 use crate::event_layers::begin_log;
 use crate::open_files::OpenFiles;
@@ -39,7 +38,7 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     limit_processes(uid);
     let open_files = OpenFiles::raise();
-    user::become_user(uid, gid)?;
+    confinement::become_user(uid, gid)?;
     if uid != 0 {
         // Other processes of the user cannot inspect it.
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;

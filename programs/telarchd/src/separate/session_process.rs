@@ -52,7 +52,7 @@ impl SessionProcess<'_> {
         let users = UnixUsers::of_this_machine();
         let numbers = user::find(&users, self.name)?.ok_or("the user does not exist")?;
         rustix::process::setsid()?;
-        user::set_groups(&numbers.groups)?;
+        confinement::set_groups(&numbers.groups)?;
         let before = ControlGroup::current();
         match Pam::load(accounts::PAM_SERVICE) {
             Ok(pam) => pam.in_session(self.name, IpAddr::V4(Ipv4Addr::LOCALHOST), |variables| {

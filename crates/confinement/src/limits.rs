@@ -24,8 +24,11 @@ use seccompiler::{
     apply_filter, sock_filter,
 };
 
-/// Confines the calling thread and all threads it creates. No other thread may exist.
-pub(super) fn confine() -> Result<(), Box<dyn Error>> {
+/// Confines the calling thread, which reads the network, and all threads it creates. No other thread may exist.
+///
+/// # Errors
+/// The error of the first system call that failed; the thread may be confined in part.
+pub fn confine() -> Result<(), Box<dyn Error>> {
     set_no_new_privs(true)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     restrict_files()?;
@@ -54,7 +57,10 @@ fn restrict_files() -> Result<(), Box<dyn Error>> {
 
 /// Confines the calling thread, which collects events, and all threads it creates (landlock(7)): it can write only in
 /// `folder`, read what libraries need to connect to outputs, and not listen on ports. No other thread may exist.
-pub(super) fn confine_collector(folder: &Path) -> Result<(), Box<dyn Error>> {
+///
+/// # Errors
+/// The error of the first system call that failed; the thread may be confined in part.
+pub fn confine_collector(folder: &Path) -> Result<(), Box<dyn Error>> {
     set_no_new_privs(true)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let abi = ABI::V6;

@@ -1,0 +1,31 @@
+//! Separation of privileges: what a process drops before it reads the first byte from the network.
+//!
+//! - [`keep_from_children`] and [`close_all`]: inherited descriptors.
+//! - [`set_groups`], [`become_user`] and [`become_gateway`]: user, groups and capabilities.
+//! - [`confine`] and [`confine_collector`]: system calls and files that the kernel permits.
+//! - [`this_program`] and [`stdin_socket`]: the same program as another process.
+//!
+//! Not part of this crate: the processes themselves, and the messages between them (`broker`).
+
+mod child_process;
+mod descriptors;
+mod limits;
+mod user;
+
+use std::error::Error;
+
+pub use self::child_process::{socket_of, stdin_socket, this_program};
+pub use self::descriptors::{close_all, keep_from_children};
+pub use self::limits::{confine, confine_collector};
+pub use self::user::{become_gateway, become_user, set_groups};
+
+/// Requires that no other thread exists: confinement applies to the calling thread and its later children only.
+///
+/// # Errors
+/// A message with the number of threads, or the error of reading them.
+pub fn require_one_thread() -> Result<(), Box<dyn Error>> {
+    match std::fs::read_dir("/proc/self/task")?.count() {
+        1 => Ok(()),
+        threads => Err(format!("the process has {threads} threads before it is confined").into()),
+    }
+}
