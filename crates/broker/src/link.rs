@@ -126,7 +126,10 @@ impl Link {
     }
 
     /// Like [`receive`](Self::receive), with a size limit that depends on the first `beginning` bytes of the message.
-    pub(crate) fn receive_checked(
+    ///
+    /// # Errors
+    /// Those of `receive`; [`ErrorKind::InvalidData`] also for a message above its limit.
+    pub fn receive_checked(
         &self,
         beginning: usize,
         is_within_limit: impl FnOnce(&[u8], usize) -> bool,

@@ -2,8 +2,10 @@
 //! command line share.
 //!
 //! - [`Settings`]: the values of the registry key `SOFTWARE\Microsoft\WebManagement\Server`, by their names.
+//! - [`Staging`]: settings for the next start of a running service, until they are confirmed.
 //! - [`Restrictions`]: address rules, with import and export of the registry value `RemoteRestrictions`.
 //! - [`Users`]: manager users, their passwords and the lock-out.
+//! - [`SystemAccounts`]: accounts of the operating system.
 //! - [`Sessions`] and [`ApiKeys`]: proofs of an earlier sign-in.
 //! - [`Permissions`] and [`Delegation`]: access to sites and to their features.
 //! - [`RequestLog`] and [`Audit`]: the request log of WMSVC, and the record of changes.
@@ -28,7 +30,9 @@ mod request_log;
 mod restrictions;
 mod sessions;
 mod settings;
+mod staging;
 mod store;
+mod system_accounts;
 mod timestamp;
 mod token;
 mod users;
@@ -42,7 +46,9 @@ pub use self::request_log::{LoggedRequest, RequestLog};
 pub use self::restrictions::{Mode, Network, Restrictions, RestrictionsError, Rule};
 pub use self::sessions::{NewSession, Session, Sessions};
 pub use self::settings::{BindAddress, CertificateHash, Settings, SettingsError};
+pub use self::staging::{Staging, StagingState, StagingStep};
 pub use self::store::Directory;
+pub use self::system_accounts::{SystemAccounts, SystemRole, is_system_user, system_user};
 pub use self::timestamp::Timestamp;
 pub use self::token::Token;
-pub use self::users::{SignInRefusal, UserChange, UserRecord, Users};
+pub use self::users::{SignInRefusal, SignInSources, UserChange, UserRecord, Users};

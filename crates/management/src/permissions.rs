@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::ManagementError;
 use crate::store::{read_json, write_json};
+use crate::system_accounts::is_system_user;
 
 /// Rights of a user on the whole server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -245,9 +246,9 @@ impl Permissions {
     }
 }
 
-/// User names are not case-sensitive.
+/// Names of manager users are not case-sensitive, but those of the operating system are.
 fn key_of(user: &str) -> String {
-    user.to_lowercase()
+    if is_system_user(user) { user.to_owned() } else { user.to_lowercase() }
 }
 
 const MAX_USERS: usize = 10_000;

@@ -57,6 +57,14 @@ pub struct Settings {
     pub logging_directory: Option<PathBuf>,
     /// Address rules.
     pub remote_restrictions: Restrictions,
+    /// Groups of the operating system whose members are server administrators.
+    pub administrator_groups: Vec<String>,
+    /// `true`: settings can be staged from other machines, too.
+    pub allow_remote_service_configuration: bool,
+    /// Configuration directory of the managed nginx; `None` for `/etc/nginx`, if it exists.
+    pub nginx_directory: Option<PathBuf>,
+    /// Directories in which configuration files may be changed; empty for the configuration directory.
+    pub configuration_roots: Vec<PathBuf>,
 }
 
 impl Default for Settings {
@@ -70,6 +78,10 @@ impl Default for Settings {
             enable_logging: true,
             logging_directory: None,
             remote_restrictions: Restrictions::default(),
+            administrator_groups: ["root", "sudo", "wheel"].map(str::to_owned).to_vec(),
+            allow_remote_service_configuration: false,
+            nginx_directory: None,
+            configuration_roots: Vec::new(),
         }
     }
 }
@@ -118,10 +130,16 @@ impl Settings {
             }
             "RequiresWindowsCredentials" => self.requires_windows_credentials.to_string(),
             "EnableLogging" => self.enable_logging.to_string(),
-            "LoggingDirectory" => {
-                self.logging_directory.as_deref().map_or_else(String::new, |path| path.display().to_string())
+            "LoggingDirectory" => path_text(self.logging_directory.as_deref()),
+            "RemoteRestrictions" => self.remote_restrictions.to_string(),
+            "AdministratorGroups" => self.administrator_groups.join(", "),
+            "AllowRemoteServiceConfiguration" => self.allow_remote_service_configuration.to_string(),
+            "NginxDirectory" => path_text(self.nginx_directory.as_deref()),
+            _ => {
+                let roots: Vec<String> =
+                    self.configuration_roots.iter().map(|root| root.display().to_string()).collect();
+                roots.join(", ")
             }
-            _ => self.remote_restrictions.to_string(),
         })
     }
 
@@ -143,7 +161,17 @@ impl Settings {
             "RequiresWindowsCredentials" => self.requires_windows_credentials = truth(name, value)?,
             "EnableLogging" => self.enable_logging = truth(name, value)?,
             "LoggingDirectory" => self.logging_directory = directory(name, value)?,
-            _ => self.remote_restrictions = value.parse()?,
+            "RemoteRestrictions" => self.remote_restrictions = value.parse()?,
+            "AdministratorGroups" => self.administrator_groups = groups(name, value)?,
+            "AllowRemoteServiceConfiguration" => {
+                self.allow_remote_service_configuration = truth(name, value)?;
+            }
+            "NginxDirectory" => self.nginx_directory = directory(name, value)?,
+            _ => {
+                let roots = items(value).map(|item| directory(name, item));
+                self.configuration_roots =
+                    roots.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+            }
         }
         Ok(())
     }
@@ -208,13 +236,14 @@ impl Settings {
             Some("Port") => json!(self.port),
             Some("RequiresWindowsCredentials") => json!(self.requires_windows_credentials),
             Some("EnableLogging") => json!(self.enable_logging),
+            Some("AllowRemoteServiceConfiguration") => json!(self.allow_remote_service_configuration),
             _ => self.text(name).map_or(Value::Null, Value::String),
         }
     }
 }
 
-/// Names of the settings, as in the registry.
-const NAMES: [&str; 8] = [
+/// Names of the settings: those of the registry, then our own.
+const NAMES: [&str; 12] = [
     "EnableRemoteManagement",
     "IPAddress",
     "Port",
@@ -223,6 +252,10 @@ const NAMES: [&str; 8] = [
     "EnableLogging",
     "LoggingDirectory",
     "RemoteRestrictions",
+    "AdministratorGroups",
+    "AllowRemoteServiceConfiguration",
+    "NginxDirectory",
+    "ConfigurationRoots",
 ];
 
 fn canonical(name: &str) -> Option<&'static str> {
@@ -267,6 +300,27 @@ fn directory(name: &'static str, value: &str) -> Result<Option<PathBuf>, Setting
     is_path.then(|| Some(PathBuf::from(value))).ok_or_else(|| invalid(name, value, "an absolute path"))
 }
 
+fn path_text(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| path.display().to_string())
+}
+
+/// Returns the items of a list with commas.
+fn items(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn groups(name: &'static str, value: &str) -> Result<Vec<String>, SettingsError> {
+    if items(value).all(is_group_name) {
+        Ok(items(value).map(str::to_owned).collect())
+    } else {
+        Err(invalid(name, value, "a list of group names with commas"))
+    }
+}
+
+fn is_group_name(text: &str) -> bool {
+    text.len() <= 256 && !text.contains([':', ' ']) && !text.contains(char::is_control)
+}
+
 fn invalid(name: &'static str, value: &str, expected: &'static str) -> SettingsError {
     SettingsError::Value { name, value: value.escape_debug().to_string(), expected }
 }
@@ -287,6 +341,9 @@ mod tests {
             ("SslCertificateHash", "a1:b2 c3d4e5f60718293a4b5c6d7e8f9012345678"),
             ("LoggingDirectory", "/var/log/wmsvc"),
             ("RemoteRestrictions", "deny, allow fd00::/8"),
+            ("AdministratorGroups", "wheel, webadmins"),
+            ("NginxDirectory", "/srv/nginx"),
+            ("ConfigurationRoots", "/srv/nginx, /srv/sites"),
         ] {
             settings.set(name, value).unwrap();
         }
@@ -310,6 +367,8 @@ mod tests {
             ("SslCertificateHash", "abc"),
             ("LoggingDirectory", "logs"),
             ("RemoteRestrictions", "allow, deny x"),
+            ("AdministratorGroups", "a b"),
+            ("ConfigurationRoots", "/etc, sites"),
             ("Color", "red"),
         ] {
             assert!(settings.set(name, value).is_err(), "{name}={value}");

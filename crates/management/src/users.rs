@@ -10,7 +10,7 @@ use auth::account_file::{
 };
 use auth::{AuthError, PasswordVerifier as _, Secret};
 
-use crate::ManagementError;
+use crate::{ManagementError, SystemAccounts};
 
 /// Reason why a sign-in is refused. The client learns no more than this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,15 @@ pub enum UserChange {
     Disable,
 }
 
+/// Accounts that may sign in.
+#[derive(Clone, Copy, Debug)]
+pub struct SignInSources<'a> {
+    /// `false` if manager users are refused (`RequiresWindowsCredentials`).
+    pub accepts_manager_users: bool,
+    /// Accounts of the operating system.
+    pub system: Option<&'a SystemAccounts>,
+}
+
 /// Manager users in an account file ([`auth::account_file`]) of their own. Passwords are hashed with Argon2id.
 #[derive(Debug)]
 pub struct Users {
@@ -79,8 +88,8 @@ impl Users {
         &self.path
     }
 
-    /// Verifies a password; returns the name as written in the file. This takes as long for unknown names, and blocks
-    /// for the time of a hash.
+    /// Verifies the password of a manager user; returns the name as written in the file. This takes as long for unknown
+    /// names, and blocks for the time of a hash.
     ///
     /// # Errors
     /// [`SignInRefusal`]
@@ -91,12 +100,44 @@ impl Users {
         from: IpAddr,
         now: Instant,
     ) -> Result<String, SignInRefusal> {
+        let sources = SignInSources { accepts_manager_users: true, system: None };
+        self.sign_in_from(sources, name, password, from, now)
+    }
+
+    /// Verifies a password with all sources: of a manager user first, then of an account of the operating system with
+    /// this name. Failures count once, and together for both.
+    ///
+    /// # Errors
+    /// [`SignInRefusal`]
+    pub fn sign_in_from(
+        &self,
+        sources: SignInSources<'_>,
+        name: &str,
+        password: &Secret,
+        from: IpAddr,
+        now: Instant,
+    ) -> Result<String, SignInRefusal> {
         let mut is_judged = false;
-        let verdict = self.attempts.judge(name, from, now, || {
+        // `ada` and `.\ada` are the same account of the operating system.
+        let counted = name.strip_prefix(".\\").unwrap_or(name);
+        let verdict = self.attempts.judge(counted, from, now, || {
             is_judged = true;
-            self.file.verify(name, password, from)
+            let managed = self.file.verify(name, password, from).map(|account| account.name);
+            let managed = match managed {
+                Ok(name) if !sources.accepts_manager_users => {
+                    tracing::warn!(user = name, "RequiresWindowsCredentials excludes manager users");
+                    Err(AuthError::WrongPassword)
+                }
+                managed => managed,
+            };
+            match (managed, sources.system) {
+                (Err(error), Some(system)) if error != AuthError::Unavailable => {
+                    system.verify(name, password, from)
+                }
+                (managed, _) => managed,
+            }
         });
-        verdict.map(|account| account.name).map_err(|error| match error {
+        verdict.map_err(|error| match error {
             AuthError::Unavailable => SignInRefusal::Unavailable,
             _ if is_judged => SignInRefusal::Refused,
             _ => SignInRefusal::LockedOut { retry_after: LockoutPolicy::default().lock },

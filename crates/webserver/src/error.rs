@@ -49,6 +49,16 @@ pub enum WebServerError {
         /// Name of the object.
         name: String,
     },
+    /// The change affects a file outside the directories in which files may be changed.
+    #[error(
+        "cannot change {file}: it is outside {roots}\n  add its directory to ConfigurationRoots on the server"
+    )]
+    Outside {
+        /// The file.
+        file: String,
+        /// The permitted directories.
+        roots: String,
+    },
     /// The change is not possible with this configuration.
     #[error("cannot {action}: {reason}")]
     Impossible {

@@ -9,6 +9,7 @@ mod features;
 mod logs;
 mod process;
 mod program;
+mod roots;
 mod sites;
 mod stage;
 mod store;
@@ -24,6 +25,7 @@ use self::configuration::Configuration;
 use self::draft::Draft;
 use self::process::{TIME_LIMIT, master, wait_until, workers};
 use self::program::{Build, Invocation};
+use self::roots::Roots;
 use self::stage::TemporaryFolder;
 use self::store::Store;
 use crate::certificate::CertificateFile;
@@ -49,6 +51,8 @@ pub struct NginxOptions {
     pub prefix: Option<PathBuf>,
     /// Private folder for the history and staged files. It is created if it is missing.
     pub state: PathBuf,
+    /// Directories in which files may be changed; empty for no restriction.
+    pub roots: Vec<PathBuf>,
 }
 
 impl NginxOptions {
@@ -71,7 +75,7 @@ impl NginxOptions {
         let program =
             program.ok_or(WebServerError::NotFound { kind: "program", name: "nginx".to_owned() })?;
         let prefix = (folder != Path::new("/etc/nginx")).then_some(folder);
-        Ok(Self { program, configuration, prefix, state: state.to_owned() })
+        Ok(Self { program, configuration, prefix, state: state.to_owned(), roots: Vec::new() })
     }
 }
 
@@ -82,6 +86,7 @@ pub struct Nginx {
     info: Info,
     state: PathBuf,
     store: Store,
+    roots: Roots,
     /// Excludes the other threads; a file lock excludes other processes.
     changes: locks::Mutex<()>,
     /// Number of the next staging folder.
@@ -112,9 +117,11 @@ impl Nginx {
         let build = Build::read(&options.program, &state.join(format!("version-{}", std::process::id())))?;
         let _ = fs::remove_file(state.join(format!("version-{}", std::process::id())));
         let info = info(&build, &invocation);
+        let roots = Roots::open(&options.roots)?;
         let store = Store::open(&state.join("history.sqlite"))?;
         let stages = AtomicU64::new(0);
-        let nginx = Self { invocation, build, info, state, store, changes: locks::Mutex::new(()), stages };
+        let changes = locks::Mutex::new(());
+        let nginx = Self { invocation, build, info, state, store, roots, changes, stages };
         drop(nginx.lock()?);
         Ok(nginx)
     }

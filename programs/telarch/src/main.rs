@@ -36,5 +36,10 @@ static PROGRAM: Program = Program {
 };
 
 fn main() -> ExitCode {
+    // Must precede everything that opens descriptors.
+    confinement::keep_from_children();
+    if let Some(code) = cli_mgmt::hidden() {
+        return code;
+    }
     PROGRAM.main(lexopt::Parser::from_env())
 }

@@ -5,10 +5,13 @@ mod local_wmi;
 mod locations;
 mod restrictions;
 mod serve;
+mod service;
 mod settings;
+mod unit;
 mod users;
 mod web;
 
+pub use self::service::hidden;
 pub use self::web::WEB;
 
 use cli_command::format::TEXT_OR_JSON;
@@ -26,6 +29,14 @@ pub static MGMT: Command = Command::new("mgmt", "run and configure the Web Manag
     ])
     .actions(&[
         Action::new("serve", &[("", "run the service in the foreground until Ctrl-C or SIGTERM")]),
+        Action::new("start", &[("", "start the service of this machine with systemd")]),
+        Action::new("stop", &[("", "stop the service of this machine")]),
+        Action::new(
+            "enable",
+            &[("[automatic|delayed|manual]", "set when the service starts: at boot, two minutes later, or by hand")],
+        )
+        .takes(0, 1)
+        .completions(&["automatic", "delayed", "manual"]),
         Action::new("get", &[("[NAME...]", "print settings")]).takes_any().completions(SETTINGS),
         Action::new("set", &[("NAME=VALUE...", "change settings; a running service reads them when it starts again")])
             .takes_any(),
@@ -61,6 +72,8 @@ pub static MGMT: Command = Command::new("mgmt", "run and configure the Web Manag
         &ACCOUNTS,
         &NGINX,
         &READY,
+        &WEB_USER,
+        &PAM,
         &PASSWORD_STDIN,
         &WHAT_IF,
         &DIRECTORY,
@@ -71,8 +84,9 @@ pub static MGMT: Command = Command::new("mgmt", "run and configure the Web Manag
          service accepts only connections from this machine until EnableRemoteManagement is true.",
         "With --ephemeral the service needs no settings and no root: its state is deleted at the end, and FILE has lines \
          NAME:PASSWORD, the first of which is a server administrator.",
-        "The service runs as one process with the rights of the user who starts it. Accounts of the operating system \
-         cannot sign in yet.",
+        "Started by root without --ephemeral, the service consists of an unprivileged process that reads the network and \
+         a privileged one, and accounts of the operating system sign in through PAM. Started by another user, it is one \
+         process with the rights of this user.",
     ]);
 
 static EPHEMERAL: Opt =
@@ -95,6 +109,18 @@ static READY: Opt = Opt::new(
     "ready",
     Value::Path("FILE"),
     "write {\"url\": …, \"pid\": …} to FILE once connections are accepted",
+)
+.only_with(SERVE);
+static WEB_USER: Opt = Opt::new(
+    "web-user",
+    Value::Text("USER"),
+    "user of the process that reads the network (default: telarch-web)",
+)
+.only_with(SERVE);
+static PAM: Opt = Opt::new(
+    "pam",
+    Value::Path("DIRECTORY"),
+    "directory of the PAM service file winrm (default: /etc/pam.d)",
 )
 .only_with(SERVE);
 static PASSWORD_STDIN: Opt =
@@ -121,6 +147,9 @@ const SETTINGS: &[&str] = management::Settings::names();
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     match arguments.action() {
         "serve" => serve::run(arguments),
+        "start" => unit::start(),
+        "stop" => unit::stop(),
+        "enable" => unit::enable(arguments),
         "get" => settings::get(arguments),
         "set" => settings::set(arguments),
         "restrictions" => restrictions::run(arguments),

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use auth::Secret;
 use cli_command::paths::IfMissing;
@@ -16,20 +16,16 @@ use files::{Attributes, replace};
 use management::{BindAddress, Directory, Settings};
 use management_web::{Certificate, Console, ConsoleParts, serve};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use webserver::{Nginx, NginxOptions, WebServer};
 
 use crate::local_wmi::{AddedClasses, MachineWmi};
 use crate::locations::{directory, failed};
-use crate::{ACCOUNTS, DIRECTORY, EPHEMERAL, LISTEN, NGINX, READY};
+use crate::{ACCOUNTS, DIRECTORY, EPHEMERAL, LISTEN, NGINX, READY, service};
 
 /// Runs the service until a signal ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TELARCH_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // Another subscriber is set only in tests.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let _ = log.with_ansi(io::stderr().is_terminal()).try_init();
+    begin_log();
     let is_ephemeral = arguments.is_given(&EPHEMERAL);
     if !is_ephemeral && arguments.is_given(&ACCOUNTS) {
         return Err(arguments
@@ -47,11 +43,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
             (directory, settings)
         }
     };
-    let address = address(arguments, &settings, is_ephemeral)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| failed(format!("cannot start the service: {error}")))?;
+    if rustix::process::geteuid().is_root() && !is_ephemeral {
+        runtime.block_on(service::run(arguments, &directory, settings))?;
+        // A thread may be waiting for PAM.
+        runtime.shutdown_timeout(Duration::from_millis(500));
+        return Ok(String::new());
+    }
+    let address = address(arguments, &settings, is_ephemeral)?;
     runtime.block_on(run_until_signal(arguments, &directory, settings, address))?;
     Ok(String::new())
+}
+
+/// Writes the log to standard error. Another subscriber is set only in tests.
+pub(crate) fn begin_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TELARCH_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let _ = log.with_ansi(io::stderr().is_terminal()).try_init();
 }
 
 async fn run_until_signal(
@@ -61,11 +71,7 @@ async fn run_until_signal(
     address: SocketAddr,
 ) -> Result<(), Failure> {
     let names = host_names(address.ip());
-    // The directory of the certificate may be missing before the first start.
-    if let Some(folder) = directory.certificate().parent() {
-        let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        created.map_err(|error| failed(format!("cannot create {}: {error}", folder.display())))?;
-    }
+    create_state(directory)?;
     let certificate = Certificate::load_or_create(&directory.certificate(), &names, SystemTime::now());
     let certificate = certificate.map_err(failed)?;
     let added = if arguments.is_given(&EPHEMERAL) { AddedClasses::None } else { AddedClasses::OfService };
@@ -74,6 +80,9 @@ async fn run_until_signal(
         directory: directory.clone(),
         settings,
         web: web_server(arguments, directory)?,
+        system: None,
+        sessions: Arc::default(),
+        staging: None,
         wmi: Some(Arc::new(wmi)),
         wsman: wsman_paths(arguments),
         logs: log_paths(),
@@ -95,29 +104,53 @@ async fn run_until_signal(
     })?;
     let address = listener.local_addr().map_err(|error| failed(format!("cannot listen: {error}")))?;
     let url = format!("https://{}", shown_address(address));
-    let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-    let signals = terminate.and_then(|terminate| Ok((terminate, interrupt?)));
-    let (mut terminate, mut interrupt) =
-        signals.map_err(|error| failed(format!("cannot receive signals: {error}")))?;
-    if let Some(path) = arguments.path(&READY) {
-        let ready = serde_json::json!({ "url": url, "pid": std::process::id() }).to_string();
-        replace(&path, ready.as_bytes(), Attributes { mode: 0o644, group: None })
-            .map_err(|error| failed(format!("cannot write the ready file {}: {error}", path.display())))?;
-    }
+    let mut signals = Signals::listen()?;
+    write_ready(arguments, &url)?;
     tracing::info!(url, certificate = certificate.fingerprint(), "Listening");
-    let end = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    serve(listener, &certificate, console, end)
+    serve(listener, &certificate, console, signals.received())
         .await
         .map_err(|error| failed(format!("the service failed: {error}")))
 }
 
+/// Creates the directory of the state, which may be missing before the first start.
+pub(crate) fn create_state(directory: &Directory) -> Result<(), Failure> {
+    let folder = directory.state();
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    created.map_err(|error| failed(format!("cannot create {}: {error}", folder.display())))
+}
+
+/// Signals that end the service.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+        let signals = terminate.and_then(|terminate| Ok(Self { terminate, interrupt: interrupt? }));
+        signals.map_err(|error| failed(format!("cannot receive signals: {error}")))
+    }
+
+    /// Waits for a signal.
+    pub(crate) async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Writes the file of `--ready`.
+pub(crate) fn write_ready(arguments: &Arguments, url: &str) -> Result<(), Failure> {
+    let Some(path) = arguments.path(&READY) else { return Ok(()) };
+    let ready = serde_json::json!({ "url": url, "pid": std::process::id() }).to_string();
+    replace(&path, ready.as_bytes(), Attributes { mode: 0o644, group: None })
+        .map_err(|error| failed(format!("cannot write the ready file {}: {error}", path.display())))
+}
+
 /// Returns the logs of this machine, or the journal that `TELARCH_JOURNAL` names.
-fn log_paths() -> LogPaths {
+pub(crate) fn log_paths() -> LogPaths {
     match std::env::var_os("TELARCH_JOURNAL") {
         Some(journal) => LogPaths { journal: Some(journal.into()), audit: None },
         None => LogPaths::of_this_machine(),
@@ -125,7 +158,7 @@ fn log_paths() -> LogPaths {
 }
 
 /// Returns the files of the WS-Management service: those of this user or machine, or those in the given directory.
-fn wsman_paths(arguments: &Arguments) -> Option<config::Paths> {
+pub(crate) fn wsman_paths(arguments: &Arguments) -> Option<config::Paths> {
     match arguments.path(&DIRECTORY) {
         Some(directory) => Some(config::Paths::new(&directory.join("config.toml"), &directory)),
         None => config::Paths::of_this_process(),
@@ -140,7 +173,11 @@ fn web_server(arguments: &Arguments, directory: &Directory) -> Result<Option<Arc
 }
 
 /// Returns the address of the listener: that of the command line or of the settings.
-fn address(arguments: &Arguments, settings: &Settings, is_ephemeral: bool) -> Result<SocketAddr, Failure> {
+pub(crate) fn address(
+    arguments: &Arguments,
+    settings: &Settings,
+    is_ephemeral: bool,
+) -> Result<SocketAddr, Failure> {
     if let Some(address) = arguments.parsed(&LISTEN)? {
         return Ok(address);
     }
@@ -155,12 +192,12 @@ fn address(arguments: &Arguments, settings: &Settings, is_ephemeral: bool) -> Re
 }
 
 /// Returns an address that a browser can open.
-fn shown_address(address: SocketAddr) -> String {
+pub(crate) fn shown_address(address: SocketAddr) -> String {
     if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }
 
 /// Returns the names and addresses of the certificate, by which clients may address the service.
-fn host_names(address: IpAddr) -> Vec<String> {
+pub(crate) fn host_names(address: IpAddr) -> Vec<String> {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut names = vec![host];
     for name in ["localhost", "127.0.0.1", "::1"] {

@@ -7,7 +7,7 @@ use cli::secret::{PasswordSource, ask_on};
 use cli_command::format::Format;
 use cli_command::paths::IfMissing;
 use cli_command::{Arguments, Failure};
-use management::{Permissions, SiteScope, UserChange, Users};
+use management::{Permissions, SiteScope, UserChange, Users, is_system_user};
 use serde_json::json;
 
 use crate::locations::{directory, failed};
@@ -43,7 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         }
         [action @ ("allow" | "revoke"), name, scope] => {
             let scope: SiteScope = scope.parse().map_err(|error| arguments.usage_error(error))?;
-            if !users.list().map_err(failed)?.iter().any(|user| user.name.eq_ignore_ascii_case(name)) {
+            let is_known = is_system_user(name)
+                || users.list().map_err(failed)?.iter().any(|user| user.name.eq_ignore_ascii_case(name));
+            if !is_known {
                 return Err(Failure::failed(
                     format!("there is no manager user {name}"),
                     "telarch mgmt users lists the users",

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use management::{Mode, Role, Rule, Timestamp};
+use management::{Mode, Restrictions, Role, Rule, Settings, SystemRole, Timestamp, is_system_user};
 
 use crate::call::Call;
 use crate::caller::{Caller, Credential};
@@ -29,30 +29,40 @@ const DENIED: &str = "the address rules of the server (RemoteRestrictions) deny 
 /// Name of the session cookie. Browsers accept the prefix only with `Secure`, `Path=/` and without `Domain`.
 pub(crate) const COOKIE: &str = "__Host-telarch";
 
-impl Console {
+/// Checks of a client before its credentials are read.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientChecks {
+    /// Requests of other machines are accepted.
+    pub(crate) is_remote_enabled: bool,
+    pub(crate) restrictions: Restrictions,
+    /// Host names and addresses by which clients may address the service.
+    pub(crate) host_names: Vec<String>,
+}
+
+impl ClientChecks {
+    pub(crate) fn new(settings: &Settings, host_names: Vec<String>) -> Self {
+        let restrictions = settings.remote_restrictions.clone();
+        Self { is_remote_enabled: settings.enable_remote_management, restrictions, host_names }
+    }
+
     /// Refuses clients of other machines unless remote management is enabled, and those that the address rules deny.
     /// A client on a loopback address is refused only by a rule that contains this address.
     pub(crate) fn require_address(&self, call: &Call) -> Result<(), Problem> {
         let client = call.client.ip().to_canonical();
-        let settings = &self.settings;
         if client.is_loopback() {
-            let rules = settings.remote_restrictions.rules();
+            let rules = self.restrictions.rules();
             return match rules.iter().find(|rule| rule.network.contains(client)) {
                 Some(Rule { mode: Mode::Deny, .. }) => Err(Problem::address_refused(DENIED)),
                 _ => Ok(()),
             };
         }
-        if !settings.enable_remote_management {
+        if !self.is_remote_enabled {
             return Err(Problem::address_refused(
                 "remote management is disabled; enable it on the server with telarch mgmt set \
                  EnableRemoteManagement=true",
             ));
         }
-        if settings.remote_restrictions.admits(client) {
-            Ok(())
-        } else {
-            Err(Problem::address_refused(DENIED))
-        }
+        if self.restrictions.admits(client) { Ok(()) } else { Err(Problem::address_refused(DENIED)) }
     }
 
     /// Refuses requests for other hosts, which a browser sends after DNS rebinding.
@@ -70,7 +80,9 @@ impl Console {
             Err(Problem::new(421, "unknown-host", "the request names a host that is not this server"))
         }
     }
+}
 
+impl Console {
     /// Returns the user of the session cookie or the API key.
     pub(crate) fn caller(&self, call: &Call) -> Result<Option<Caller>, Problem> {
         if let Some(token) = api_key(call) {
@@ -97,15 +109,26 @@ impl Console {
 
     /// Returns whether the credentials of a request still give the role of a viewer, without prolonging a session.
     pub(crate) fn still_admits_viewer(&self, call: &Call) -> bool {
+        self.viewer(call).is_some()
+    }
+
+    /// Returns the name of the user whose credentials give the role of a viewer, without prolonging a session.
+    pub(crate) fn viewer(&self, call: &Call) -> Option<String> {
         let user = match api_key(call) {
             Some(token) => self.api_keys.find(token, Timestamp::now()).map(|key| key.owner),
             None => cookie(call).and_then(|token| self.sessions.user(token, Instant::now())),
         };
-        user.and_then(|user| self.role_of(&user)).is_some_and(|role| role >= Role::Viewer)
+        user.filter(|user| self.role_of(user).is_some_and(|role| role >= Role::Viewer))
     }
 
-    /// Returns the role of a user; `None` if the user was deleted or disabled, or manager users are not accepted.
+    /// Returns the role of a user; `None` if the account was deleted or disabled, or its kind is not accepted.
     pub(crate) fn role_of(&self, user: &str) -> Option<Role> {
+        if is_system_user(user) {
+            return match self.system.as_ref()?.role(user, Instant::now())? {
+                SystemRole::Administrator => Some(Role::Administrator),
+                SystemRole::User => Some(self.permissions.role(user)),
+            };
+        }
         if self.settings.requires_windows_credentials {
             return None;
         }
@@ -114,22 +137,32 @@ impl Console {
     }
 }
 
-/// Refuses changing requests that another web site made a browser send.
-pub(crate) fn require_own_origin(call: &Call, caller: Option<&Caller>) -> Result<(), Problem> {
-    if !call.is_unsafe() {
-        return Ok(());
-    }
+/// Refuses changing requests that another web site made a browser send. Returns whether the browser has stated that the
+/// request comes from this service.
+pub(crate) fn require_own_origin(call: &Call) -> Result<bool, Problem> {
     let own = format!("https://{}", call.header("host").unwrap_or_default());
     let origin = call.headers.iter().find(|(name, _)| name == "origin").map(|(_, value)| value.as_str());
     let site =
         call.headers.iter().find(|(name, _)| name == "sec-fetch-site").map(|(_, value)| value.as_str());
-    if origin.is_some_and(|origin| !origin.eq_ignore_ascii_case(&own))
-        || site.is_some_and(|site| site != "same-origin")
-    {
+    let is_foreign = origin.is_some_and(|origin| !origin.eq_ignore_ascii_case(&own))
+        || site.is_some_and(|site| site != "same-origin");
+    if call.is_unsafe() && is_foreign {
         return cross_site("the request comes from another web site");
     }
+    Ok(!is_foreign && (origin.is_some() || site.is_some()))
+}
+
+/// Refuses changing requests with a session that do not prove that they come from a page of this service.
+pub(crate) fn require_session_secret(
+    call: &Call,
+    caller: Option<&Caller>,
+    is_own_origin: bool,
+) -> Result<(), Problem> {
     let Some(Caller { credential: Credential::Session { csrf, .. }, .. }) = caller else { return Ok(()) };
-    if origin.is_none() && site.is_none() {
+    if !call.is_unsafe() {
+        return Ok(());
+    }
+    if !is_own_origin {
         return cross_site("a request with a session needs the header Origin or Sec-Fetch-Site");
     }
     let sent = auth::Secret::new(call.header("x-csrf-token").unwrap_or_default().to_owned());
@@ -140,7 +173,7 @@ pub(crate) fn require_own_origin(call: &Call, caller: Option<&Caller>) -> Result
     }
 }
 
-fn cross_site(detail: &str) -> Result<(), Problem> {
+fn cross_site<T>(detail: &str) -> Result<T, Problem> {
     Err(Problem { substatus: 2, ..Problem::new(403, "cross-site-request", detail) })
 }
 
@@ -177,14 +210,14 @@ pub(crate) fn require_rights(
 }
 
 /// Returns the API key that a request has sent.
-fn api_key(call: &Call) -> Option<&str> {
+pub(crate) fn api_key(call: &Call) -> Option<&str> {
     let value = call.header("authorization").or_else(|| call.header("access-token"))?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Returns the secret of the session cookie.
-fn cookie(call: &Call) -> Option<&str> {
+pub(crate) fn cookie(call: &Call) -> Option<&str> {
     let cookies = call.headers.iter().filter(|(name, _)| name == "cookie").map(|(_, value)| value.as_str());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)

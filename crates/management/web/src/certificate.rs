@@ -81,7 +81,11 @@ impl Certificate {
         Ok(certificate)
     }
 
-    fn from_pem(text: &str) -> Result<Self, CertificateError> {
+    /// Reads a certificate with its key from PEM text.
+    ///
+    /// # Errors
+    /// [`CertificateError`] if the text contains none, or certificate and key do not match.
+    pub fn from_pem(text: &str) -> Result<Self, CertificateError> {
         let chain = tls::certificates(text.as_bytes())?;
         let key = tls::private_key(text.as_bytes())?;
         let hash = chain.first().map(|own| tls::thumbprint::sha256(own)).unwrap_or_default();

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use eventlog::local::LogPaths;
-use limits::KeyedLimit;
+use limits::{KeyedLimit, Origin};
 use linux::Machine;
 use management::{
     ApiKeys, Audit, Delegation, Directory, ManagementError, Permissions, RequestLog, Sessions, Settings,
-    Timestamp, Users,
+    Staging, SystemAccounts, Timestamp, Users,
 };
 use serde_json::json;
 use webserver::WebServer;
 
+use crate::access::ClientChecks;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::wmi::{LocalWmi, Wmi};
@@ -22,7 +23,8 @@ pub struct Console {
     pub(crate) users: Users,
     pub(crate) permissions: Permissions,
     pub(crate) delegation: Delegation,
-    pub(crate) sessions: Sessions,
+    pub(crate) system: Option<SystemAccounts>,
+    pub(crate) sessions: Arc<Sessions>,
     pub(crate) api_keys: ApiKeys,
     pub(crate) audit: Audit,
     pub(crate) request_log: Option<RequestLog>,
@@ -32,12 +34,15 @@ pub struct Console {
     pub(crate) logs: LogPaths,
     /// Requests of each user that read logs.
     pub(crate) log_readers: KeyedLimit<String>,
+    /// Sign-ins of each source that are being verified.
+    pub(crate) signing_in: KeyedLimit<Origin>,
     pub(crate) machine: Machine,
     pub(crate) metrics: Metrics,
-    /// Host names and addresses by which clients may address the service.
-    pub(crate) host_names: Vec<String>,
+    pub(crate) checks: ClientChecks,
     pub(crate) fingerprint: String,
     pub(crate) started: Timestamp,
+    pub(crate) staging: Option<Arc<Staging>>,
+    pub(crate) directory: Directory,
 }
 
 impl std::fmt::Debug for Console {
@@ -54,6 +59,12 @@ pub struct ConsoleParts {
     pub settings: Settings,
     /// The managed web server.
     pub web: Option<Arc<dyn WebServer>>,
+    /// Accounts of the operating system, if they may sign in.
+    pub system: Option<SystemAccounts>,
+    /// Sessions, which a new start of the service with other settings keeps.
+    pub sessions: Arc<Sessions>,
+    /// Settings that administrators stage; `None` if the service cannot start again by itself.
+    pub staging: Option<Arc<Staging>>,
     /// WMI of this machine.
     pub wmi: Option<Arc<dyn LocalWmi>>,
     /// Files of the machine's WS-Management service.
@@ -78,13 +89,15 @@ impl Console {
     /// # Errors
     /// [`ManagementError`] with the file and the reason.
     pub fn open(parts: ConsoleParts) -> Result<Self, ManagementError> {
-        let ConsoleParts { directory, settings, web, wmi, wsman, logs, host_names, fingerprint } = parts;
+        let ConsoleParts { directory, settings, web, system, sessions, staging, .. } = parts;
+        let ConsoleParts { wmi, wsman, logs, host_names, fingerprint, .. } = parts;
         let log_directory = settings.logging_directory.clone().unwrap_or_else(|| directory.request_log());
         Ok(Self {
             users: Users::open(directory.users())?,
             permissions: Permissions::open(directory.permissions())?,
             delegation: Delegation::open(directory.delegation())?,
-            sessions: Sessions::default(),
+            system,
+            sessions,
             api_keys: ApiKeys::open(directory.api_keys())?,
             audit: Audit::open(directory.audit())?,
             request_log: settings.enable_logging.then(|| RequestLog::new(log_directory)),
@@ -93,11 +106,14 @@ impl Console {
             wsman,
             logs,
             log_readers: KeyedLimit::new(),
+            signing_in: KeyedLimit::new(),
             machine: Machine::this(),
             metrics: Metrics::default(),
-            host_names,
+            checks: ClientChecks::new(&settings, host_names),
             fingerprint,
             started: Timestamp::now(),
+            staging,
+            directory,
             settings,
         })
     }

@@ -4,25 +4,21 @@ use std::time::{Duration, Instant};
 
 use management::{AuditRecord, AuditResult, LoggedRequest, Timestamp};
 
-use crate::access::{require_own_origin, require_rights};
+use crate::access::{ClientChecks, require_own_origin, require_rights, require_session_secret};
 use crate::assets;
 use crate::call::{Admitted, Call};
 use crate::caller::Caller;
 use crate::console::Console;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
-use crate::routes::{Found, find};
+use crate::routes::{Found, Route, find};
 
 impl Console {
     /// Answers a request. This blocks on files, processes and password hashes.
     pub(crate) fn answer(&self, call: &Call) -> Reply {
         let begin = Instant::now();
         let mut caller = None;
-        let mut reply = self.dispatch(call, &mut caller).unwrap_or_else(|problem| {
-            let mut reply = problem.reply();
-            reply.substatus = (problem.substatus, problem.win32);
-            reply
-        });
+        let mut reply = self.dispatch(call, &mut caller).unwrap_or_else(|problem| failure(&problem));
         self.record(call, caller.as_ref(), &reply);
         self.log(call, caller.as_ref(), &reply, begin.elapsed());
         if call.method == "HEAD" {
@@ -33,28 +29,29 @@ impl Console {
 
     /// Finds the route, admits the caller and calls the handler.
     fn dispatch(&self, call: &Call, admitted: &mut Option<Caller>) -> Result<Reply, Problem> {
-        self.require_address(call)?;
-        self.require_host(call)?;
-        if !call.path.starts_with("/api/") {
-            return assets::reply(call);
+        match route(&self.checks, call)? {
+            Routed::Answered(reply) => Ok(reply),
+            Routed::Operation(operation) => self.perform(call, operation, admitted),
         }
-        let (route, parts) = match find(&call.method, &call.path) {
-            Found::Route(route, parts) => (route, parts),
-            Found::OtherMethods(methods) => {
-                let problem = Problem::new(405, "method-not-allowed", format!("allowed methods: {methods}"));
-                return Ok(problem.reply().header("allow", methods));
-            }
-            Found::Nothing => return Err(Problem::not_found("resource")),
-        };
+    }
+
+    /// Admits the caller of an operation, and calls its handler.
+    pub(crate) fn perform(
+        &self,
+        call: &Call,
+        operation: Operation,
+        admitted: &mut Option<Caller>,
+    ) -> Result<Reply, Problem> {
+        let Operation { route, parts, is_own_origin } = operation;
         let caller = self.caller(call)?;
         admitted.clone_from(&caller);
-        require_own_origin(call, caller.as_ref())?;
+        require_session_secret(call, caller.as_ref(), is_own_origin)?;
         require_rights(route.requirement, caller.as_ref(), call.is_unsafe() && !route.only_reads)?;
         (route.handler)(self, &Admitted { call, parts, caller })
     }
 
     /// Appends a changing or denied request to the audit log.
-    fn record(&self, call: &Call, caller: Option<&Caller>, reply: &Reply) {
+    pub(crate) fn record(&self, call: &Call, caller: Option<&Caller>, reply: &Reply) {
         let is_denied = matches!(reply.status, 401 | 403 | 421 | 429);
         let is_preview = call.parameter("dry_run").as_deref() == Some("true");
         let only_reads = matches!(find(&call.method, &call.path), Found::Route(route, _) if route.only_reads);
@@ -83,20 +80,70 @@ impl Console {
     }
 
     fn log(&self, call: &Call, caller: Option<&Caller>, reply: &Reply, taken: Duration) {
-        let Some(log) = &self.request_log else { return };
-        log.append(&LoggedRequest {
-            time: Timestamp::now(),
-            server: call.server,
-            method: &call.method,
-            path: &call.path,
-            query: &call.query,
-            user: caller.map_or("", |caller| &caller.name),
-            client: call.client,
-            agent: call.header("user-agent").unwrap_or_default(),
-            status: reply.status,
-            substatus: reply.substatus.0,
-            win32: reply.substatus.1,
-            taken,
-        });
+        if let Some(log) = &self.request_log {
+            log.append(&logged(call, caller.map_or("", |caller| &caller.name), reply, taken));
+        }
     }
+}
+
+/// Returns the record of a request for the request log.
+pub(crate) fn logged<'a>(call: &'a Call, user: &'a str, reply: &Reply, taken: Duration) -> LoggedRequest<'a> {
+    LoggedRequest {
+        time: Timestamp::now(),
+        server: call.server,
+        method: &call.method,
+        path: &call.path,
+        query: &call.query,
+        user,
+        client: call.client,
+        agent: call.header("user-agent").unwrap_or_default(),
+        status: reply.status,
+        substatus: reply.substatus.0,
+        win32: reply.substatus.1,
+        taken,
+    }
+}
+
+/// An operation of the API that a request asks for.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) route: &'static Route,
+    /// Parts of the path in place of `{name}`, decoded.
+    pub(crate) parts: Vec<(&'static str, String)>,
+    /// The browser has stated that the request comes from a page of this service.
+    pub(crate) is_own_origin: bool,
+}
+
+/// Result of the checks that need no credentials.
+pub(crate) enum Routed {
+    /// The request is answered: a file of the console, or another method.
+    Answered(Reply),
+    /// The request asks for an operation.
+    Operation(Operation),
+}
+
+/// Checks address, host and origin of a request, and finds its route.
+pub(crate) fn route(checks: &ClientChecks, call: &Call) -> Result<Routed, Problem> {
+    checks.require_address(call)?;
+    checks.require_host(call)?;
+    if !call.path.starts_with("/api/") {
+        return assets::reply(call).map(Routed::Answered);
+    }
+    let (route, parts) = match find(&call.method, &call.path) {
+        Found::Route(route, parts) => (route, parts),
+        Found::OtherMethods(methods) => {
+            let problem = Problem::new(405, "method-not-allowed", format!("allowed methods: {methods}"));
+            return Ok(Routed::Answered(problem.reply().header("allow", methods)));
+        }
+        Found::Nothing => return Err(Problem::not_found("resource")),
+    };
+    let is_own_origin = require_own_origin(call)?;
+    Ok(Routed::Operation(Operation { route, parts, is_own_origin }))
+}
+
+/// Returns the response to a failed request.
+pub(crate) fn failure(problem: &Problem) -> Reply {
+    let mut reply = problem.reply();
+    reply.substatus = (problem.substatus, problem.win32);
+    reply
 }

@@ -1,13 +1,17 @@
 //! The management service itself: settings, users, permissions, delegation, keys, sessions, audit.
 
+use std::time::Instant;
+
 use auth::Secret;
 use management::{
-    ApiKeyLimits, DelegationState, KeyPurpose, Role, SiteScope, Timestamp, UserChange, UserRecord,
+    ApiKeyLimits, DelegationState, KeyPurpose, ManagementError, Role, Settings, SiteScope, Staging,
+    StagingState, Timestamp, UserChange, UserRecord, is_system_user,
 };
 use serde_json::{Value, json};
 use webserver::Feature;
 
 use crate::call::Admitted;
+use crate::caller::Credential;
 use crate::console::Console;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
@@ -22,6 +26,105 @@ pub(crate) fn change_service(_: &Console, _: &Admitted<'_>) -> Result<Reply, Pro
     let detail = "the service cannot be configured while it is running; on the server, change the settings with \
                   telarch mgmt set and start it again";
     Err(Problem::new(409, "service-running", detail))
+}
+
+/// `GET /management/service/staged`
+pub(crate) fn staged(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
+    Ok(Reply::json(staged_form(&staging(console)?.state(Instant::now()))))
+}
+
+/// `PUT /management/service/staged`: settings in place of those in force.
+pub(crate) fn stage(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let staging = configurable(console, request)?;
+    let body = request.body()?;
+    body.require_only(&["settings"])?;
+    let Some(Value::Object(changes)) = body.value("settings") else {
+        return Err(Problem::invalid("settings is not a JSON object"));
+    };
+    let mut settings = staging.state(Instant::now()).in_force;
+    for (name, value) in changes {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Bool(_) | Value::Number(_) => value.to_string(),
+            _ => {
+                return Err(Problem::invalid(format!(
+                    "{} is not a text, number or truth value",
+                    name.escape_debug()
+                )));
+            }
+        };
+        settings.set(name, &text).map_err(|error| Problem::invalid(error.to_string()))?;
+    }
+    staging.stage(Some(settings)).map_err(conflict)?;
+    let names: Vec<&str> = changes.keys().map(String::as_str).collect();
+    let form = staged_form(&staging.state(Instant::now()));
+    Ok(Reply::json(form).audited(format!("staged {}", names.join(", ").escape_debug())))
+}
+
+/// `DELETE /management/service/staged`
+pub(crate) fn unstage(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    configurable(console, request)?.stage(None).map_err(conflict)?;
+    Ok(Reply::empty())
+}
+
+/// `POST /management/service/actions/apply`: starts again with the staged settings.
+pub(crate) fn apply(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let staging = configurable(console, request)?;
+    staging.apply(session_secret(request)?).map_err(conflict)?;
+    Ok(Reply::new(202, Content::Json(staged_form(&staging.state(Instant::now())))))
+}
+
+/// `POST /management/service/actions/confirm`: keeps the applied settings.
+pub(crate) fn confirm(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let staging = staging(console)?;
+    let write = |settings: &Settings| console.directory.write_settings(settings);
+    staging.confirm(session_secret(request)?, Instant::now(), write).map_err(conflict)?;
+    Ok(Reply::json(staged_form(&staging.state(Instant::now()))))
+}
+
+fn staging(console: &Console) -> Result<&Staging, Problem> {
+    let detail = "this service does not start again by itself; change the settings with telarch mgmt set";
+    console.staging.as_deref().ok_or_else(|| Problem::new(409, "service-running", detail))
+}
+
+/// Returns the staged settings for a change, which only this machine may make unless the settings permit others.
+fn configurable<'c>(console: &'c Console, request: &Admitted<'_>) -> Result<&'c Staging, Problem> {
+    let is_local = request.call.client.ip().to_canonical().is_loopback();
+    if is_local || console.settings.allow_remote_service_configuration {
+        return staging(console);
+    }
+    let detail =
+        "the service is configured on the server only; AllowRemoteServiceConfiguration permits it to others";
+    Err(Problem::forbidden(detail))
+}
+
+/// Returns the secret of the session, which stays the same when the password is repeated.
+fn session_secret<'r>(request: &'r Admitted<'_>) -> Result<&'r str, Problem> {
+    match &request.caller()?.credential {
+        Credential::Session { csrf, .. } => Ok(csrf),
+        Credential::Key { .. } => Err(Problem::forbidden("this requires a session, not an API key")),
+    }
+}
+
+fn conflict(error: ManagementError) -> Problem {
+    match error {
+        ManagementError::Invalid(detail) => Problem::new(409, "conflict", detail),
+        error => error.into(),
+    }
+}
+
+fn staged_form(state: &StagingState) -> Value {
+    json!({
+        "in_force": settings_form(&state.in_force),
+        "staged": state.staged.as_ref().map(settings_form),
+        "confirm_within_seconds": state.confirm_within.map(|time| time.as_secs()),
+        "last_failure": state.last_failure,
+    })
+}
+
+fn settings_form(settings: &Settings) -> Value {
+    let values = Settings::names().iter().map(|name| ((*name).to_owned(), settings.json(name)));
+    Value::Object(values.collect())
 }
 
 /// `GET /management/users`
@@ -109,7 +212,9 @@ pub(crate) fn allow(console: &Console, request: &Admitted<'_>) -> Result<Reply, 
     let body = request.body()?;
     body.require_only(&["user", "scope"])?;
     let (user, scope): (_, SiteScope) = (body.text("user")?, body.text("scope")?.parse()?);
-    if !console.users.list()?.iter().any(|known| known.name.eq_ignore_ascii_case(user)) {
+    let is_known = is_system_user(user)
+        || console.users.list()?.iter().any(|known| known.name.eq_ignore_ascii_case(user));
+    if !is_known {
         return Err(Problem::not_found("user"));
     }
     let audit = format!("{user} on {}", scope.as_str());
@@ -194,7 +299,7 @@ pub(crate) fn sessions(console: &Console, request: &Admitted<'_>) -> Result<Repl
     let own = request.caller()?.credential_id();
     let sessions: Vec<Value> = console
         .sessions
-        .list(std::time::Instant::now())
+        .list(Instant::now())
         .iter()
         .map(|session| {
             json!({

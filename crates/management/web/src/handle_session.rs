@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use auth::Secret;
-use management::SignInRefusal;
+use limits::{Capacity, Origin};
+use management::{SignInRefusal, SignInSources};
 use serde_json::{Value, json};
 
 use crate::access::COOKIE;
@@ -59,7 +60,10 @@ pub(crate) fn elevate(console: &Console, request: &Admitted<'_>) -> Result<Reply
     let body = request.body()?;
     body.require_only(&["password"])?;
     let password = Secret::new(body.text("password")?.to_owned());
-    verify(console, request, &caller.name, &password)?;
+    // An account of the operating system may have the same name and another password.
+    if verify(console, request, &caller.name, &password)? != caller.name {
+        return Err(Problem::sign_in_failed());
+    }
     let new = console.sessions.elevate(token, Instant::now())?;
     let reply = Reply::json(session(console, &caller.name, Some(new.session.csrf.expose()), true));
     Ok(reply.header("set-cookie", cookie(new.token.expose())))
@@ -79,19 +83,21 @@ fn verify(
     password: &Secret,
 ) -> Result<String, Problem> {
     let from = request.call.client.ip().to_canonical();
-    let verdict = console.users.sign_in(name, password, from, Instant::now());
-    let user = verdict.map_err(|refusal| match refusal {
+    let sources = SignInSources {
+        accepts_manager_users: !console.settings.requires_windows_credentials,
+        system: console.system.as_ref(),
+    };
+    let _permit = console.signing_in.acquire(Origin::of(from), SIGNING_IN).map_err(|_| {
+        Problem::new(503, "busy", "too many sign-ins are being verified; repeat the request in a moment")
+    })?;
+    let verdict = console.users.sign_in_from(sources, name, password, from, Instant::now());
+    verdict.map_err(|refusal| match refusal {
         SignInRefusal::LockedOut { retry_after } => Problem::locked_out(retry_after),
         SignInRefusal::Unavailable => {
             Problem::new(503, "sign-in-unavailable", "sign-ins are not possible now; try again later")
         }
         SignInRefusal::Refused => Problem::sign_in_failed(),
-    })?;
-    if console.settings.requires_windows_credentials {
-        tracing::warn!(user, "Sign-in refused: RequiresWindowsCredentials excludes manager users");
-        return Err(Problem::sign_in_failed());
-    }
-    Ok(user)
+    })
 }
 
 fn session(console: &Console, user: &str, csrf: Option<&str>, is_elevated: bool) -> Value {
@@ -112,4 +118,6 @@ fn cookie(token: &str) -> String {
     format!("{COOKIE}={token}; {ATTRIBUTES}")
 }
 
+/// Passwords of one source that are verified at the same time, and of all together.
+const SIGNING_IN: Capacity = Capacity { per_key: 4, total: 12 };
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";

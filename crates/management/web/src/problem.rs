@@ -135,6 +135,7 @@ impl From<WebServerError> for Problem {
             }
             WebServerError::NotFound { .. } => Self::new(404, "not-found", detail),
             WebServerError::Exists { .. } => Self::new(409, "conflict", detail),
+            WebServerError::Outside { .. } => Self::forbidden(detail),
             WebServerError::Impossible { .. } | WebServerError::Scope { .. } => {
                 Self::new(422, "change-not-possible", detail)
             }

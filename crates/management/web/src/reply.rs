@@ -25,6 +25,8 @@ pub(crate) enum Content {
     Json(Value),
     /// Description of a failure (RFC 9457).
     Problem(Value),
+    /// Encoded content with its media type.
+    Encoded(&'static str, Vec<u8>),
     /// A file of the console with its media type.
     Asset(&'static str, &'static [u8]),
     /// Server-sent events.

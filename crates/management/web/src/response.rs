@@ -18,6 +18,7 @@ pub(crate) fn of_reply(reply: &Reply) -> Response<ResponseBody> {
         Content::Empty => (None, Bytes::new()),
         Content::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
         Content::Problem(value) => (Some("application/problem+json"), Bytes::from(value.to_string())),
+        Content::Encoded(kind, bytes) => (Some(*kind), Bytes::copy_from_slice(bytes)),
         Content::Asset(kind, bytes) => (Some(*kind), Bytes::from_static(bytes)),
         Content::Stream(_) => (Some("text/event-stream"), Bytes::new()),
     };

@@ -397,6 +397,47 @@ pub static ROUTES: &[Route] = &[
         handle_management::change_service,
     )
     .takes("Settings"),
+    Route::new(
+        "GET",
+        "/management/service/staged",
+        "Return the settings in force and the staged ones",
+        ADMINISTRATOR,
+        handle_management::staged,
+    )
+    .returns(200, "Staging"),
+    Route::new(
+        "PUT",
+        "/management/service/staged",
+        "Stage settings for the next start",
+        ELEVATED,
+        handle_management::stage,
+    )
+    .takes("StagedSettings")
+    .returns(200, "Staging"),
+    Route::new(
+        "DELETE",
+        "/management/service/staged",
+        "Discard the staged settings",
+        ELEVATED,
+        handle_management::unstage,
+    )
+    .returns_nothing(),
+    Route::new(
+        "POST",
+        "/management/service/actions/apply",
+        "Start again with the staged settings, which return to the old ones without a confirmation in 60 seconds",
+        ELEVATED,
+        handle_management::apply,
+    )
+    .returns(202, "Staging"),
+    Route::new(
+        "POST",
+        "/management/service/actions/confirm",
+        "Keep the applied settings",
+        ADMINISTRATOR,
+        handle_management::confirm,
+    )
+    .returns(200, "Staging"),
     Route::new("GET", "/management/users", "List manager users", ADMINISTRATOR, handle_management::users)
         .returns(200, "Users"),
     Route::new("POST", "/management/users", "Create a manager user", ELEVATED, handle_management::add_user)

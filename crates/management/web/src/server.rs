@@ -28,9 +28,28 @@ use crate::problem::Problem;
 use crate::reply::{Content, Reply};
 use crate::response::{ResponseBody, of_reply};
 
+/// Answers to the requests of all connections.
+pub(crate) trait Service: Send + Sync {
+    /// Answers a request. This may block.
+    fn answer(&self, call: &Call) -> Reply;
+
+    /// Returns whether the credentials of a request still give the role of a viewer.
+    fn still_admits_viewer(&self, call: &Call) -> bool;
+}
+
+impl Service for Console {
+    fn answer(&self, call: &Call) -> Reply {
+        Self::answer(self, call)
+    }
+
+    fn still_admits_viewer(&self, call: &Call) -> bool {
+        Self::still_admits_viewer(self, call)
+    }
+}
+
 /// Shared state of all connections.
 struct Server {
-    console: Arc<Console>,
+    service: Arc<dyn Service>,
     /// Requests that are being answered, each on a thread.
     requests: Semaphore,
     /// Requests of each address that are being answered or wait for that.
@@ -49,12 +68,24 @@ pub async fn serve(
     console: Arc<Console>,
     end: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let sampler = tokio::spawn(sample(Arc::clone(&console)));
+    let served = serve_with(listener, certificate, console, end).await;
+    sampler.abort();
+    served
+}
+
+/// Serves HTTPS with the answers of a service.
+pub(crate) async fn serve_with(
+    listener: TcpListener,
+    certificate: &Certificate,
+    service: Arc<dyn Service>,
+    end: impl Future<Output = ()>,
+) -> io::Result<()> {
     let address = listener.local_addr()?;
     let acceptor = TlsAcceptor::from(Arc::clone(&certificate.server));
-    let sampler = tokio::spawn(sample(Arc::clone(&console)));
     let requests = Semaphore::new(MAX_REQUESTS);
     let server =
-        Arc::new(Server { console, requests, waiting: KeyedLimit::new(), streams: KeyedLimit::new() });
+        Arc::new(Server { service, requests, waiting: KeyedLimit::new(), streams: KeyedLimit::new() });
     let connections: KeyedLimit<Origin> = KeyedLimit::new();
     let mut end = std::pin::pin!(end);
     loop {
@@ -81,12 +112,11 @@ pub async fn serve(
             drop(permit);
         });
     }
-    sampler.abort();
     Ok(())
 }
 
 /// Samples the load of the machine every second.
-async fn sample(console: Arc<Console>) {
+pub(crate) async fn sample(console: Arc<Console>) {
     let mut interval = tokio::time::interval(Duration::from_secs(1));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
@@ -166,8 +196,8 @@ async fn answer(
     let Ok(Ok(_permit)) = tokio::time::timeout(QUEUE, server.requests.acquire()).await else {
         return of_reply(&Problem::new(503, "busy", "too many requests are being answered").reply());
     };
-    let console = Arc::clone(&server.console);
-    let answered = tokio::task::spawn_blocking(move || (console.answer(&call), call)).await;
+    let service = Arc::clone(&server.service);
+    let answered = tokio::task::spawn_blocking(move || (service.answer(&call), call)).await;
     match answered {
         Ok((reply, call)) => follow(server, reply, call),
         Err(_) => {
@@ -200,7 +230,7 @@ fn follow(server: &Server, mut reply: Reply, call: Call) -> Response<ResponseBod
     };
     // Events for a slow client are not buffered: the source is asked again when the last ones were sent.
     let (sender, receiver) = mpsc::channel(1);
-    let follower = Follower { console: Arc::clone(&server.console), call, sender, _permit: permit };
+    let follower = Follower { service: Arc::clone(&server.service), call, sender, _permit: permit };
     tokio::spawn(follower.send(stream));
     *response.body_mut() = BodyExt::boxed(StreamBody::new(Receiver(receiver)));
     response
@@ -208,7 +238,7 @@ fn follow(server: &Server, mut reply: Reply, call: Call) -> Response<ResponseBod
 
 /// Client that receives events.
 struct Follower {
-    console: Arc<Console>,
+    service: Arc<dyn Service>,
     /// Request with the credentials of the client.
     call: Call,
     sender: mpsc::Sender<Bytes>,
@@ -221,7 +251,7 @@ impl Follower {
         let mut polls = 0_u32;
         loop {
             polls = polls.wrapping_add(1);
-            if polls.is_multiple_of(CHECK_AFTER) && !self.console.still_admits_viewer(&self.call) {
+            if polls.is_multiple_of(CHECK_AFTER) && !self.service.still_admits_viewer(&self.call) {
                 return;
             }
             let read = tokio::task::spawn_blocking(move || {

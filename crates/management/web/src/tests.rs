@@ -23,8 +23,8 @@ use crate::reply::{Content, Reply};
 use crate::wmi::LocalWmi;
 
 /// The service with users of every role, and its directory. The name of a user is the password.
-struct Fixture {
-    console: Console,
+pub(crate) struct Fixture {
+    pub(crate) console: Arc<Console>,
     _folder: TempDir,
 }
 
@@ -32,7 +32,7 @@ struct Fixture {
 const USERS: [&str; 5] = ["admin", "operator", "viewer", "shopkeeper", "stranger"];
 
 impl Fixture {
-    fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self::with_web(settings, |_| None)
     }
 
@@ -60,6 +60,9 @@ impl Fixture {
         let console = Console::open(ConsoleParts {
             directory,
             settings,
+            system: None,
+            sessions: Arc::default(),
+            staging: None,
             web: web(&folder.path().join("history")),
             wmi,
             wsman: None,
@@ -67,7 +70,7 @@ impl Fixture {
             host_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             fingerprint: String::new(),
         });
-        let console = console.unwrap();
+        let console = Arc::new(console.unwrap());
         for user in USERS {
             console.users.add(user, Secret::new(user.to_owned()), "").unwrap();
         }
@@ -75,7 +78,7 @@ impl Fixture {
     }
 
     /// Signs a user in, and returns the headers of a browser with this session.
-    fn browser(&self, user: &str) -> Vec<(String, String)> {
+    pub(crate) fn browser(&self, user: &str) -> Vec<(String, String)> {
         let from = "127.0.0.1".parse().unwrap();
         let new = self.console.sessions.start(user, from, std::time::Instant::now()).unwrap();
         headers(&[
@@ -90,12 +93,12 @@ impl Fixture {
     }
 }
 
-fn headers(list: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn headers(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// A request with a JSON body to `localhost:8172`.
-fn call(method: &str, path: &str, body: &Value, extra: &[(String, String)]) -> Call {
+pub(crate) fn call(method: &str, path: &str, body: &Value, extra: &[(String, String)]) -> Call {
     let mut all = headers(&[("host", "localhost:8172"), ("content-type", "application/json")]);
     all.extend_from_slice(extra);
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
@@ -111,7 +114,7 @@ fn call(method: &str, path: &str, body: &Value, extra: &[(String, String)]) -> C
 }
 
 /// Returns the last part of the problem type; empty for a success.
-fn problem(reply: &Reply) -> String {
+pub(crate) fn problem(reply: &Reply) -> String {
     let Content::Problem(value) = &reply.content else { return String::new() };
     let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
     kind.rsplit(':').next().unwrap_or_default().to_owned()

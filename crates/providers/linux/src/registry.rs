@@ -10,10 +10,11 @@
 //! | `SYSTEM\CurrentControlSet\Services\Tcpip\Parameters` | host name, domains and name servers |
 //! | `HARDWARE\DESCRIPTION\System` | firmware and processors |
 //! | `SOFTWARE\Policies\Microsoft\Windows\WinRM` | policy settings of this product |
+//! | `SOFTWARE\Microsoft\WebManagement\Server` | settings of the Web Management Service, which can be changed |
 //! | other keys below `SOFTWARE`, and `HKEY_CURRENT_USER` | data written by clients |
 //!
-//! `SOFTWARE\Microsoft` and `SOFTWARE\Policies` are read-only: on Windows their values are settings, which have
-//! no effect here. `HKEY_USERS` contains the keys of the caller by SID, and `HKEY_CURRENT_CONFIG` is an empty key of
+//! The rest of `SOFTWARE\Microsoft`, and `SOFTWARE\Policies`, are read-only: on Windows their values are settings,
+//! which have no effect here. `HKEY_USERS` contains the keys of the caller by SID, and `HKEY_CURRENT_CONFIG` is an empty key of
 //! `HKEY_LOCAL_MACHINE`, as the current hardware profile is on Windows.
 //!
 //! Changes below `HKEY_LOCAL_MACHINE` are reported as events ([`changes`]).
@@ -25,6 +26,7 @@ pub(crate) mod store;
 mod system_view;
 mod unit;
 mod view;
+mod web_management;
 
 use std::io;
 use std::sync::Arc;
@@ -37,6 +39,7 @@ use crate::table::{Binding, Fill, Table, bind, text_of};
 use key::{Data, Hive, Key, Values, is_same};
 use store::{Keys, Store, StoreError};
 use view::{Content, VIEWS};
+use web_management::ChangeError;
 
 pub(crate) use changes::RegistryEvents;
 
@@ -134,6 +137,15 @@ impl From<StoreError> for Code {
     }
 }
 
+impl From<ChangeError> for Code {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Denied => Self::Denied,
+            ChangeError::Type => Self::OtherType,
+        }
+    }
+}
+
 /// Output parameters of a method, without `ReturnValue`.
 type Answer = Result<Vec<(&'static str, Value)>, Code>;
 
@@ -166,6 +178,10 @@ impl Registry<'_> {
         }
         if let Some(kind) = method.strip_prefix("Set").and_then(|rest| rest.strip_suffix("Value")) {
             let data = read(kind, input)?;
+            if web_management::is_key(key) {
+                web_management::set(self.machine, name, &data)?;
+                return Ok(Vec::new());
+            }
             return self.change(key, |keys| {
                 keys.set(key, name, data);
                 Ok(())
@@ -196,6 +212,10 @@ impl Registry<'_> {
             }
             "DeleteValue" => {
                 self.value(key, name)?;
+                if web_management::is_key(key) {
+                    web_management::reset(self.machine, name)?;
+                    return Ok(Vec::new());
+                }
                 self.change(key, |keys| if keys.remove_value(key, name) { Ok(()) } else { Err(Code::Denied) })
             }
             _ => Err(Code::NotCapable),

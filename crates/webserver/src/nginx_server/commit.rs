@@ -40,7 +40,7 @@ impl Nginx {
     /// nginx loads them again.
     fn recover(&self, lock: &ChangeLock<'_>) -> Result<(), WebServerError> {
         let Some(pending) = self.store.pending()? else { return Ok(()) };
-        write::restore(&self.store, &pending)?;
+        write::restore(&self.store, &self.roots, &pending)?;
         let configuration = self.read()?;
         let paths: Vec<&str> = pending.iter().map(|file| file.path.as_str()).collect();
         let text = format!("Undid an interrupted change of {}", paths.join(", "));
@@ -117,7 +117,7 @@ impl Nginx {
             return Err(WebServerError::Rejected(Box::new(validation)));
         }
         let reload = self.master(&before).map(|master| Reload::prepare(master, &self.error_logs(&before)));
-        write::write(&self.store, &plan.files)?;
+        write::write(&self.store, &self.roots, &plan.files)?;
         let verdict = match reload.map(Reload::run).transpose() {
             Ok(None) => Verdict::Written,
             Ok(Some(Ok(()))) => Verdict::Active,
@@ -127,9 +127,8 @@ impl Nginx {
         if let Verdict::Failed { reason } = &verdict
             && let Some(pending) = self.store.pending()?
         {
-            write::restore(&self.store, &pending).map_err(|restore| WebServerError::Unrestored {
-                cause: reason.clone(),
-                restore: restore.to_string(),
+            write::restore(&self.store, &self.roots, &pending).map_err(|restore| {
+                WebServerError::Unrestored { cause: reason.clone(), restore: restore.to_string() }
             })?;
         }
         let after = configuration::live(&self.invocation.main)?;

@@ -19,6 +19,7 @@ mod ipmi_in_band;
 mod ipmi_readme;
 mod ipmi_settings;
 mod ipmi_terminal;
+mod mgmt;
 mod mofcomp;
 mod ntlm;
 mod pages;

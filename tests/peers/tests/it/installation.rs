@@ -142,12 +142,14 @@ fn packages_start_no_unit_and_restart_the_service_only_after_an_upgrade() {
         debian.install(&[&client, &service]);
         assert_eq!(
             calls(debian),
-            "--system daemon-reload\ntry-restart telarchd.service telarch-forwarder.service\n"
+            "--system daemon-reload\n\
+             try-restart telarchd.service telarch-forwarder.service telarch-management.service\n"
         );
         let _ = debian.output("dpkg --remove telarch");
         assert_eq!(
             calls(debian),
-            "stop telarchd.socket telarchd.service telarch-forwarder.service\n--system daemon-reload\n"
+            "stop telarchd.socket telarchd.service telarch-forwarder.service telarch-management.service\n\
+             --system daemon-reload\n"
         );
         let _ = debian.output("test ! -e /etc/systemd/system/multi-user.target.wants/telarchd.service");
     });

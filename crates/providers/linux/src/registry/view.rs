@@ -1,4 +1,4 @@
-//! Read-only parts of the registry that show settings and packages of this machine.
+//! Parts of the registry that show settings and packages of this machine.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use linux::package::{Package, Packages};
 use linux::system::os_release::OsRelease;
 
 use super::key::{CURRENT_CONFIG, Data, Values, is_same, text_value};
-use super::{hardware_view, system_view, unit};
+use super::{hardware_view, system_view, unit, web_management};
 use crate::Machine;
 use crate::system::operating_system::build_number;
 use crate::system::release_of_kernel;
@@ -63,6 +63,11 @@ pub(super) const VIEWS: &[View] = &[
         path: &["SYSTEM", "CurrentControlSet", "Services", "Tcpip", "Parameters"],
         content: Content::Values(system_view::tcpip_parameters),
         sources: |machine| paths(machine, &["etc/hostname", "etc/resolv.conf"]),
+    },
+    View {
+        path: web_management::KEY,
+        content: Content::Values(web_management::values),
+        sources: web_management::sources,
     },
     View { path: CURRENT_CONFIG, content: Content::Values(|_| Vec::new()), sources: |_| Vec::new() },
     View {

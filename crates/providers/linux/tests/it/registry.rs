@@ -253,3 +253,38 @@ async fn build_network_and_time_zone_agree_with_other_classes() {
     let east = if offset.starts_with('-') { -minutes } else { minutes };
     assert_eq!(bias.cast_signed(), -east);
 }
+
+#[tokio::test]
+async fn settings_of_the_web_management_service_have_the_values_of_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("etc/telarch/management.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let machine = Arc::new(Machine::at(folder.path()));
+    const KEY: &str = "SOFTWARE\\Microsoft\\WebManagement\\Server";
+    let ask = async |method: &str, name: &str, value: Option<(&str, Value)>| {
+        let mut parameters = vec![("sSubKeyName", KEY.into()), ("sValueName", name.into())];
+        parameters.extend(value);
+        call(&machine, method, &parameters).await.unwrap()
+    };
+    let answer = ask("GetDWORDValue", "Port", None).await;
+    assert_eq!((text(&answer, "ReturnValue"), text(&answer, "uValue")), ("0".to_owned(), "8172".to_owned()));
+    assert_eq!(text_of(&machine, KEY, "RemoteRestrictions").await, "/wEZAgAAAAEAAABnAgAAABkAAAAA");
+    let deny = "/wEZAgAAAAEAAABoAgAAABkBAAAAAAAAABkDAAAAAQAAAC4EAwoDAAMAAwACAAAALgQD/wMAAwADAAMAAABn";
+    for (method, name, value, code) in [
+        ("SetDWORDValue", "enableremotemanagement", ("uValue", Value::Uint32(1)), "0"),
+        ("SetDWORDValue", "Port", ("uValue", Value::Uint32(8443)), "0"),
+        ("SetStringValue", "RemoteRestrictions", ("sValue", deny.into()), "0"),
+        ("SetBinaryValue", "SslCertificateHash", ("uValue", vec![0xA1_u8; 20].into()), "0"),
+        ("SetDWORDValue", "Port", ("uValue", Value::Uint32(70_000)), "2147749893"),
+        ("SetStringValue", "Port", ("sValue", "8443".into()), "2147749893"),
+        ("SetBinaryValue", "SslCertificateHash", ("uValue", vec![1_u8; 19].into()), "2147749893"),
+        ("SetDWORDValue", "TracingEnabled", ("uValue", Value::Uint32(1)), "5"),
+    ] {
+        assert_eq!(text(&ask(method, name, Some(value)).await, "ReturnValue"), code, "{method} {name}");
+    }
+    let text_of_file = || std::fs::read_to_string(&file).unwrap();
+    assert!(text_of_file().contains("EnableRemoteManagement = true\nPort = 8443\n"), "{}", text_of_file());
+    assert!(text_of_file().contains("RemoteRestrictions = \"deny, allow 10.0.0.0/8\""), "{}", text_of_file());
+    assert_eq!(text(&ask("DeleteValue", "Port", None).await, "ReturnValue"), "0");
+    assert!(text_of_file().contains("Port = 8172"), "{}", text_of_file());
+}

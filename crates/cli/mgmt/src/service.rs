@@ -1,0 +1,406 @@
+//! The service of a machine as two processes.
+//!
+//! This process, which is privileged, opens the files, starts the **web process** as an unprivileged user, and runs the
+//! operations that it requests. The web process is restarted if it ends, and replaced when staged settings are applied.
+
+mod web_process;
+
+use std::collections::VecDeque;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use accounts::{Pam, UnixUsers};
+use broker::Link;
+use cli_command::{Arguments, Failure};
+use config::Thumbprint;
+use management::{Directory, Sessions, Settings, Staging, StagingStep, SystemAccounts};
+use management_web::{Certificate, Console, ConsoleParts, LocalWmi, WebProcessStart, serve_operations};
+use service::Certificates;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+use webserver::{Nginx, NginxOptions, WebServer};
+use zeroize::Zeroizing;
+
+use crate::local_wmi::{AddedClasses, MachineWmi};
+use crate::locations::failed;
+use crate::serve::{self, Signals, address, host_names, log_paths, write_ready, wsman_paths};
+use crate::{NGINX, PAM, WEB_USER};
+
+pub use self::web_process::hidden;
+
+/// Runs the service until a signal ends it.
+pub(crate) async fn run(
+    arguments: &Arguments,
+    directory: &Directory,
+    settings: Settings,
+) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let changed = Arc::new(Notify::new());
+    let notify = Arc::clone(&changed);
+    let staging = Arc::new(Staging::new(settings.clone(), move || notify.notify_one()));
+    let machine = MachineParts::open(arguments, directory, &settings, &staging)?;
+    let mut running = Running::start(&machine, settings, None)?;
+    let mut is_first = true;
+    loop {
+        let wait = staging.wait(Instant::now());
+        tokio::select! {
+            () = signals.received() => break,
+            () = changed.notified() => {}
+            () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+            Ok(()) = &mut running.ready, if !running.is_ready => {
+                running.is_ready = true;
+                tracing::info!(url = running.url, certificate = running.fingerprint, "Listening");
+                if std::mem::take(&mut is_first) {
+                    write_ready(arguments, &running.url)?;
+                }
+            }
+            status = &mut running.ended => running.restart(&machine, status.ok())?,
+        }
+        if let Some(step) = staging.next_step(Instant::now()) {
+            running = running.switch(&machine, step).await?;
+        }
+    }
+    tracing::info!("Ending");
+    running.stop().await;
+    Ok(())
+}
+
+/// Parts of the service that do not depend on settings that can be staged.
+struct MachineParts<'a> {
+    arguments: &'a Arguments,
+    directory: &'a Directory,
+    web_user: (u32, u32),
+    web: Option<Arc<dyn WebServer>>,
+    wmi: Arc<dyn LocalWmi>,
+    sessions: Arc<Sessions>,
+    staging: Arc<Staging>,
+}
+
+impl<'a> MachineParts<'a> {
+    fn open(
+        arguments: &'a Arguments,
+        directory: &'a Directory,
+        settings: &Settings,
+        staging: &Arc<Staging>,
+    ) -> Result<Self, Failure> {
+        serve::create_state(directory)?;
+        let wmi = MachineWmi::open(directory.state(), AddedClasses::OfService)?;
+        Ok(Self {
+            arguments,
+            directory,
+            web_user: web_user(arguments)?,
+            web: web_server(arguments, directory, settings)?,
+            wmi: Arc::new(wmi),
+            sessions: Arc::default(),
+            staging: Arc::clone(staging),
+        })
+    }
+
+    /// Opens the files of the service with settings.
+    fn console(
+        &self,
+        settings: &Settings,
+        names: &[String],
+        certificate: &Certificate,
+    ) -> Result<Arc<Console>, Failure> {
+        let console = Console::open(ConsoleParts {
+            directory: self.directory.clone(),
+            settings: settings.clone(),
+            web: self.web.clone(),
+            system: system_accounts(self.arguments, settings),
+            sessions: Arc::clone(&self.sessions),
+            staging: Some(Arc::clone(&self.staging)),
+            wmi: Some(Arc::clone(&self.wmi)),
+            wsman: wsman_paths(self.arguments),
+            logs: log_paths(),
+            host_names: names.to_vec(),
+            fingerprint: certificate.fingerprint().to_owned(),
+        });
+        console.map(Arc::new).map_err(failed)
+    }
+
+    /// Returns the certificate of the settings: one of the administrator, or the self-signed one.
+    fn certificate(&self, settings: &Settings, names: &[String]) -> Result<Zeroizing<String>, Failure> {
+        let Some(hash) = settings.ssl_certificate_hash else {
+            let path = self.directory.certificate();
+            Certificate::load_or_create(&path, names, SystemTime::now()).map_err(failed)?;
+            let text = std::fs::read_to_string(&path);
+            let text = text.map_err(|error| failed(format!("cannot read {}: {error}", path.display())))?;
+            return Ok(Zeroizing::new(text));
+        };
+        let paths =
+            wsman_paths(self.arguments).ok_or_else(|| failed("the directory of certificates is unknown"))?;
+        let certificates = Certificates::new(paths.certificates.clone(), paths.state);
+        certificates.pem(Thumbprint(hash.0)).map_err(|error| {
+            Failure::failed(
+                format!("cannot use the certificate {hash} of SslCertificateHash: {error}"),
+                &format!("put the certificate and its key, in PEM, into {}", paths.certificates.display()),
+            )
+        })
+    }
+}
+
+/// Listener, web process and operations with one set of settings.
+struct Running {
+    settings: Settings,
+    listener: TcpListener,
+    console: Arc<Console>,
+    start: WebProcessStart,
+    url: String,
+    fingerprint: String,
+    link: Arc<Link>,
+    ended: oneshot::Receiver<Option<ExitStatus>>,
+    ready: oneshot::Receiver<()>,
+    is_ready: bool,
+    restarts: VecDeque<Instant>,
+}
+
+impl Running {
+    /// Binds the address of the settings, unless `listener` is bound to it, and starts the web process.
+    fn start(
+        machine: &MachineParts<'_>,
+        settings: Settings,
+        listener: Option<TcpListener>,
+    ) -> Result<Self, Failure> {
+        let wanted = address(machine.arguments, &settings, false)?;
+        let names = host_names(wanted.ip());
+        let pem = machine.certificate(&settings, &names)?;
+        let certificate = Certificate::from_pem(&pem).map_err(failed)?;
+        let console = machine.console(&settings, &names, &certificate)?;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => bind(wanted)?,
+        };
+        let bound = listener.local_addr().map_err(|error| failed(format!("cannot listen: {error}")))?;
+        let start = WebProcessStart {
+            is_remote_enabled: settings.enable_remote_management,
+            restrictions: settings.remote_restrictions.to_string(),
+            host_names: names,
+            is_logging: settings.enable_logging,
+            certificate: pem,
+        };
+        let Process { link, ended, ready } = Process::start(machine, &listener, &console, &start)?;
+        let url = format!("https://{}", serve::shown_address(bound));
+        let fingerprint = certificate.fingerprint().to_owned();
+        let (is_ready, restarts) = (false, VecDeque::new());
+        Ok(Self {
+            settings,
+            listener,
+            console,
+            start,
+            url,
+            fingerprint,
+            link,
+            ended,
+            ready,
+            is_ready,
+            restarts,
+        })
+    }
+
+    /// Starts the web process again after its end, unless it ended too often.
+    fn restart(
+        &mut self,
+        machine: &MachineParts<'_>,
+        status: Option<Option<ExitStatus>>,
+    ) -> Result<(), Failure> {
+        let status = status.flatten().map(|status| status.to_string());
+        tracing::error!(status, "The web process has ended");
+        let now = Instant::now();
+        self.restarts.retain(|at| now.duration_since(*at) < RESTART_WINDOW);
+        if self.restarts.len() >= MAX_RESTARTS {
+            return Err(failed("the web process ends repeatedly; see the log"));
+        }
+        self.restarts.push_back(now);
+        let Process { link, ended, ready } =
+            Process::start(machine, &self.listener, &self.console, &self.start)?;
+        (self.link, self.ended, self.ready, self.is_ready) = (link, ended, ready, false);
+        Ok(())
+    }
+
+    /// Ends the web process. Responses that are being sent get a moment.
+    async fn stop(self) -> TcpListener {
+        tokio::time::sleep(RESPONSE_TIME).await;
+        self.link.close();
+        let _ = tokio::time::timeout(END_TIME, self.ended).await;
+        self.listener
+    }
+
+    /// Goes on with other settings. If they cannot be used, the service goes on with the old ones.
+    async fn switch(self, machine: &MachineParts<'_>, step: StagingStep) -> Result<Self, Failure> {
+        let (StagingStep::Apply(new) | StagingStep::Revert(new)) = &step;
+        let (new, old) = (new.clone(), self.settings.clone());
+        let is_same_address =
+            address(machine.arguments, &new, false)? == address(machine.arguments, &old, false)?;
+        let listener = Some(self.stop().await).filter(|_| is_same_address);
+        match step {
+            StagingStep::Revert(_) => {
+                tracing::warn!("The changed settings were not confirmed; the old ones are in force again");
+                let running = Self::start(machine, new, listener)?;
+                machine.staging.reverted();
+                Ok(running)
+            }
+            StagingStep::Apply(_) => match Self::start(machine, new, listener) {
+                Ok(running) => {
+                    tracing::info!("Applied staged settings, which must be confirmed within 60 seconds");
+                    machine.staging.applied(Instant::now());
+                    Ok(running)
+                }
+                Err(error) => {
+                    tracing::error!(error = %error.to_string().escape_debug(), "Cannot apply the staged settings");
+                    machine.staging.failed(error.to_string());
+                    Self::start(machine, old, None)
+                }
+            },
+        }
+    }
+}
+
+/// Running web process.
+struct Process {
+    link: Arc<Link>,
+    ended: oneshot::Receiver<Option<ExitStatus>>,
+    ready: oneshot::Receiver<()>,
+}
+
+impl Process {
+    fn start(
+        machine: &MachineParts<'_>,
+        listener: &TcpListener,
+        console: &Arc<Console>,
+        start: &WebProcessStart,
+    ) -> Result<Self, Failure> {
+        let (link, theirs) = Link::pair().map_err(starting)?;
+        let link = Arc::new(link);
+        let (uid, gid) = machine.web_user;
+        let mut command = confinement::this_program("telarch: web management", &[]);
+        command.arg(web_process::WEB_PROCESS).arg(uid.to_string()).arg(gid.to_string());
+        let child = command.stdin(OwnedFd::from(theirs)).spawn().map_err(starting)?;
+        drop(command);
+        link.set_send_timeout(SEND_TIME).map_err(starting)?;
+        link.send(&start.encode(), &[listener.as_fd()]).map_err(starting)?;
+        let (ending, ended) = oneshot::channel();
+        let (announcing, ready) = oneshot::channel();
+        let (operations, console, runtime) = (Arc::clone(&link), Arc::clone(console), Handle::current());
+        let served = std::thread::Builder::new().name("web process".to_owned()).spawn(move || {
+            // The error is logged; in either case the process is of no use any more.
+            let _ = serve_operations(&operations, &console, &runtime, announcing);
+            let _ = ending.send(end(child));
+        });
+        served.map_err(starting)?;
+        Ok(Self { link, ended, ready })
+    }
+}
+
+/// Waits a moment for the end of a web process whose link is closed, and kills it then.
+fn end(mut child: Child) -> Option<ExitStatus> {
+    let deadline = Instant::now() + END_TIME;
+    while Instant::now() < deadline {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    child.wait().ok()
+}
+
+fn starting(error: std::io::Error) -> Failure {
+    failed(format!("cannot start the web process: {error}"))
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    listener.map_err(|error| {
+        Failure::failed(
+            format!("cannot listen on {address}: {error}"),
+            "choose another address with telarch mgmt set IPAddress=… Port=…",
+        )
+    })
+}
+
+/// Returns user ID and group ID of the web process.
+fn web_user(arguments: &Arguments) -> Result<(u32, u32), Failure> {
+    let name = arguments.text(&WEB_USER)?.unwrap_or("telarch-web");
+    let user = UnixUsers::of_this_machine().find(name);
+    let user = user.map_err(|error| failed(format!("cannot read the users of this machine: {error}")))?;
+    let user = user.ok_or_else(|| {
+        Failure::failed(
+            format!("user {name} does not exist, but the process that reads the network runs as it"),
+            &format!(
+                "create it: useradd --system --user-group --no-create-home --home-dir /nonexistent --shell \
+                 /usr/sbin/nologin {name}"
+            ),
+        )
+    })?;
+    if user.uid == 0 {
+        let problem = format!("{name} is root, but the process that reads the network needs another user");
+        return Err(Failure::failed(problem, "name an unprivileged user with --web-user"));
+    }
+    Ok((user.uid, user.groups.first().map_or(user.uid, |group| group.gid)))
+}
+
+/// Opens the managed web server: that of the command line, of the settings, or `/etc/nginx` if nginx is installed.
+fn web_server(
+    arguments: &Arguments,
+    directory: &Directory,
+    settings: &Settings,
+) -> Result<Option<Arc<dyn WebServer>>, Failure> {
+    let named = arguments.path(&NGINX).or_else(|| settings.nginx_directory.clone());
+    let usual = PathBuf::from("/etc/nginx");
+    let Some(folder) = named.clone().or_else(|| usual.join("nginx.conf").is_file().then_some(usual)) else {
+        tracing::info!("No web server is managed; set NginxDirectory");
+        return Ok(None);
+    };
+    let options = match NginxOptions::of_folder(&folder, &directory.history()) {
+        Ok(options) => options,
+        Err(error) if named.is_none() => {
+            tracing::warn!(%error, "The nginx of this machine cannot be managed");
+            return Ok(None);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let roots = match settings.configuration_roots.as_slice() {
+        [] => vec![folder],
+        roots => roots.to_vec(),
+    };
+    let nginx = Nginx::open(&NginxOptions { roots, ..options }).map_err(failed)?;
+    Ok(Some(Arc::new(nginx)))
+}
+
+/// Returns the accounts of the operating system; `None`, with a warning, if PAM cannot be used.
+fn system_accounts(arguments: &Arguments, settings: &Settings) -> Option<SystemAccounts> {
+    let pam = match arguments.path(&PAM) {
+        Some(folder) => Pam::load_from(&folder, PAM_SERVICE),
+        None => Pam::load(PAM_SERVICE),
+    };
+    match pam {
+        Ok(pam) => {
+            let groups = settings.administrator_groups.clone();
+            Some(SystemAccounts::new(Box::new(pam), UnixUsers::of_this_machine(), groups))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "Accounts of the operating system cannot sign in");
+            None
+        }
+    }
+}
+
+/// PAM service, the same as that of the WS-Management service.
+const PAM_SERVICE: &str = "winrm";
+/// Time for responses that are being sent.
+const RESPONSE_TIME: Duration = Duration::from_millis(300);
+/// Time for the web process to end before it is killed.
+const END_TIME: Duration = Duration::from_secs(3);
+/// Time limit for a message to the web process.
+const SEND_TIME: Duration = Duration::from_secs(10);
+/// Restarts of the web process in a minute.
+const MAX_RESTARTS: usize = 5;
+const RESTART_WINDOW: Duration = Duration::from_secs(60);
