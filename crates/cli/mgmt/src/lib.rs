@@ -1,6 +1,7 @@
 //! `telarch mgmt`: the Web Management Service, its settings, address rules and manager users. `telarch web`: the web
 //! server of this machine, without the service.
 
+mod firewall;
 mod local_wmi;
 mod locations;
 mod restrictions;
@@ -53,6 +54,16 @@ pub static MGMT: Command = Command::new("mgmt", "run and configure the Web Manag
         )
         .takes(0, 2)
         .completions(&["default", "allow", "deny", "remove", "export", "import"]),
+        Action::new(
+            "firewall",
+            &[
+                ("", "print whether the firewall permits connections to the port"),
+                ("open [NETWORK...]", "permit connections, from these networks or LocalSubnet only"),
+                ("close", "delete the rules that open has made"),
+            ],
+        )
+        .takes_any()
+        .completions(&["open", "close"]),
         Action::new(
             "users",
             &[
@@ -152,6 +163,7 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
         "enable" => unit::enable(arguments),
         "get" => settings::get(arguments),
         "set" => settings::set(arguments),
+        "firewall" => firewall::run(arguments),
         "restrictions" => restrictions::run(arguments),
         _ => users::run(arguments),
     }

@@ -134,13 +134,9 @@ impl<'a> MachineParts<'a> {
         };
         let paths =
             wsman_paths(self.arguments).ok_or_else(|| failed("the directory of certificates is unknown"))?;
-        let certificates = Certificates::new(paths.certificates.clone(), paths.state);
-        certificates.pem(Thumbprint(hash.0)).map_err(|error| {
-            Failure::failed(
-                format!("cannot use the certificate {hash} of SslCertificateHash: {error}"),
-                &format!("put the certificate and its key, in PEM, into {}", paths.certificates.display()),
-            )
-        })
+        let certificates = Certificates::new(paths.certificates, paths.state);
+        let pem = certificates.pem(Thumbprint(hash.0));
+        pem.map_err(|error| failed(format!("cannot use the certificate of SslCertificateHash: {error}")))
     }
 }
 
@@ -167,9 +163,14 @@ impl Running {
         listener: Option<TcpListener>,
     ) -> Result<Self, Failure> {
         let wanted = address(machine.arguments, &settings, false)?;
-        let names = host_names(wanted.ip());
+        let mut names = host_names(wanted.ip());
         let pem = machine.certificate(&settings, &names)?;
         let certificate = Certificate::from_pem(&pem).map_err(failed)?;
+        for name in certificate.names() {
+            if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                names.push(name.clone());
+            }
+        }
         let console = machine.console(&settings, &names, &certificate)?;
         let listener = match listener {
             Some(listener) => listener,
