@@ -134,6 +134,8 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use auth::VerifierCost;
+
     use super::*;
 
     /// Accepts the password `right` while the account may be used.
@@ -146,6 +148,10 @@ mod tests {
                 "right" => Ok(Account { name: user.to_owned() }),
                 _ => Err(AuthError::WrongPassword),
             }
+        }
+
+        fn cost(&self) -> VerifierCost {
+            VerifierCost::Slow
         }
 
         fn still_admits(&self, _: &Account, _: IpAddr) -> Result<(), AuthError> {

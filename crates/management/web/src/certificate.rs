@@ -1,4 +1,4 @@
-//! The self-signed certificate of the service.
+//! The certificate of the service.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,12 +8,14 @@ use files::{Attributes, FileError, TrustedFile, replace};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType};
 use rustls::ServerConfig;
 use tls::PemError;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// A certificate with its key, ready for TLS.
 #[derive(Clone, Debug)]
 pub struct Certificate {
     pub(crate) server: Arc<ServerConfig>,
     fingerprint: String,
+    names: Vec<String>,
 }
 
 /// Failure to load or create a certificate.
@@ -90,9 +92,16 @@ impl Certificate {
         let key = tls::private_key(text.as_bytes())?;
         let hash = chain.first().map(|own| tls::thumbprint::sha256(own)).unwrap_or_default();
         let fingerprint = hash.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":");
+        let names = chain.first().map(|own| names_of(own)).unwrap_or_default();
         let mut server = tls::server()?.with_no_client_auth().with_single_cert(chain, key)?;
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { server: Arc::new(server), fingerprint })
+        Ok(Self { server: Arc::new(server), fingerprint, names })
+    }
+
+    /// Returns the host names and addresses of the certificate, without those that have a wildcard.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Returns the SHA-256 hash of the certificate as hexadecimal digits with colons.
@@ -100,6 +109,12 @@ impl Certificate {
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
+}
+
+fn names_of(certificate: &[u8]) -> Vec<String> {
+    let parsed = X509Certificate::from_der(certificate).ok();
+    let names = parsed.and_then(|(_, certificate)| tls::host_names(&certificate).ok()).unwrap_or_default();
+    names.iter().map(ToString::to_string).filter(|name| !name.contains('*')).collect()
 }
 
 const CLOCK_SKEW: Duration = Duration::from_secs(3_600);

@@ -23,9 +23,13 @@ struct Service {
 const JUDGE: &str = "read_all=$(tr '\\000' '\\n')\n\
     case \"$PAM_USER:$read_all\" in games:right|mail:other) exit 0;; *) exit 1;; esac\n";
 
+/// PAM service with the script.
+const BY_SCRIPT: &str =
+    "auth required pam_exec.so quiet expose_authtok /bin/sh FOLDER/judge\naccount required pam_permit.so\n";
+
 impl Service {
     /// Starts the service; `None` without root, curl, nginx or the modules of PAM.
-    fn start(settings: &str) -> Option<Self> {
+    fn start(settings: &str, pam: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             skips::skip!("the service of a machine requires root");
             return None;
@@ -46,11 +50,7 @@ impl Service {
             fs::create_dir_all(at.join(name)).unwrap();
         }
         fs::write(at.join("pam/judge"), JUDGE).unwrap();
-        let judge = at.join("pam/judge");
-        let pam = format!(
-            "auth required pam_exec.so quiet expose_authtok /bin/sh {}\naccount required pam_permit.so\n",
-            judge.display()
-        );
+        let pam = pam.replace("FOLDER", &at.join("pam").display().to_string());
         fs::write(at.join("pam/winrm"), pam).unwrap();
         write_nginx(&at);
         fs::write(at.join("state/management.toml"), format!("AdministratorGroups = \"games\"\n{settings}"))
@@ -188,7 +188,7 @@ fn documents(name: &str) -> Value {
 
 #[test]
 fn accounts_of_the_system_administer_nginx_through_an_unprivileged_web_process() {
-    let Some(service) = Service::start("") else { return };
+    let Some(service) = Service::start("", BY_SCRIPT) else { return };
     // The web process: its own user, no capability, a filter of system calls.
     let status = fs::read_to_string(format!("/proc/{}/status", service.web_process())).unwrap();
     let field = |name: &str| {
@@ -272,7 +272,7 @@ fn accounts_of_the_system_administer_nginx_through_an_unprivileged_web_process()
 
 #[test]
 fn failures_lock_an_account_of_the_system_whatever_its_spelling() {
-    let Some(service) = Service::start("RequiresWindowsCredentials = true\n") else { return };
+    let Some(service) = Service::start("RequiresWindowsCredentials = true\n", BY_SCRIPT) else { return };
     let mut added = telarch(&["mgmt", "users", "add", "games", "--password-stdin", "--directory"]);
     let added = super::run(added.arg(service.path("state")), "manager password\n");
     assert_eq!(added.code, 0, "{}", added.errors);
@@ -287,7 +287,7 @@ fn failures_lock_an_account_of_the_system_whatever_its_spelling() {
 
 #[test]
 fn staged_settings_are_applied_and_confirmed_by_the_same_session() {
-    let Some(service) = Service::start("") else { return };
+    let Some(service) = Service::start("", BY_SCRIPT) else { return };
     let games = service.sign_in("games", "right").expect("an administrator");
     let send = |method: &str, path: &str, body: Option<&Value>| {
         service.send(method, &format!("/management/service{path}"), Some(&games), body)
@@ -320,4 +320,51 @@ fn staged_settings_are_applied_and_confirmed_by_the_same_session() {
     assert_eq!((status, &state["confirm_within_seconds"]), (200, &Value::Null), "{state}");
     assert!(file().contains("EnableLogging = false"), "{}", file());
     assert!(service.log().contains("Applied staged settings"), "{}", service.log());
+}
+
+/// An account of this machine with a password; it is deleted on drop.
+struct SystemUser(String);
+
+impl SystemUser {
+    /// Creates the account; `None` without the programs.
+    fn create(password: &str) -> Option<Self> {
+        let name = format!("telweb{}", std::process::id());
+        let created = Command::new("useradd")
+            .args(["--no-create-home", "--shell", "/usr/sbin/nologin", &name])
+            .status();
+        if !created.is_ok_and(|status| status.success()) {
+            skips::skip!("useradd is not installed");
+            return None;
+        }
+        let user = Self(name);
+        let set = super::run(&mut Command::new("chpasswd"), &format!("{}:{password}\n", user.0));
+        assert_eq!(set.code, 0, "{}", set.errors);
+        Some(user)
+    }
+}
+
+impl Drop for SystemUser {
+    fn drop(&mut self) {
+        let _ = Command::new("userdel").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_password_of_the_system_signs_in_until_its_account_expires() {
+    let pam = "auth required pam_unix.so nodelay\naccount required pam_unix.so\n";
+    let Some(service) = Service::start("", pam) else { return };
+    let Some(user) = SystemUser::create("correct horse") else { return };
+    assert_eq!(service.sign_in(&user.0, "wrong").err(), Some(401));
+    assert_eq!(service.sign_in(&user.0, "").err(), Some(401));
+    let session = service.sign_in(&user.0, "correct horse").expect("a user");
+    let (status, shown) = service.send("GET", "/session", Some(&session), None);
+    assert_eq!((status, &shown["role"]), (200, &json!("delegated")), "{shown}");
+    let expired = Command::new("usermod").args(["--expiredate", "1", &user.0]).status().unwrap();
+    assert!(expired.success());
+    assert_eq!(service.sign_in(&user.0, "correct horse").err(), Some(401));
+    // The check of an account is repeated after five seconds.
+    while service.send("GET", "/session", Some(&session), None).0 == 200 {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(service.send("GET", "/session", Some(&session), None).0, 401);
 }

@@ -33,8 +33,7 @@ struct Privileged {
 impl Privileged {
     fn start() -> Self {
         let fixture = Fixture::new(Settings::default());
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (link, theirs) = Link::pair().unwrap();
         let (announcing, ready) = oneshot::channel();
         let (console, handle) = (Arc::clone(&fixture.console), runtime.handle().clone());
@@ -211,7 +210,8 @@ fn messages_above_the_limit_of_their_operation_are_refused_before_they_are_read(
     }
     // Only the head of a frame and the beginning of its message are sent, so nothing else can have been read.
     let (link, theirs) = Link::pair().unwrap();
-    let (runtime, fixture) = (Runtime::new().unwrap(), Fixture::new(Settings::default()));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let fixture = Fixture::new(Settings::default());
     let start = operation(number("POST", "/session"), 0).finish_copy();
     std::io::Write::write_all(&mut &theirs, &[&frame_head(60 << 20).unwrap()[..], &start].concat()).unwrap();
     let served = serve_operations(&Arc::new(link), &fixture.console, runtime.handle(), oneshot::channel().0);

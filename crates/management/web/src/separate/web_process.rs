@@ -113,6 +113,13 @@ impl WebProcess {
     }
 }
 
+impl Drop for WebProcess {
+    /// Ends the thread that receives responses.
+    fn drop(&mut self) {
+        self.connection.link.close();
+    }
+}
+
 impl Service for WebProcess {
     fn answer(&self, call: &Call) -> Reply {
         let begin = Instant::now();
