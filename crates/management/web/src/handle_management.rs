@@ -77,8 +77,8 @@ pub(crate) fn apply(console: &Console, request: &Admitted<'_>) -> Result<Reply, 
 /// `POST /management/service/actions/confirm`: keeps the applied settings.
 pub(crate) fn confirm(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let staging = staging(console)?;
-    let write = |settings: &Settings| console.directory.write_settings(settings);
-    staging.confirm(session_secret(request)?, Instant::now(), write).map_err(conflict)?;
+    let (secret, now) = (session_secret(request)?, Instant::now());
+    staging.confirm(secret, now, |settings| console.directory.write_settings(settings)).map_err(conflict)?;
     Ok(Reply::json(staged_form(&staging.state(Instant::now()))))
 }
 

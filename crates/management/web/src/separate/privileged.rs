@@ -174,12 +174,11 @@ impl Operations {
 
     /// Reads a stream, as long as its user presents a credential of a viewer.
     fn next_events(&self, stream: u64, credential: &ClientCredential) -> Result<String, String> {
-        let ended = || "the stream has ended".to_owned();
-        let user = self.console.viewer(&bare_call(credential)).ok_or_else(ended)?;
+        let user = self.console.viewer(&bare_call(credential)).ok_or(STREAM_ENDED)?;
         let mut source = {
             let mut streams = self.streams.lock();
             let open = streams.open.get_mut(&stream).filter(|open| open.user == user);
-            open.and_then(|open| open.source.take()).ok_or_else(ended)?
+            open.and_then(|open| open.source.take()).ok_or(STREAM_ENDED)?
         };
         let events = source.next_events();
         let mut streams = self.streams.lock();
@@ -268,6 +267,8 @@ fn bare_call(credential: &ClientCredential) -> Call {
     }
 }
 
+/// Reason for the end of a stream.
+const STREAM_ENDED: &str = "the stream has ended";
 /// Requests that are answered at the same time: those of the web process, and reads of its streams.
 const MAX_RUNNING: usize = 64;
 /// Open streams, and those of one user.

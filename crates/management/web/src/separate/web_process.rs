@@ -81,7 +81,6 @@ impl WebProcess {
     }
 
     fn perform(&self, call: &Call, operation: Operation) -> (String, Reply) {
-        let header = |name: &str| call.header(name).map(str::to_owned);
         // The limit of an operation without a body is too small for one that it ignores.
         let takes_body = operation.route.request.is_some();
         let request = WebRequest::Operation(Box::new(OperationRequest {
@@ -89,11 +88,11 @@ impl WebProcess {
             parts: operation.parts.into_iter().map(|(_, part)| part).collect(),
             query: call.query.clone(),
             credential: credential(call),
-            session_secret: header("x-csrf-token").unwrap_or_default(),
+            session_secret: owned_header(call, "x-csrf-token").unwrap_or_default(),
             is_own_origin: operation.is_own_origin,
-            revision: header("if-match"),
-            last_event: header("last-event-id"),
-            media_type: header("content-type"),
+            revision: owned_header(call, "if-match"),
+            last_event: owned_header(call, "last-event-id"),
+            media_type: owned_header(call, "content-type"),
             body: Zeroizing::new(if takes_body { call.body.clone() } else { Vec::new() }),
             client: call.client,
             server: call.server,
@@ -226,6 +225,10 @@ impl Drop for RemoteStream {
     fn drop(&mut self) {
         self.connection.send(&WebRequest::CloseStream(self.number));
     }
+}
+
+fn owned_header(call: &Call, name: &str) -> Option<String> {
+    call.header(name).map(str::to_owned)
 }
 
 fn credential(call: &Call) -> ClientCredential {
