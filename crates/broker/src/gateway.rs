@@ -217,6 +217,16 @@ impl Gateway {
         }
     }
 
+    /// Returns the names of the PowerShell endpoints of this machine; none if the broker does not answer. Blocks until
+    /// the broker has answered.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<String> {
+        match self.request(&GatewayRequest::ListEndpoints) {
+            Ok((BrokerMessage::Endpoints(names), _)) => names,
+            _ => Vec::new(),
+        }
+    }
+
     /// Replaces the configuration file if it still holds the text `before`. Blocks until the broker has answered.
     ///
     /// # Errors

@@ -108,6 +108,9 @@ pub trait PrivilegedOperations: Send + Sync {
     /// Returns the name of the local user or group with this SID.
     fn name_of(&self, sid: Sid) -> Option<String>;
 
+    /// Returns the names of the PowerShell endpoints of this machine.
+    fn endpoints(&self) -> Vec<String>;
+
     /// Handles a state report of the gateway.
     fn on_notice(&self, notice: Notice);
 }
@@ -318,6 +321,7 @@ impl Broker {
                 self.operations.sid_of(&name).map(|sid| sid.numeric().to_string()),
             ),
             GatewayRequest::LookUpName(sid) => BrokerMessage::LookupResult(self.operations.name_of(sid)),
+            GatewayRequest::ListEndpoints => BrokerMessage::Endpoints(self.operations.endpoints()),
             GatewayRequest::LoadCertificate(request) => self
                 .operations
                 .certificate(&request)

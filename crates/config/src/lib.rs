@@ -65,8 +65,9 @@ pub use listener::{
 };
 pub use paths::{MACHINE_SOCKET, Paths, client_certificates, local_sockets};
 pub use plugin::{
-    Access, DescriptorOrigin, EffectiveDescriptor, PLUGIN_NAMESPACE, PLUGIN_RESOURCE, Plugin, PluginError,
-    PluginKind, PluginResource, Plugins, SecurityDefaults, SecurityEntry,
+    Access, DescriptorOrigin, EffectiveDescriptor, EndpointName, EndpointSwitch, PLUGIN_NAMESPACE,
+    PLUGIN_RESOURCE, Plugin, PluginError, PluginKind, PluginResource, Plugins, SecurityDefaults,
+    SecurityEntry,
 };
 pub use policy::{
     FilePosition, LocatedPolicyError, Origin, Policies, Policy, PolicyError, PolicyKind, PolicyTarget,

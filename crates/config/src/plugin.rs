@@ -3,9 +3,12 @@
 //! The program defines the plug-ins; the configuration file and Put messages only change their settings.
 
 mod access;
+mod endpoint;
+mod endpoint_representation;
 mod representation;
 
 pub use access::{Access, DescriptorOrigin, EffectiveDescriptor};
+pub use endpoint::{EndpointName, EndpointSwitch};
 pub use representation::{PLUGIN_NAMESPACE, PLUGIN_RESOURCE};
 
 use sddl::DomainSid;
@@ -70,11 +73,8 @@ const KINDS: &[PluginKind] = &[
         can_be_disabled: true,
     },
     PluginKind {
-        name: "Microsoft.PowerShell",
-        resources: &[PluginResource {
-            uri: "http://schemas.microsoft.com/powershell",
-            capabilities: &["Shell"],
-        }],
+        name: "PowerShell",
+        resources: &[PluginResource { uri: endpoint::POWERSHELL, capabilities: &["Shell"] }],
         filename: "telarchd",
         default_access: DefaultAccess::RemoteManagementUsers,
         can_be_disabled: true,
@@ -124,6 +124,8 @@ pub struct Plugin {
     enabled: bool,
     /// Configured entries; `None` means the defaults, an empty list means no entries.
     security: Option<Vec<SecurityEntry>>,
+    /// Switches of single endpoints; empty for plug-ins without endpoints.
+    endpoints: Vec<EndpointSwitch>,
 }
 
 /// Security descriptor for a resource URI.
@@ -191,6 +193,25 @@ pub enum PluginError {
     /// The plug-in has more than [`Plugin::MAX_ENTRIES`] entries.
     #[error("the plug-in {0} has more than {max} Security entries", max = Plugin::MAX_ENTRIES)]
     TooMany(&'static str),
+    /// The plug-in has no endpoints.
+    #[error("the plug-in {0} has no endpoints; only PowerShell has them")]
+    NoEndpoints(&'static str),
+    /// Two switches have the same endpoint.
+    #[error("Endpoint {0}: given more than once")]
+    RepeatedEndpoint(String),
+    /// The plug-in has more than [`Plugin::MAX_ENTRIES`] switches of endpoints.
+    #[error("the plug-in {0} has more than {max} entries for endpoints", max = Plugin::MAX_ENTRIES)]
+    TooManyEndpoints(&'static str),
+    /// The endpoint cannot be enabled, because its plug-in is disabled.
+    #[error(
+        "the endpoint {endpoint} cannot be enabled while the plug-in {plugin} is disabled; enable the plug-in first"
+    )]
+    DisabledPlugin {
+        /// Name of the endpoint.
+        endpoint: String,
+        /// Name of the plug-in.
+        plugin: &'static str,
+    },
     /// The message changes a property that is not a setting.
     #[error("{what} of the plug-in {plugin} cannot be changed, only Enabled and the Security entries")]
     ReadOnly {
@@ -232,7 +253,7 @@ impl Plugin {
     pub const MAX_ENTRIES: usize = 64;
 
     fn new(kind: &'static PluginKind) -> Self {
-        Self { kind, enabled: true, security: None }
+        Self { kind, enabled: true, security: None, endpoints: Vec::new() }
     }
 
     /// Fixed properties.

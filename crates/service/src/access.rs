@@ -96,22 +96,26 @@ fn check_descriptor(
     Err(Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, reason))
 }
 
-/// Rejects resources of a disabled plug-in as if they did not exist.
+/// Rejects resources of a disabled plug-in or PowerShell endpoint as if they did not exist.
 ///
 /// # Errors
 /// `a:DestinationUnreachable`, as for an unknown resource.
 fn require_enabled(plugins: &Plugins, uri: &ResourceUri) -> Result<(), Fault> {
-    match plugins.find_by_uri(uri.as_str()) {
-        Some(plugin) if !plugin.is_enabled() => {
+    let Some(plugin) = plugins.find_by_uri(uri.as_str()) else { return Ok(()) };
+    let reason = match (plugin.is_enabled(), plugin.disabled_endpoint(uri.as_str())) {
+        (false, _) => {
             let name = plugin.kind().name;
-            let reason = format!(
+            format!(
                 "the plug-in {name}, which serves {uri}, is disabled; set Enabled to true in winrm/config/plugin?Name={name}"
-            );
-            Err(Fault::new(Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI, reason)
-                .with_detail(Detail::INVALID_RESOURCE_URI))
+            )
         }
-        _ => Ok(()),
-    }
+        (true, Some(name)) => format!(
+            "the endpoint {name}, which serves {uri}, is disabled; set Enabled to true in winrm/config/plugin?Name={name}"
+        ),
+        (true, None) => return Ok(()),
+    };
+    Err(Fault::new(Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI, reason)
+        .with_detail(Detail::INVALID_RESOURCE_URI))
 }
 
 /// Rights whose use is always recorded.

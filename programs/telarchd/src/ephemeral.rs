@@ -22,6 +22,7 @@ use shells::Shells;
 
 use self::accounts::EphemeralPrincipals;
 use crate::arguments::{CertificateFiles, Ephemeral};
+use crate::installed_endpoints::InstalledEndpoints;
 use crate::open_files::OpenFiles;
 use crate::signals::{SignalRequest, Signals};
 use crate::wmi_engine::Wmi;
@@ -69,7 +70,8 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let settings =
         ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
             .with_certificate_mappings(Arc::clone(&sign_in) as _)
-            .with_principals(Arc::clone(&principals) as _);
+            .with_principals(Arc::clone(&principals) as _)
+            .with_endpoints(Arc::new(InstalledEndpoints));
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![
         Arc::new(settings),
         Arc::new(FilePlugin::new(&shells.environment().home)),

@@ -13,6 +13,7 @@ mod event_layers;
 mod event_log;
 mod folder_watch;
 mod inherited;
+mod installed_endpoints;
 mod kerberos_setup;
 mod log;
 mod ntlm_setup;

@@ -35,6 +35,7 @@ use crate::audit::AuditFile;
 use crate::event_collector::{self, PersistentCollector};
 use crate::folder_watch::FolderWatch;
 use crate::inherited::Inherited;
+use crate::installed_endpoints::InstalledEndpoints;
 use crate::log::one_line;
 use crate::open_files::OpenFiles;
 use crate::quick_config::OwnMachine;
@@ -313,6 +314,7 @@ fn service(
     let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
         .with_machine(Arc::new(OwnMachine::new(&files.paths, sign_in_state)))
         .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
+        .with_endpoints(Arc::new(InstalledEndpoints))
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![
         Arc::new(settings),

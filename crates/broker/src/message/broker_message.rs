@@ -80,6 +80,8 @@ pub enum BrokerMessage {
     CertificateLoaded(Secret),
     /// Name or SID that was looked up; `None` if it does not exist.
     LookupResult(Option<String>),
+    /// Names of the PowerShell endpoints of this machine.
+    Endpoints(Vec<String>),
     /// State of the machine, or outcome of a quickconfig step.
     QuickConfigResponse(MachineResponse),
     /// Listening sockets, attached as descriptors.
@@ -166,6 +168,10 @@ impl BrokerMessage {
             Self::MappingRejected(error) => put_change_error(w.u8(21), error),
             Self::PoliciesChanged(text) => w.u8(19).text(text),
             Self::QuickConfigResponse(answer) => quick_config::write_response(w.u8(23), answer),
+            Self::Endpoints(names) => {
+                w.u8(25).u32(u32::try_from(names.len()).unwrap_or(u32::MAX));
+                names.iter().fold(&mut w, |w, name| w.text(name))
+            }
             Self::LookupResult(found) => w.u8(18).optional(found.as_ref(), |w, text| _ = w.text(text)),
         };
         w.finish()
@@ -229,6 +235,13 @@ impl BrokerMessage {
             15 => Self::Stop,
             24 => Self::EventCollector { is_enabled: r.u8()? == 1, requests_certificates: r.u8()? == 1 },
             16 => Self::SettingsOutdated(r.text()?.to_owned()),
+            25 => {
+                let count = r.u32()?;
+                if count > MAX_ENDPOINTS {
+                    return Err(Malformed("too many endpoints"));
+                }
+                Self::Endpoints((0..count).map(|_| text(&mut r)).collect::<Result<_, _>>()?)
+            }
             18 => Self::LookupResult(r.optional(text)?),
             17 => Self::CertificateLoaded(Secret::new(r.text()?.to_owned())),
             22 => Self::CertificateHolder(r.u64()?),
@@ -242,6 +255,9 @@ impl BrokerMessage {
         Ok((number, message))
     }
 }
+
+/// Maximum number of endpoints in a message, far above the number of session configuration files of a machine.
+const MAX_ENDPOINTS: u32 = 10_000;
 
 fn put_bytes(w: &mut Writer, bytes: &[u8]) {
     w.octets(bytes);

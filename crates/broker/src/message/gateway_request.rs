@@ -119,6 +119,8 @@ pub enum GatewayRequest {
     LookUpSid(String),
     /// Finds the name of a local user or group by SID.
     LookUpName(Sid),
+    /// Lists the PowerShell endpoints of this machine.
+    ListEndpoints,
     /// Inspects the machine or performs a quickconfig step.
     RunQuickConfig {
         /// Session of the requesting user.
@@ -194,6 +196,7 @@ impl GatewayRequest {
             Self::LoadCertificate(CertificateRequest::ByThumbprint(thumbprint)) => w.u8(14).text(thumbprint),
             Self::LookUpSid(name) => w.u8(16).text(name),
             Self::LookUpName(sid) => w.u8(17).octets(&sid.encode()),
+            Self::ListEndpoints => w.u8(26),
             Self::RunQuickConfig { session, request } => {
                 quick_config::write_request(w.u8(24).fixed(&session.0), request)
             }
@@ -268,6 +271,7 @@ impl GatewayRequest {
                 session: SessionId(r.fixed()?),
                 request: quick_config::read_request(&mut r)?,
             },
+            26 => Self::ListEndpoints,
             25 => Self::ReportLocalClosed { connection: r.u64()? },
             14 => Self::LoadCertificate(CertificateRequest::ByThumbprint(r.text()?.to_owned())),
             15 => {

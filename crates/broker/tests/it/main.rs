@@ -226,6 +226,10 @@ impl PrivilegedOperations for RecordedOperations {
         (sid == MACHINE.account(3_000)).then(|| "alice".to_owned())
     }
 
+    fn endpoints(&self) -> Vec<String> {
+        vec!["Microsoft.PowerShell".to_owned(), "Backup".to_owned()]
+    }
+
     fn on_notice(&self, notice: Notice) {
         self.write(format!("{notice:?}"));
     }

@@ -181,6 +181,7 @@ fn certificates_lookups_and_state_reports_reach_the_broker() {
     assert_eq!(missing.reason, "unknown certificate FF");
     let alice = gateway.sid_of("alice").unwrap();
     assert_eq!(gateway.name_of(alice).as_deref(), Some("alice"));
+    assert_eq!(gateway.endpoints(), ["Microsoft.PowerShell", "Backup"]);
     assert!(gateway.sid_of("nobody").is_none() && gateway.name_of(sddl::well_known::EVERYONE).is_none());
     gateway.notify(&GatewayRequest::ReportReady);
     gateway.notify(&GatewayRequest::ReportStatus("busy".to_owned()));

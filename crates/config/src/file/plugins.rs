@@ -12,6 +12,13 @@
 //! Uri = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd"
 //! Sddl = "O:NSG:BAD:P(A;;GA;;;BA)"
 //! ExactMatch = true
+//!
+//! [[Plugin]]
+//! Name = "PowerShell"
+//!
+//! [[Plugin.Endpoint]]
+//! Name = "PowerShell.7"
+//! Enabled = false
 //! ```
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike, value};
@@ -22,11 +29,15 @@ use super::{GROUPS, LocatedError, PLUGIN};
 use crate::schema::most_similar;
 use crate::toml_text::{scalar, shown};
 use crate::value::{Value as _, excerpt, malformed};
-use crate::{Draft, FileError, Groups, Plugin, PluginError, Plugins, Reason, SecurityEntry, SettingError};
+use crate::{
+    Draft, EndpointName, EndpointSwitch, FileError, Groups, Plugin, PluginError, Plugins, Reason,
+    SecurityEntry, SettingError,
+};
 
 const NAME: &str = "Name";
 const ENABLED: &str = "Enabled";
 const SECURITY: &str = "Security";
+const ENDPOINT: &str = "Endpoint";
 const URI: &str = "Uri";
 const SDDL: &str = "Sddl";
 const EXACT_MATCH: &str = "ExactMatch";
@@ -54,7 +65,8 @@ impl Reading<'_> {
                 let read = match name {
                     ENABLED => switch(item).and_then(|enabled| plugin.set_enabled(enabled)),
                     SECURITY => entries(item).and_then(|entries| plugin.set_entries(entries)),
-                    _ => Err(unknown(name, [NAME, ENABLED, SECURITY])),
+                    ENDPOINT => endpoints(item).and_then(|switches| plugin.set_endpoints(switches)),
+                    _ => Err(unknown(name, &[NAME, ENABLED, SECURITY, ENDPOINT])),
                 };
                 read.map_err(|error| self.item_located(table, name, item, FileError::Plugin(error)))?;
             }
@@ -121,6 +133,9 @@ pub(super) fn edit(document: &mut DocumentMut, before: &Plugins, after: &Plugins
         if before.configured_entries() != after.configured_entries() {
             edit_entries(table, after);
         }
+        if before.endpoint_switches() != after.endpoint_switches() {
+            edit_endpoints(table, after.endpoint_switches());
+        }
     }
     Some(())
 }
@@ -147,32 +162,70 @@ fn edit_entries(table: &mut Table, plugin: &Plugin) {
     table.insert(SECURITY, list);
 }
 
-fn entries(item: &Item) -> Result<Vec<SecurityEntry>, PluginError> {
-    if let Some(tables) = item.as_array_of_tables() {
-        return tables.iter().take(Plugin::MAX_ENTRIES + 1).map(|table| entry(table)).collect();
+fn edit_endpoints(table: &mut Table, switches: &[EndpointSwitch]) {
+    if switches.is_empty() {
+        table.remove(ENDPOINT);
+        return;
     }
-    let array = item.as_array().ok_or_else(|| not_entries(item))?;
-    let tables = array.iter().take(Plugin::MAX_ENTRIES + 1);
-    tables.map(|table| entry(table.as_inline_table().ok_or_else(|| not_entries(item))?)).collect()
+    let mut tables = ArrayOfTables::new();
+    for switch in switches {
+        let mut table = Table::new();
+        table.insert(NAME, value(switch.name.as_str()));
+        table.insert(ENABLED, value(switch.enabled));
+        tables.push(table);
+    }
+    table.insert(ENDPOINT, Item::ArrayOfTables(tables));
 }
 
-fn not_entries(item: &Item) -> PluginError {
+fn entries(item: &Item) -> Result<Vec<SecurityEntry>, PluginError> {
     let expected = "a list of entries; begin each entry with the line [[Plugin.Security]]";
-    PluginError::setting(SECURITY, malformed(&shown(item), expected))
+    tables(item, SECURITY, expected)?.into_iter().map(entry).collect()
+}
+
+fn endpoints(item: &Item) -> Result<Vec<EndpointSwitch>, PluginError> {
+    let expected = "a list of endpoints; begin each one with the line [[Plugin.Endpoint]]";
+    tables(item, ENDPOINT, expected)?.into_iter().map(endpoint_switch).collect()
+}
+
+/// Returns the tables of a list, at most one more than allowed.
+fn tables<'i>(
+    item: &'i Item,
+    path: &str,
+    expected: &'static str,
+) -> Result<Vec<&'i dyn TableLike>, PluginError> {
+    const LIMIT: usize = Plugin::MAX_ENTRIES + 1;
+    if let Some(tables) = item.as_array_of_tables() {
+        return Ok(tables.iter().take(LIMIT).map(|table| table as &dyn TableLike).collect());
+    }
+    let inline = item.as_array().and_then(|array| {
+        let tables = array.iter().take(LIMIT).map(|value| value.as_inline_table());
+        tables.map(|table| table.map(|table| table as &dyn TableLike)).collect::<Option<Vec<_>>>()
+    });
+    inline.ok_or_else(|| PluginError::setting(path, malformed(&shown(item), expected)))
+}
+
+fn endpoint_switch(table: &dyn TableLike) -> Result<EndpointSwitch, PluginError> {
+    if let Some((other, _)) = table.iter().find(|(name, _)| ![NAME, ENABLED].contains(name)) {
+        return Err(unknown(other, &[NAME, ENABLED]));
+    }
+    let name = EndpointName::parse(required_text(table, ENDPOINT, NAME)?)
+        .map_err(|reason| PluginError::setting(&format!("{ENDPOINT}/{NAME}"), reason))?;
+    Ok(EndpointSwitch { name, enabled: table.get(ENABLED).map_or(Ok(true), switch)? })
 }
 
 fn entry(table: &dyn TableLike) -> Result<SecurityEntry, PluginError> {
     if let Some((other, _)) = table.iter().find(|(name, _)| ![URI, SDDL, EXACT_MATCH].contains(name)) {
-        return Err(unknown(other, [URI, SDDL, EXACT_MATCH]));
+        return Err(unknown(other, &[URI, SDDL, EXACT_MATCH]));
     }
     let exact_match = table.get(EXACT_MATCH).map_or(Ok(false), switch)?;
-    SecurityEntry::parse(required_text(table, URI)?, required_text(table, SDDL)?, exact_match)
+    let (uri, sddl) = (required_text(table, SECURITY, URI)?, required_text(table, SECURITY, SDDL)?);
+    SecurityEntry::parse(uri, sddl, exact_match)
 }
 
-fn required_text<'t>(table: &'t dyn TableLike, name: &str) -> Result<&'t str, PluginError> {
+fn required_text<'t>(table: &'t dyn TableLike, list: &str, name: &str) -> Result<&'t str, PluginError> {
     table.get(name).and_then(Item::as_str).ok_or_else(|| {
         let reason = malformed("", "a quoted string, which each entry requires");
-        PluginError::setting(&format!("{SECURITY}/{name}"), reason)
+        PluginError::setting(&format!("{list}/{name}"), reason)
     })
 }
 
@@ -191,8 +244,8 @@ fn switch(item: &Item) -> Result<bool, PluginError> {
     parsed.map_err(|reason| PluginError::setting("a boolean", reason))
 }
 
-fn unknown(name: &str, known: [&'static str; 3]) -> PluginError {
-    let nearest = most_similar(known.into_iter(), name).map(str::to_owned);
+fn unknown(name: &str, known: &[&'static str]) -> PluginError {
+    let nearest = most_similar(known.iter().copied(), name).map(str::to_owned);
     PluginError::setting(&excerpt(name), Reason::Unknown { nearest })
 }
 

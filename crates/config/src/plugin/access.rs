@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sddl::Guard;
 
-use super::{Plugins, SecurityDefaults, SecurityEntry, is_at_or_below};
+use super::{Plugins, SecurityDefaults, SecurityEntry, endpoint, is_at_or_below};
 use crate::value::Descriptor;
 
 /// All security descriptors of a service.
@@ -68,8 +68,8 @@ impl Access {
     pub fn of(&self, uri: &str) -> EffectiveDescriptor<'_> {
         // Some clients append a slash to the URI.
         let uri = uri.trim_end_matches('/');
-        let rules = self.rules.iter().filter(|rule| rule.applies_to(uri));
-        let best = rules.max_by_key(|rule| (rule.entry.uri.len(), rule.entry.exact_match));
+        let rules = self.rules.iter().filter(|rule| rule.entry.applies_to(uri));
+        let best = rules.max_by_key(|rule| rule.entry.specificity());
         match best {
             Some(rule) => EffectiveDescriptor {
                 guard: rule.entry.descriptor.guard(),
@@ -80,13 +80,26 @@ impl Access {
     }
 }
 
-impl Rule {
+impl SecurityEntry {
+    /// Returns whether the entry concerns a URI. One for an endpoint such as `PowerShell.7` also concerns the endpoints
+    /// of its versions.
     fn applies_to(&self, uri: &str) -> bool {
-        match self.entry.exact_match {
-            true => self.entry.uri.eq_ignore_ascii_case(uri),
-            false => is_at_or_below(uri, &self.entry.uri),
+        match self.exact_match {
+            true => self.uri.eq_ignore_ascii_case(uri),
+            false => is_at_or_below(uri, &self.uri) || endpoint::is_version_of(uri, &self.uri),
         }
     }
+
+    /// Order of the entries that apply to the same URI: the most specific one is the greatest.
+    fn specificity(&self) -> (usize, bool) {
+        (self.uri.len(), self.exact_match)
+    }
+}
+
+/// Returns the security descriptor that applies to a URI by these entries.
+pub(super) fn effective<'e>(entries: &'e [SecurityEntry], root: &'e Descriptor, uri: &str) -> &'e Descriptor {
+    let applicable = entries.iter().filter(|entry| entry.applies_to(uri));
+    applicable.max_by_key(|entry| entry.specificity()).map_or(root, |entry| &entry.descriptor)
 }
 
 impl fmt::Display for DescriptorOrigin<'_> {
@@ -136,6 +149,37 @@ mod tests {
             ("http://telarch.test/other".to_owned(), sddl::ROOT_SDDL),
         ] {
             assert_eq!(access.of(&uri).guard.to_string(), decided, "{uri}");
+        }
+    }
+
+    #[test]
+    fn an_entry_for_an_endpoint_also_concerns_its_versions() {
+        let endpoint = |name: &str| format!("{}/{name}", endpoint::POWERSHELL);
+        let mut plugins = Plugins::default();
+        let entries = [
+            ("PowerShell.7", false, "D:(A;;GA;;;BA)"),
+            ("powershell.7.4", false, "D:(A;;GA;;;BU)"),
+            ("PowerShell.7.5", true, "D:(A;;GA;;;ER)"),
+        ];
+        let entries =
+            entries.map(|(name, exact, sddl)| SecurityEntry::parse(&endpoint(name), sddl, exact).unwrap());
+        plugins.find_mut("PowerShell").unwrap().set_entries(entries.to_vec()).unwrap();
+        let access = access(&plugins);
+        for (name, decided) in [
+            ("PowerShell.7", "D:(A;;GA;;;BA)"),
+            ("PowerShell.7.2", "D:(A;;GA;;;BA)"),
+            ("POWERSHELL.7.2.9", "D:(A;;GA;;;BA)"),
+            ("PowerShell.7.4", "D:(A;;GA;;;BU)"),
+            ("PowerShell.7.4.6", "D:(A;;GA;;;BU)"),
+            ("PowerShell.7.40", "D:(A;;GA;;;BA)"),
+            ("PowerShell.7.5", "D:(A;;GA;;;ER)"),
+            ("PowerShell.7.5.1", "D:(A;;GA;;;BA)"),
+            ("PowerShell.70", sddl::ROOT_SDDL),
+            ("PowerShell.7-preview", sddl::ROOT_SDDL),
+            ("PowerShell.7.x", sddl::ROOT_SDDL),
+            ("Microsoft.PowerShell", sddl::ROOT_SDDL),
+        ] {
+            assert_eq!(access.of(&endpoint(name)).guard.to_string(), decided, "{name}");
         }
     }
 

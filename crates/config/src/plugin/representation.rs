@@ -10,13 +10,13 @@ pub const PLUGIN_RESOURCE: &str = "http://schemas.microsoft.com/wbem/wsman/1/con
 /// Namespace of `PlugInConfiguration`.
 pub const PLUGIN_NAMESPACE: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/PluginConfiguration";
 
-const ROOT: &str = "PlugInConfiguration";
+pub(super) const ROOT: &str = "PlugInConfiguration";
 
 impl Plugin {
     /// Writes `PlugInConfiguration`.
     pub fn write(&self, security_defaults: SecurityDefaults<'_>, writer: &mut xml::Writer) {
         writer.start(ROOT).namespace("", PLUGIN_NAMESPACE);
-        for (name, value) in self.attributes() {
+        for (name, value) in fixed_attributes(self.kind().name, self.kind().filename) {
             writer.attribute(name, value);
         }
         writer.attribute("Enabled", &self.is_enabled().show()).attribute("xml:lang", "en-US");
@@ -26,14 +26,8 @@ impl Plugin {
             writer.start("Resource");
             writer.attribute("ResourceUri", resource.uri);
             writer.attribute("SupportsOptions", "true").attribute("ExactMatch", "false");
-            for entry in entries.iter().filter(|entry| is_at_or_below(&entry.uri, resource.uri)) {
-                writer.start("Security").attribute("Uri", &entry.uri);
-                writer.attribute("Sddl", entry.descriptor.as_str());
-                writer.attribute("ExactMatch", &entry.exact_match.show()).end_empty();
-            }
-            for capability in resource.capabilities {
-                writer.start("Capability").attribute("Type", capability).end_empty();
-            }
+            let own = entries.iter().filter(|entry| is_at_or_below(&entry.uri, resource.uri));
+            write_resource(writer, own, resource.capabilities);
             writer.end();
         }
         writer.end().end();
@@ -49,27 +43,12 @@ impl Plugin {
         element: xml::Element<'_>,
         security_defaults: SecurityDefaults<'_>,
     ) -> Result<Self, PluginError> {
-        if !element.name().eq_ignore_ascii_case(ROOT) {
-            let found = excerpt(element.name());
-            return Err(PluginError::Content(PutError::Root { expected: ROOT, found }));
-        }
+        let fixed = fixed_attributes(self.kind().name, self.kind().filename);
         let mut changed = self.clone();
-        for attribute in element.attributes().filter(|attribute| attribute.namespace().is_empty()) {
-            let (name, value) = (attribute.name(), attribute.value());
-            if name == "Enabled" {
-                let enabled = switch("Plugin/Enabled", &value)?;
-                if enabled != self.enabled {
-                    changed.set_enabled(enabled)?;
-                }
-                continue;
-            }
-            let known = self.attributes().into_iter().find(|(own, _)| *own == name);
-            match known {
-                // Names are compared without case, as selectors are.
-                Some((_, own)) if own.eq_ignore_ascii_case(value.trim()) => {}
-                Some(_) => return Err(self.read_only(name)),
-                None => return Err(unknown(&format!("Plugin/{}", excerpt(name)))),
-            }
+        if let Some(enabled) = self.read_attributes(element, &fixed)?
+            && enabled != self.enabled
+        {
+            changed.set_enabled(enabled)?;
         }
         let before = self.security(security_defaults);
         let mut entries = before.clone();
@@ -107,22 +86,7 @@ impl Plugin {
                 return Err(PluginError::setting("Plugin/Resource", Reason::Repeated));
             }
             seen.push(own);
-            let mut put = Vec::new();
-            for child in child.children() {
-                match child.name() {
-                    "Security" if put.len() >= Self::MAX_ENTRIES => {
-                        return Err(PluginError::TooMany(self.kind().name));
-                    }
-                    "Security" => put.push(security(child)?),
-                    "Capability" => {
-                        let kind = child.attribute("", "Type").unwrap_or_default();
-                        if !own.capabilities.contains(&kind.as_ref()) {
-                            return Err(self.read_only(&format!("the capability {}", excerpt(&kind))));
-                        }
-                    }
-                    name => return Err(unknown(&format!("Plugin/Resource/{}", excerpt(name)))),
-                }
-            }
+            let put = self.read_resource(child, own.capabilities)?;
             if let Some(foreign) = put.iter().find(|entry| !is_at_or_below(&entry.uri, own.uri)) {
                 let uri = excerpt(&foreign.uri);
                 return Err(PluginError::ForeignUri { uri, plugin: self.kind().name });
@@ -135,24 +99,93 @@ impl Plugin {
         Ok(())
     }
 
-    /// Returns the attributes that cannot be changed.
-    fn attributes(&self) -> [(&'static str, &'static str); 10] {
-        [
-            ("Name", self.kind().name),
-            ("Filename", self.kind().filename),
-            ("SDKVersion", "2"),
-            ("XmlRenderingType", "text"),
-            ("UseSharedProcess", "false"),
-            ("AutoRestart", "false"),
-            ("ProcessIdleTimeoutSec", "0"),
-            ("RunAsUser", ""),
-            ("RunAsPassword", ""),
-            ("OutputBufferingMode", "Block"),
-        ]
+    /// Reads the attributes of a Put message, of which only `Enabled` may differ from the `fixed` ones. Returns its
+    /// value, if the message contains it.
+    pub(super) fn read_attributes(
+        &self,
+        element: xml::Element<'_>,
+        fixed: &[(&'static str, &str)],
+    ) -> Result<Option<bool>, PluginError> {
+        if !element.name().eq_ignore_ascii_case(ROOT) {
+            let found = excerpt(element.name());
+            return Err(PluginError::Content(PutError::Root { expected: ROOT, found }));
+        }
+        let mut enabled = None;
+        for attribute in element.attributes().filter(|attribute| attribute.namespace().is_empty()) {
+            let (name, value) = (attribute.name(), attribute.value());
+            if name == "Enabled" {
+                enabled = Some(switch("Plugin/Enabled", &value)?);
+                continue;
+            }
+            match fixed.iter().find(|(own, _)| *own == name) {
+                // Names are compared without case, as selectors are.
+                Some((_, own)) if own.eq_ignore_ascii_case(value.trim()) => {}
+                Some(_) => return Err(self.read_only(name)),
+                None => return Err(unknown(&format!("Plugin/{}", excerpt(name)))),
+            }
+        }
+        Ok(enabled)
     }
 
-    fn read_only(&self, what: &str) -> PluginError {
+    /// Reads the security entries and checks the capabilities of a `Resource`.
+    pub(super) fn read_resource(
+        &self,
+        element: xml::Element<'_>,
+        capabilities: &[&str],
+    ) -> Result<Vec<SecurityEntry>, PluginError> {
+        let mut entries = Vec::new();
+        for child in element.children() {
+            match child.name() {
+                "Security" if entries.len() >= Self::MAX_ENTRIES => {
+                    return Err(PluginError::TooMany(self.kind().name));
+                }
+                "Security" => entries.push(security(child)?),
+                "Capability" => {
+                    let kind = child.attribute("", "Type").unwrap_or_default();
+                    if !capabilities.contains(&kind.as_ref()) {
+                        return Err(self.read_only(&format!("the capability {}", excerpt(&kind))));
+                    }
+                }
+                name => return Err(unknown(&format!("Plugin/Resource/{}", excerpt(name)))),
+            }
+        }
+        Ok(entries)
+    }
+
+    pub(super) fn read_only(&self, what: &str) -> PluginError {
         PluginError::ReadOnly { plugin: self.kind().name, what: what.to_owned() }
+    }
+}
+
+/// Returns the attributes that cannot be changed.
+pub(super) fn fixed_attributes<'n>(name: &'n str, filename: &'n str) -> [(&'static str, &'n str); 10] {
+    [
+        ("Name", name),
+        ("Filename", filename),
+        ("SDKVersion", "2"),
+        ("XmlRenderingType", "text"),
+        ("UseSharedProcess", "false"),
+        ("AutoRestart", "false"),
+        ("ProcessIdleTimeoutSec", "0"),
+        ("RunAsUser", ""),
+        ("RunAsPassword", ""),
+        ("OutputBufferingMode", "Block"),
+    ]
+}
+
+/// Writes the content of a `Resource`.
+pub(super) fn write_resource<'e>(
+    writer: &mut xml::Writer,
+    entries: impl IntoIterator<Item = &'e SecurityEntry>,
+    capabilities: &[&str],
+) {
+    for entry in entries {
+        writer.start("Security").attribute("Uri", &entry.uri);
+        writer.attribute("Sddl", entry.descriptor.as_str());
+        writer.attribute("ExactMatch", &entry.exact_match.show()).end_empty();
+    }
+    for capability in capabilities {
+        writer.start("Capability").attribute("Type", capability).end_empty();
     }
 }
 
@@ -175,6 +208,6 @@ fn switch(path: &str, text: &str) -> Result<bool, PluginError> {
     bool::parse(text).map_err(|reason| PluginError::setting(path, reason))
 }
 
-fn unknown(path: &str) -> PluginError {
+pub(super) fn unknown(path: &str) -> PluginError {
     PluginError::setting(path, Reason::Unknown { nearest: None })
 }

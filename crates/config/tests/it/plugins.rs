@@ -3,7 +3,8 @@
 use std::fs;
 
 use telarch_config::{
-    DescriptorOrigin, PLUGIN_NAMESPACE, PluginError, PluginKind, SecurityEntry, State, Store, StoreError,
+    DescriptorOrigin, EndpointName, PLUGIN_NAMESPACE, PluginError, PluginKind, SecurityEntry, State, Store,
+    StoreError,
 };
 use tempfile::TempDir;
 use xml::{Bounds, Document, Writer};
@@ -66,6 +67,7 @@ fn settings_of_plug_ins_and_groups_in_the_file_apply() {
 #[test]
 fn errors_in_the_file_are_reported_with_their_line() {
     let plugin = |rest: &str| format!("[[Plugin]]\nName = \"Shell\"\n{rest}\n");
+    let endpoint = |rest: &str| format!("[[Plugin]]\nName = \"PowerShell\"\n[[Plugin.Endpoint]]\n{rest}");
     let entry = |rest: &str| plugin(&format!("[[Plugin.Security]]\nUri = \"{SHELL}\"\n{rest}"));
     for (text, line, part) in [
         (
@@ -87,6 +89,11 @@ fn errors_in_the_file_are_reported_with_their_line() {
             3,
             "does not serve this URI, only http",
         ),
+        (plugin("[[Plugin.Endpoint]]\nName = \"PowerShell.7\""), 3, "the plug-in Shell has no endpoints"),
+        (endpoint("Name = \"a b\""), 3, "the name of an endpoint"),
+        (endpoint("Enabled = false"), 3, "Endpoint/Name"),
+        (endpoint("Name = \"x\"\nEnable = false"), 3, "did you mean Enabled?"),
+        (endpoint("Name = \"x\"\n[[Plugin.Endpoint]]\nName = \"X\""), 3, "Endpoint X: given more than once"),
         (plugin("Security = 1"), 3, "begin each entry with the line [[Plugin.Security]]"),
         ("[Groups]\nAdministrator = []".to_owned(), 2, "did you mean Groups/Administrators?"),
         ("[Groups]\nAdministrators = [\"a b\"]".to_owned(), 2, "valid name of a local group"),
@@ -200,4 +207,102 @@ fn an_invalid_put_is_rejected_with_its_reason() {
         let reported = put(&state, "Shell", &body).unwrap_err().to_string();
         assert!(reported.contains(part), "{body}\n{reported}");
     }
+}
+
+const POWERSHELL: &str = "http://schemas.microsoft.com/powershell";
+
+fn shown_endpoint(state: &State, name: &str) -> String {
+    let mut writer = Writer::new();
+    let plugin = state.plugins.find("PowerShell").unwrap();
+    let name = EndpointName::parse(name).unwrap();
+    plugin.write_endpoint(&name, state.security_defaults(), &state.config.winrs, &mut writer);
+    writer.finish()
+}
+
+fn put_endpoint(state: &State, name: &str, body: &str) -> Result<telarch_config::Plugin, PluginError> {
+    let document = Document::parse(body.to_owned(), &Bounds::default()).unwrap();
+    let plugin = state.plugins.find("PowerShell").unwrap();
+    let name = EndpointName::parse(name).unwrap();
+    plugin.put_endpoint(&name, document.root(), state.security_defaults(), &state.config.winrs)
+}
+
+#[test]
+fn an_endpoint_shows_its_switch_descriptor_and_quotas() {
+    let (store, _folder) = opened(&format!(
+        "Winrs.MaxShellsPerUser = 7\n[[Plugin]]\nName = \"PowerShell\"\n\
+         [[Plugin.Endpoint]]\nName = \"powershell.7\"\nEnabled = false\n\
+         [[Plugin.Security]]\nUri = \"{POWERSHELL}/PowerShell.7.4\"\nSddl = \"D:P(A;;GA;;;BA)\"\n"
+    ));
+    let state = store.unwrap().state();
+    let text = shown_endpoint(&state, "PowerShell.7.4");
+    for part in [
+        "Name=\"PowerShell.7.4\"",
+        "Enabled=\"false\"",
+        "RunAsUser=\"\"",
+        "ResourceUri=\"http://schemas.microsoft.com/powershell/PowerShell.7.4\"",
+        "Sddl=\"D:P(A;;GA;;;BA)\"",
+        "MaxShellsPerUser=\"7\"",
+        "IdleTimeoutms=\"7200000\"",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let text = shown_endpoint(&state, "Backup");
+    assert!(text.contains("Enabled=\"true\"") && text.contains("Sddl=\"O:NSG:BAD:"), "{text}");
+}
+
+#[test]
+fn an_endpoint_can_be_put_back_unchanged_and_its_changes_are_saved() {
+    let (store, folder) = opened("# mine\n");
+    let store = store.unwrap();
+    let before = store.state();
+    let shown = shown_endpoint(&before, "Backup");
+    let unchanged = put_endpoint(&before, "Backup", &shown).unwrap();
+    assert_eq!(Some(&unchanged), before.plugins.find("PowerShell"), "{shown}");
+
+    let uri = format!("{POWERSHELL}/Backup");
+    let entry = format!("<Security Uri=\"{uri}\" Sddl=\"D:P(A;;GA;;;BA)\"/>");
+    let disabled = body("Name=\"backup\" Enabled=\"false\"", &resource(&uri, &entry));
+    let put = put_endpoint(&before, "Backup", &disabled).unwrap();
+    let changed = store.update(|draft| -> Result<(), StoreError> {
+        *draft.plugins.find_mut("PowerShell").unwrap() = put;
+        Ok(())
+    });
+    let changed = changed.unwrap();
+    assert_eq!(changed.access.of(&uri).guard.to_string(), "D:P(A;;GA;;;BA)");
+    assert!(changed.access.of(&format!("{POWERSHELL}/Other")).guard.to_string().contains(";;RM)"));
+    let text = fs::read_to_string(folder.path().join("config.toml")).unwrap();
+    assert!(text.contains("[[Plugin.Endpoint]]\nName = \"Backup\"\nEnabled = false\n"), "{text}");
+    let again = Store::open(folder.path().join("config.toml")).unwrap();
+    assert_eq!(again.state().plugins, changed.plugins);
+
+    let enabled = put_endpoint(&again.state(), "BACKUP", &body("Enabled=\"true\"", "")).unwrap();
+    again
+        .update(|draft| -> Result<(), StoreError> {
+            *draft.plugins.find_mut("PowerShell").unwrap() = enabled;
+            Ok(())
+        })
+        .unwrap();
+    let text = fs::read_to_string(folder.path().join("config.toml")).unwrap();
+    assert!(!text.contains("Endpoint") && text.contains("/Backup"), "{text}");
+}
+
+#[test]
+fn an_invalid_put_of_an_endpoint_is_rejected_with_its_reason() {
+    let state = State::default();
+    let uri = format!("{POWERSHELL}/Backup");
+    let foreign = "<Security Uri=\"http://schemas.microsoft.com/powershell/Other\" Sddl=\"D:\"/>";
+    for (body, part) in [
+        ("<Plugin/>".to_owned(), "send \"PlugInConfiguration\""),
+        (body("Name=\"Other\"", ""), "Name of the plug-in PowerShell cannot be changed"),
+        (body("RunAsUser=\"root\"", ""), "RunAsUser of the plug-in PowerShell cannot be changed"),
+        (body("", "<Quotas MaxShellsPerUser=\"31\"/>"), "the settings of winrm/config/winrs limit shells"),
+        (body("", "<Quotas MaxShells=\"25\"/>"), "the quota MaxShells"),
+        (body("", &resource(POWERSHELL, "")), "the list of resources"),
+        (body("", &resource(&uri, foreign)), "does not serve this URI"),
+        (body("", "<Other/>"), "Plugin/Other: unknown setting"),
+    ] {
+        let reported = put_endpoint(&state, "Backup", &body).unwrap_err().to_string();
+        assert!(reported.contains(part), "{body}\n{reported}");
+    }
+    assert!(put_endpoint(&state, "Backup", &body("", "<Quotas MaxShellsPerUser=\"30\"/>")).is_ok());
 }

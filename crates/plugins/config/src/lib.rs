@@ -5,6 +5,7 @@
 
 mod acceptance;
 mod certificate_mapping;
+mod endpoints;
 mod fault;
 mod listener;
 mod listening;
@@ -21,7 +22,7 @@ mod write_access;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use config::{Draft, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
+use config::{Config, Draft, EndpointName, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
 use service::{
     Answer, BoxFuture, Call, Caller, Certificates, ListenerStatus, Plugin, Principals, Resource, ResourceKind,
 };
@@ -44,6 +45,8 @@ pub struct ConfigPlugin {
     /// Certificate mappings; `None` if the service does not accept client certificates.
     mappings: Option<Mappings>,
     principals: Option<Arc<dyn Principals>>,
+    /// List of PowerShell endpoints; `None` if the service has none.
+    powershell: Option<Arc<dyn EndpointList>>,
     /// Machine for quickconfig; `None` if quickconfig is not supported.
     machine: Option<Arc<dyn MachineSetup>>,
     /// Resources of the service; plug-ins without any of these are not listed.
@@ -57,6 +60,12 @@ pub trait ConfigFileWriter: Send + Sync {
     /// # Errors
     /// [`ReplaceError`] if the file has another text than `before`, or the change is rejected.
     fn replace(&self, caller: &Caller, before: &str, after: &str) -> Result<(), ReplaceError>;
+}
+
+/// List of the PowerShell endpoints of this machine.
+pub trait EndpointList: Send + Sync {
+    /// Returns the names of the endpoints that clients can open. Blocks.
+    fn names(&self, config: &Config) -> Vec<EndpointName>;
 }
 
 /// Error of a [`ConfigFileWriter`].
@@ -131,6 +140,12 @@ impl ConfigPlugin {
         Self { principals: Some(principals), ..self }
     }
 
+    /// Lists PowerShell endpoints as plug-ins.
+    #[must_use]
+    pub fn with_endpoints(self, endpoints: Arc<dyn EndpointList>) -> Self {
+        Self { powershell: Some(endpoints), ..self }
+    }
+
     /// Sets the machine that quickconfig configures.
     #[must_use]
     pub fn with_machine(self, machine: Arc<dyn MachineSetup>) -> Self {
@@ -150,6 +165,7 @@ impl ConfigPlugin {
             sockets,
             certificates,
             principals: None,
+            powershell: None,
             machine: None,
             mappings: None,
             served: OnceLock::new(),

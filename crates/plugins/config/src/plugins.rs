@@ -1,36 +1,50 @@
-//! Plug-ins: instances with the key Name. The service defines which plug-ins exist.
+//! Plug-ins: instances with the key Name. The service defines which plug-ins exist; PowerShell endpoints are listed after
+//! them.
 
-use config::{PLUGIN_RESOURCE, Plugin, State};
+use config::{EndpointName, PLUGIN_RESOURCE, Plugin, State};
 use service::{Answer, Call, Item};
 use wsman::{Action, EndpointReference, Fault, ResourceUri, SelectorSet, namespace};
 use xml::Writer;
 
-use crate::ConfigPlugin;
-use crate::fault;
+use crate::{ConfigPlugin, endpoints, fault};
 
-const NAME: &str = "Name";
+/// Selector of plug-ins and endpoints.
+pub(crate) const NAME: &str = "Name";
+
+/// Plug-in or endpoint that a request addresses.
+enum Addressed {
+    Plugin(&'static str),
+    Endpoint(EndpointName),
+}
 
 pub(crate) async fn answer(plugin: &ConfigPlugin, call: Call) -> Result<Answer, Fault> {
     match &call.request.head().action {
-        Action::Enumerate => enumerate(plugin, &call),
-        Action::Get => {
-            let name = name(plugin, &call)?;
-            show(plugin, &name, &call)
-        }
-        Action::Put => {
-            let name = name(plugin, &call)?;
-            put(plugin, name.clone(), &call).await?;
-            show(plugin, &name, &call)
-        }
+        Action::Enumerate => enumerate(plugin, &call).await,
+        Action::Get => match addressed(plugin, &call).await? {
+            Addressed::Plugin(name) => show(plugin, name, &call),
+            Addressed::Endpoint(name) => endpoints::show(plugin, &name, &call),
+        },
+        Action::Put => match addressed(plugin, &call).await? {
+            Addressed::Plugin(name) => {
+                put(plugin, name, &call).await?;
+                show(plugin, name, &call)
+            }
+            Addressed::Endpoint(name) => {
+                endpoints::put(plugin, name.clone(), &call).await?;
+                endpoints::show(plugin, &name, &call)
+            }
+        },
         other => Err(fault::action_not_supported(other)),
     }
 }
 
-fn enumerate(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
+async fn enumerate(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
     fault::refuse_selectors_and_filter(call)?;
+    let names = endpoints::names(plugin).await;
     let state = plugin.store.state();
     let served = state.plugins.iter().filter(|other| is_served(plugin, other));
-    let items = served.map(|other| item(other, &state));
+    let plugins = served.map(|other| item(other, &state));
+    let items = plugins.chain(names.iter().map(|name| endpoints::item(name, &state)));
     Ok(Answer::items(items.collect::<Result<Vec<_>, Fault>>()?.into_iter()))
 }
 
@@ -42,13 +56,13 @@ fn show(plugin: &ConfigPlugin, name: &str, call: &Call) -> Result<Answer, Fault>
     call.finish(reply)
 }
 
-async fn put(plugin: &ConfigPlugin, name: String, call: &Call) -> Result<(), Fault> {
+async fn put(plugin: &ConfigPlugin, name: &'static str, call: &Call) -> Result<(), Fault> {
     let document = fault::detached(call.request.require_body("PlugInConfiguration")?)?;
     let machine = plugin.store.state().machine_sid;
     let change = plugin.change(call, move |draft| {
         let surroundings =
             config::SecurityDefaults { root: &draft.config.service.root_sddl, machine_sid: machine };
-        let place = draft.plugins.find_mut(&name)?;
+        let place = draft.plugins.find_mut(name)?;
         *place = place.put(document.root(), surroundings)?;
         Ok(())
     });
@@ -64,8 +78,8 @@ fn item(plugin: &Plugin, state: &State) -> Result<Item, Fault> {
     Ok(Item { object: object.into_fragment(), reference: Some(reference), bookmark: None })
 }
 
-/// Returns the name of the plug-in that the request addresses, if the service has it.
-fn name(plugin: &ConfigPlugin, call: &Call) -> Result<String, Fault> {
+/// Returns the plug-in or endpoint that the request addresses, if the service has it.
+async fn addressed(plugin: &ConfigPlugin, call: &Call) -> Result<Addressed, Fault> {
     let selectors = &call.request.head().selectors;
     if let Some(unknown) = selectors.iter().find(|selector| !selector.name.eq_ignore_ascii_case(NAME)) {
         return Err(fault::unexpected_selector(&unknown.name));
@@ -73,8 +87,11 @@ fn name(plugin: &ConfigPlugin, call: &Call) -> Result<String, Fault> {
     let name = selectors.text(NAME).ok_or_else(|| fault::missing_selector("plug-in", NAME))?;
     let state = plugin.store.state();
     match state.plugins.find(name) {
-        Some(found) if is_served(plugin, found) => Ok(found.kind().name.to_owned()),
-        _ => Err(fault::no_such_plugin(name)),
+        Some(found) if is_served(plugin, found) => Ok(Addressed::Plugin(found.kind().name)),
+        _ => {
+            let found = endpoints::find(plugin, name).await;
+            found.map(Addressed::Endpoint).ok_or_else(|| fault::no_such_plugin(name))
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Endpoints: names in resource URIs, and the programs behind them.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use config::Config;
-use wsman::{Fault, ResourceUri, namespace};
+use config::{Config, EndpointName};
+use wsman::{Fault, ResourceUri};
 
 use crate::error::PoolError;
 use crate::fault;
@@ -23,8 +24,9 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Returns the endpoint of a resource URI; names are compared without regard to case.
     pub(crate) fn of(uri: &ResourceUri, config: &Config) -> Result<Self, Fault> {
-        let name = uri.below(namespace::POWERSHELL).map(|name| name.trim_start_matches('/'));
-        let name = name.ok_or_else(|| fault::unknown_endpoint(uri))?;
+        // The name is read as the access check reads it, so that no form of the URI evades a descriptor.
+        let name = EndpointName::of_uri(uri.as_str()).ok_or_else(|| fault::unknown_endpoint(uri))?;
+        let name = name.as_str();
         // A file of the same name restricts the default endpoints as well.
         let folder = config.powershell.configurations.path();
         let version = Version::of_endpoint(name).and_then(|version| version.installed(Path::new(VERSIONS)));
@@ -59,11 +61,28 @@ impl Version {
         prefix.eq_ignore_ascii_case(PREFIX).then(|| Self::parse(version)).flatten()
     }
 
+    /// Returns the name of the endpoint.
+    fn endpoint(&self) -> String {
+        let numbers: Vec<String> = self.0.iter().map(u32::to_string).collect();
+        format!("{PREFIX}{}", numbers.join("."))
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let is_number = |part: &str| part.len() <= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
         let numbers = text.split('.').map(|part| part.parse().ok().filter(|_| is_number(part)));
         let numbers: Vec<u32> = numbers.collect::<Option<_>>()?;
         (2..=3).contains(&numbers.len()).then_some(Self(numbers))
+    }
+
+    /// Returns the installed versions in a folder whose folders are named after versions, and their beginnings with two
+    /// numbers, such as 7.4 of 7.4.6.
+    fn all_in(folder: &Path) -> BTreeSet<Self> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_CONFIGURATIONS);
+        let versions = entries.filter_map(|entry| {
+            let version = Self::parse(entry.file_name().to_str()?)?;
+            is_executable(&entry.path().join("pwsh")).then_some(version)
+        });
+        versions.flat_map(|version| [Self(version.0.iter().copied().take(2).collect()), version]).collect()
     }
 
     /// Returns the newest program of this version in a folder whose folders are named after versions.
@@ -78,14 +97,40 @@ impl Version {
     }
 }
 
+/// Returns the names of the endpoints that clients can open: the default ones, those of installed versions, and those of
+/// session configuration files.
+#[must_use]
+pub fn endpoints(config: &Config) -> Vec<EndpointName> {
+    list(Path::new(VERSIONS), config.powershell.configurations.path())
+}
+
+fn list(versions: &Path, configurations: Option<&Path>) -> Vec<EndpointName> {
+    let defaults = DEFAULTS.iter().map(|name| (*name).to_owned());
+    let versions = Version::all_in(versions).into_iter().map(|version| version.endpoint());
+    let entries = configurations.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten();
+    let mut files: Vec<String> =
+        entries.flatten().take(MAX_CONFIGURATIONS).filter_map(|entry| configured(&entry.path())).collect();
+    files.sort();
+    let mut names: Vec<EndpointName> = Vec::new();
+    for name in defaults.chain(versions).chain(files).filter_map(|name| EndpointName::parse(&name).ok()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Returns the name of the endpoint of a session configuration file.
+fn configured(file: &Path) -> Option<String> {
+    let is_configuration = file.extension().is_some_and(|extension| extension == "pssc");
+    is_configuration.then(|| file.file_stem()?.to_str().map(str::to_owned)).flatten()
+}
+
 /// Finds the session configuration file of an endpoint.
 fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let entries = fs::read_dir(folder).ok()?.flatten().take(MAX_CONFIGURATIONS);
     let mut files = entries.map(|entry| entry.path());
-    files.find(|file| {
-        let is_named = file.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case(name));
-        is_named && file.extension().is_some_and(|extension| extension == "pssc")
-    })
+    files.find(|file| configured(file).is_some_and(|stem| stem.eq_ignore_ascii_case(name)))
 }
 
 /// Returns the installed PowerShell: the first `pwsh` on `path`, or in the folder of Microsoft's packages.
@@ -115,6 +160,8 @@ const PLACES: [&str; 2] = ["/opt/microsoft/powershell/7/pwsh", "/snap/bin/pwsh"]
 
 #[cfg(test)]
 mod tests {
+    use wsman::namespace;
+
     use super::*;
 
     #[test]
@@ -125,6 +172,8 @@ mod tests {
             ("powershell.7", true),
             ("Microsoft.Exchange", false),
             ("", false),
+            ("/PowerShell.7", false),
+            ("PowerShell.7/", false),
         ] {
             let uri = ResourceUri::parse(&format!("{}/{name}", namespace::POWERSHELL));
             let is_found = uri.is_ok_and(|uri| Endpoint::of(&uri, &Config::default()).is_ok());
@@ -161,6 +210,33 @@ mod tests {
             let expected = version.map(|version| folder.path().join(version).join("pwsh"));
             assert_eq!(found, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn every_endpoint_that_can_be_opened_is_listed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for version in ["7.4.6", "7.4.10", "7.5.0", "7"] {
+            let pwsh = folder.path().join(version).join("pwsh");
+            fs::create_dir(pwsh.parent().unwrap()).unwrap();
+            fs::write(&pwsh, "").unwrap();
+            let mode = if version == "7.5.0" { 0o644 } else { 0o755 };
+            fs::set_permissions(&pwsh, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        for file in ["powershell.7.4.pssc", "Backup.pssc", "not listed.pssc", "other.txt"] {
+            fs::write(folder.path().join(file), "").unwrap();
+        }
+        let names = list(folder.path(), Some(folder.path()));
+        let names: Vec<&str> = names.iter().map(EndpointName::as_str).collect();
+        let expected = [
+            "Microsoft.PowerShell",
+            "PowerShell.7",
+            "PowerShell.7.4",
+            "PowerShell.7.4.6",
+            "PowerShell.7.4.10",
+            "Backup",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(list(Path::new("/nonexistent"), None).len(), 2);
     }
 
     #[test]

@@ -22,5 +22,5 @@ mod pool;
 mod process;
 mod tracker;
 
-pub use endpoint::installed;
+pub use endpoint::{endpoints, installed};
 pub use plugin::PowerShellPlugin;

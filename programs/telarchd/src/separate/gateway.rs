@@ -14,9 +14,9 @@ use broker::{
     BrokerEvent, CertificateRequest, DenialKind, Denied, Gateway, GatewayRequest, Link, LocalClient,
     MappingRequestError, Session, SettingsError,
 };
-use config::{Config, Policies, Store, Thumbprint};
+use config::{Config, EndpointName, Policies, Store, Thumbprint};
 use plugin_config::{
-    ConfigFileWriter, ConfigPlugin, MachineSetup, MappingStore, MappingStoreError, ReplaceError,
+    ConfigFileWriter, ConfigPlugin, EndpointList, MachineSetup, MappingStore, MappingStoreError, ReplaceError,
 };
 use plugin_eventlog::EventLogPlugin;
 use plugin_events::RemoteCollector;
@@ -223,6 +223,7 @@ fn settings(
         .with_file_writer(Arc::clone(&broker) as _)
         .with_machine(Arc::clone(&broker) as _)
         .with_principals(Arc::clone(&broker) as _)
+        .with_endpoints(Arc::clone(&broker) as _)
         .with_certificate_mappings(broker)
 }
 
@@ -284,6 +285,13 @@ impl BrokerClient {
     fn certificate(&self, request: CertificateRequest) -> Result<Zeroizing<String>, String> {
         let pem = self.0.certificate(request).map_err(|denied| denied.reason)?;
         Ok(Zeroizing::new(pem.expose().to_owned()))
+    }
+}
+
+impl EndpointList for BrokerClient {
+    fn names(&self, _: &Config) -> Vec<EndpointName> {
+        let names = self.0.endpoints();
+        names.iter().filter_map(|name| EndpointName::parse(name).ok()).collect()
     }
 }
 

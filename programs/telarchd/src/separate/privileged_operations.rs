@@ -262,6 +262,11 @@ impl PrivilegedOperations for MachineOperations {
         self.principals.name_of(sid)
     }
 
+    fn endpoints(&self) -> Vec<String> {
+        let names = plugin_powershell::endpoints(&self.store.snapshot());
+        names.iter().map(ToString::to_string).collect()
+    }
+
     fn on_notice(&self, notice: Notice) {
         // Excess reports are dropped, so that a gateway cannot fill the memory of the broker.
         let _ = self.notices.try_send(notice);

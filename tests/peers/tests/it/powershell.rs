@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use telarch_peers::{PASSWORD, Peer, Pwsh, Pypsrp, Refusal, Telarchd, USER, WayIn, ends_within, telarch};
+use telarch_peers::{
+    PASSWORD, Peer, Pwsh, Pypsrp, Refusal, Telarchd, USER, WayIn, Winrm, ends_within, telarch,
+};
 
 /// A service with a stand-in for PowerShell.
 struct Endpoint {
@@ -88,6 +90,43 @@ fn a_session_configuration_file_makes_an_endpoint() {
     let answer = endpoint.ask("run", json!({"scripts": ["arguments"], "configuration": "backup"}));
     let expected = format!("-NoLogo -NoProfile -s -ConfigurationFile {}", file.display());
     assert_eq!(answer.expect("not refused")[0]["output"], json!([expected]));
+}
+
+#[test]
+fn endpoints_are_listed_and_can_be_disabled_and_restricted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("Backup.pssc"), "@{}").expect("a fresh file");
+    let path = folder.path().to_str().expect("UTF-8");
+    let endpoint = Endpoint::start_with(Pwsh::new(), &[("PowerShell.Configurations", path)]);
+    let winrm = || Winrm::to(endpoint.service.http());
+    let listed = winrm().switch("-returnType:epr").run(&["enumerate", "winrm/config/plugin"]);
+    for name in ["PowerShell", "Microsoft.PowerShell", "PowerShell.7", "Backup"] {
+        assert!(listed.text().0.contains(&format!("Name={name}\n")), "{name}: {listed:?}");
+    }
+    let shown = winrm().run(&["get", "winrm/config/plugin?Name=backup"]);
+    let uri = "http://schemas.microsoft.com/powershell/Backup";
+    for part in
+        ["Name = Backup\n", "Enabled = true\n", &format!("ResourceUri = {uri}\n"), "MaxShellsPerUser = 30\n"]
+    {
+        assert!(shown.text().0.contains(part), "{part}: {shown:?}");
+    }
+    let open = |name: &str| endpoint.ask("run", json!({"scripts": ["x"], "configuration": name}));
+    let set = winrm().run(&["set", "winrm/config/plugin?Name=Backup", "@{Enabled=\"false\"}"]);
+    assert!(set.code == 0 && set.text().0.contains("Enabled = false\n"), "{set:?}");
+    let refusal = open("backup").expect_err("disabled");
+    assert_eq!(refusal.fault_code, Some(2_150_858_752), "{refusal:?}");
+    assert_eq!(open("PowerShell.7").expect("another endpoint")[0]["output"], json!(["x"]));
+    let set = winrm().run(&["set", "winrm/config/plugin?Name=Backup", "@{Enabled=\"true\"}"]);
+    assert_eq!(set.code, 0, "{set:?}");
+    assert_eq!(open("Backup").expect("enabled")[0]["output"], json!(["x"]));
+
+    let set = winrm().run(&["configSDDL", uri, "D:P(D;;GA;;;WD)"]);
+    assert_eq!(set.code, 0, "{set:?}");
+    let refusal = open("Backup").expect_err("denied");
+    assert_eq!(refusal.fault_code, Some(5), "{refusal:?}");
+    assert_eq!(open("Microsoft.PowerShell").expect("another endpoint")[0]["output"], json!(["x"]));
+    let unknown = winrm().run(&["get", "winrm/config/plugin?Name=Nothing"]);
+    assert!(unknown.code == 1 && unknown.text().1.contains("does not exist"), "{unknown:?}");
 }
 
 #[test]

@@ -46,6 +46,12 @@ impl AccessQuery {
                 report.line(Check::Info, &format!("denied: the plug-in {name} is disabled"));
                 return;
             }
+            Some(plugin) if plugin.disabled_endpoint(uri).is_some() => {
+                let disabled = plugin.disabled_endpoint(uri).map(ToString::to_string).unwrap_or_default();
+                report.line(Check::Failed, &format!("the endpoint {disabled} is disabled"));
+                report.line(Check::Info, &format!("denied: the endpoint {disabled} is disabled"));
+                return;
+            }
             Some(plugin) => {
                 report.line(Check::Passed, &format!("the plug-in {} is enabled", plugin.kind().name));
             }

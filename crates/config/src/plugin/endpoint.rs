@@ -1,0 +1,254 @@
+//! PowerShell endpoints: named parts of the plug-in PowerShell, each with a switch and a security descriptor.
+//!
+//! An endpoint such as `PowerShell.7.4.6` follows the settings of `PowerShell.7.4` and `PowerShell.7` unless it has its
+//! own, because all of them run the same program: a restricted `PowerShell.7` would otherwise leave its versions open.
+
+use std::fmt;
+
+use super::{Plugin, PluginError, SecurityDefaults, SecurityEntry, access, is_at_or_below};
+use crate::Reason;
+use crate::value::malformed;
+
+/// Resource URI of PowerShell remoting. The URI of an endpoint continues it with a slash and the name.
+pub(super) const POWERSHELL: &str = "http://schemas.microsoft.com/powershell";
+
+/// Beginning of the names of endpoints for one version.
+const VERSION_PREFIX: &str = "PowerShell.";
+
+/// Name of a PowerShell endpoint, compared without case.
+#[derive(Clone, Debug)]
+pub struct EndpointName(String);
+
+/// Setting of one endpoint: whether it serves requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSwitch {
+    /// Name of the endpoint.
+    pub name: EndpointName,
+    /// Whether the endpoint serves requests while its plug-in does.
+    pub enabled: bool,
+}
+
+impl EndpointName {
+    /// Maximum length in bytes, that of a file name.
+    pub const MAX: usize = 255;
+
+    /// Parses a name: printable ASCII characters without blanks and slashes.
+    ///
+    /// # Errors
+    /// [`Reason`] for any other text.
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        let is_valid = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
+        match (1..=Self::MAX).contains(&text.len()) && text.bytes().all(is_valid) {
+            true => Ok(Self(text.to_owned())),
+            false => {
+                Err(malformed(text, "the name of an endpoint: at most 255 ASCII characters without blanks"))
+            }
+        }
+    }
+
+    /// Returns the name in the resource URI of an endpoint.
+    #[must_use]
+    pub fn of_uri(uri: &str) -> Option<Self> {
+        if !is_at_or_below(uri, POWERSHELL) {
+            return None;
+        }
+        Self::parse(uri.get(POWERSHELL.len()..)?.strip_prefix('/')?).ok()
+    }
+
+    /// Returns the name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the resource URI.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        format!("{POWERSHELL}/{}", self.0)
+    }
+
+    /// Returns whether the settings of this endpoint are also those of another one without its own.
+    fn covers(&self, other: &Self) -> bool {
+        self == other || is_longer_version(&other.0, &self.0)
+    }
+}
+
+impl PartialEq for EndpointName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for EndpointName {}
+
+impl fmt::Display for EndpointName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Plugin {
+    /// Returns the endpoint whose switch disables the endpoint with this URI: itself, or one for a shorter version.
+    #[must_use]
+    pub fn disabled_endpoint(&self, uri: &str) -> Option<&EndpointName> {
+        let switch = self.endpoint_switch(&EndpointName::of_uri(uri)?)?;
+        (!switch.enabled).then_some(&switch.name)
+    }
+
+    /// Returns whether an endpoint serves requests.
+    #[must_use]
+    pub fn is_endpoint_enabled(&self, name: &EndpointName) -> bool {
+        self.enabled && self.endpoint_switch(name).is_none_or(|switch| switch.enabled)
+    }
+
+    /// Replaces the switches of endpoints.
+    ///
+    /// # Errors
+    /// [`PluginError`] if the plug-in has no endpoints, or the list is too long or names an endpoint twice.
+    pub fn set_endpoints(&mut self, switches: Vec<EndpointSwitch>) -> Result<(), PluginError> {
+        if !self.kind.covers(POWERSHELL) {
+            return Err(PluginError::NoEndpoints(self.kind.name));
+        }
+        if switches.len() > Self::MAX_ENTRIES {
+            return Err(PluginError::TooManyEndpoints(self.kind.name));
+        }
+        for (place, switch) in switches.iter().enumerate() {
+            if switches.iter().take(place).any(|other| other.name == switch.name) {
+                return Err(PluginError::RepeatedEndpoint(switch.name.to_string()));
+            }
+        }
+        self.endpoints = switches;
+        Ok(())
+    }
+
+    /// Returns the switches of endpoints.
+    pub(crate) fn endpoint_switches(&self) -> &[EndpointSwitch] {
+        &self.endpoints
+    }
+
+    /// Enables or disables one endpoint.
+    pub(super) fn set_endpoint(&mut self, name: &EndpointName, enabled: bool) -> Result<(), PluginError> {
+        if self.is_endpoint_enabled(name) == enabled {
+            return Ok(());
+        }
+        if !self.enabled {
+            let (endpoint, plugin) = (name.to_string(), self.kind.name);
+            return Err(PluginError::DisabledPlugin { endpoint, plugin });
+        }
+        let mut switches = self.endpoints.clone();
+        switches.retain(|switch| switch.name != *name);
+        self.set_endpoints(switches)?;
+        if self.is_endpoint_enabled(name) != enabled {
+            let mut switches = self.endpoints.clone();
+            switches.push(EndpointSwitch { name: name.clone(), enabled });
+            self.set_endpoints(switches)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the security entries of an endpoint: its own, or one with the descriptor that applies to it.
+    pub(super) fn endpoint_security(
+        &self,
+        name: &EndpointName,
+        security_defaults: SecurityDefaults<'_>,
+    ) -> Vec<SecurityEntry> {
+        let (uri, entries) = (name.uri(), self.security(security_defaults));
+        let own: Vec<_> = entries.iter().filter(|entry| is_at_or_below(&entry.uri, &uri)).cloned().collect();
+        if !own.is_empty() {
+            return own;
+        }
+        let descriptor = access::effective(&entries, security_defaults.root, &uri).clone();
+        vec![SecurityEntry { uri, exact_match: false, descriptor }]
+    }
+
+    /// Returns the switch that applies to an endpoint: its own, else that of the longest shorter version.
+    fn endpoint_switch(&self, name: &EndpointName) -> Option<&EndpointSwitch> {
+        let applicable = self.endpoints.iter().filter(|switch| switch.name.covers(name));
+        applicable.max_by_key(|switch| switch.name.0.len())
+    }
+}
+
+/// Returns whether `uri` is the endpoint of a version of the endpoint `shorter`.
+pub(super) fn is_version_of(uri: &str, shorter: &str) -> bool {
+    match (EndpointName::of_uri(uri), EndpointName::of_uri(shorter)) {
+        (Some(name), Some(shorter)) => is_longer_version(&name.0, &shorter.0),
+        _ => false,
+    }
+}
+
+/// Returns whether `name` is a version such as `PowerShell.7.4` that begins with the version `shorter`.
+fn is_longer_version(name: &str, shorter: &str) -> bool {
+    let (Some(name), Some(shorter)) = (version(name), version(shorter)) else { return false };
+    name.strip_prefix(shorter).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Returns the version in the name of an endpoint: numbers separated by dots.
+fn version(name: &str) -> Option<&str> {
+    let (prefix, version) = name.split_at_checked(VERSION_PREFIX.len())?;
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (prefix.eq_ignore_ascii_case(VERSION_PREFIX) && version.split('.').all(is_number)).then_some(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Plugins;
+
+    fn name(text: &str) -> EndpointName {
+        EndpointName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_endpoint_is_one_segment_below_the_resource_of_powershell() {
+        for (uri, expected) in [
+            ("/PowerShell.7", Some("PowerShell.7")),
+            ("/Backup", Some("Backup")),
+            ("", None),
+            ("/", None),
+            ("//PowerShell.7", None),
+            ("/PowerShell.7/", None),
+            ("/Power Shell", None),
+            ("x/PowerShell.7", None),
+        ] {
+            let found = EndpointName::of_uri(&format!("{POWERSHELL}{uri}"));
+            assert_eq!(found.as_ref().map(EndpointName::as_str), expected, "{uri}");
+        }
+        assert!(EndpointName::parse(&"x".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn a_disabled_endpoint_disables_its_versions_unless_they_are_enabled() {
+        let mut plugins = Plugins::default();
+        let plugin = plugins.find_mut("PowerShell").unwrap();
+        plugin.set_endpoint(&name("powershell.7"), false).unwrap();
+        plugin.set_endpoint(&name("PowerShell.7.4"), true).unwrap();
+        for (endpoint, is_enabled) in [
+            ("PowerShell.7", false),
+            ("PowerShell.7.5", false),
+            ("PowerShell.7.4", true),
+            ("PowerShell.7.4.6", true),
+            ("Microsoft.PowerShell", true),
+        ] {
+            assert_eq!(plugin.is_endpoint_enabled(&name(endpoint)), is_enabled, "{endpoint}");
+        }
+        let uri = name("PowerShell.7.5.1").uri();
+        assert_eq!(plugin.disabled_endpoint(&uri).map(EndpointName::as_str), Some("powershell.7"));
+        // A switch that changes nothing is not kept.
+        plugin.set_endpoint(&name("POWERSHELL.7"), true).unwrap();
+        plugin.set_endpoint(&name("PowerShell.7.4"), false).unwrap();
+        plugin.set_endpoint(&name("PowerShell.7.4"), true).unwrap();
+        assert!(plugin.endpoint_switches().is_empty(), "{plugin:?}");
+    }
+
+    #[test]
+    fn an_endpoint_of_a_disabled_plug_in_cannot_be_enabled() {
+        let mut plugins = Plugins::default();
+        let plugin = plugins.find_mut("PowerShell").unwrap();
+        plugin.set_enabled(false).unwrap();
+        assert!(!plugin.is_endpoint_enabled(&name("Backup")));
+        let refused = plugin.set_endpoint(&name("Backup"), true).unwrap_err();
+        assert!(refused.to_string().contains("enable the plug-in first"), "{refused}");
+        let shell = plugins.find_mut("Shell").unwrap();
+        assert_eq!(shell.set_endpoints(Vec::new()), Err(PluginError::NoEndpoints("Shell")));
+    }
+}
