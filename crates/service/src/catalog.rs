@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wsman::{Code, Detail, Fault, ResourceUri, Subcode, code};
 
-use crate::plugin::{Answer, BoxFuture, Call, Plugin};
+use crate::plugin::{Answer, BoxFuture, Call, OpenObjects, Plugin};
 use crate::resource::Resource;
 
 /// The plug-ins of a service. A catalog is itself a plug-in, so that a process can offer all its plug-ins as one.
@@ -61,7 +61,7 @@ impl Plugin for Catalog {
         })
     }
 
-    fn in_use(&self) -> usize {
+    fn in_use(&self) -> OpenObjects {
         self.plugins.iter().map(|plugin| plugin.in_use()).sum()
     }
 

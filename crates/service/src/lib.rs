@@ -57,7 +57,7 @@ pub use listener::{
 pub use local_socket::{ForwardedConnections, LocalSocket, LocalSocketError, SocketAccess};
 pub use metrics_endpoint::serve_metrics;
 pub use notify::{ServiceManager, watchdog};
-pub use plugin::{Answer, BoxFuture, Call, Content, Delivered, Item, Items, Operation, Plugin};
+pub use plugin::{Answer, BoxFuture, Call, Content, Delivered, Item, Items, OpenObjects, Operation, Plugin};
 pub use resource::{Resource, ResourceKind};
 pub use service::{Product, Service, ServiceParts};
 pub use shutdown::Shutdown;

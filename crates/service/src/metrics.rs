@@ -16,6 +16,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use wsman::{Action, Fault, Subcode};
 
+use crate::plugin::OpenObjects;
+
 /// Counters of a service and its connections.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -29,6 +31,9 @@ pub(crate) struct Metrics {
     in_progress: Gauge,
     enumerations: Gauge,
     subscriptions: Gauge,
+    shells: Gauge,
+    runspace_pools: Gauge,
+    transfers: Gauge,
 }
 
 /// Values that are read when a page is made.
@@ -40,6 +45,8 @@ pub(crate) struct Levels {
     pub(crate) enumerations: usize,
     /// Open subscriptions.
     pub(crate) subscriptions: usize,
+    /// Open shells and similar objects, those of hosts included.
+    pub(crate) objects: OpenObjects,
 }
 
 /// Limit because of which a request or connection was refused.
@@ -103,6 +110,9 @@ impl Metrics {
             in_progress: Gauge::default(),
             enumerations: Gauge::default(),
             subscriptions: Gauge::default(),
+            shells: Gauge::default(),
+            runspace_pools: Gauge::default(),
+            transfers: Gauge::default(),
         };
         metrics.register();
         metrics.create_series();
@@ -135,6 +145,9 @@ impl Metrics {
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register("enumerations", "Open enumerations", self.enumerations.clone());
         registry.register("subscriptions", "Open subscriptions", self.subscriptions.clone());
+        registry.register("shells", "Open shells for commands", self.shells.clone());
+        registry.register("runspace_pools", "Open runspace pools of PowerShell", self.runspace_pools.clone());
+        registry.register("file_transfers", "Open file transfers", self.transfers.clone());
     }
 
     /// Creates the series of failures with the value zero, so that their first increase is visible.
@@ -191,6 +204,10 @@ impl Metrics {
         for (gauge, level) in gauges {
             gauge.set(i64::try_from(level).unwrap_or(i64::MAX));
         }
+        let OpenObjects { shells, runspace_pools, transfers } = levels.objects;
+        self.shells.set(shells.into());
+        self.runspace_pools.set(runspace_pools.into());
+        self.transfers.set(transfers.into());
         let mut page = String::new();
         text::encode(&mut page, &self.registry)?;
         Ok(page)

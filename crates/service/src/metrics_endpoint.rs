@@ -8,6 +8,7 @@ use metrics::{Page, Pages};
 use tokio::net::TcpListener;
 
 use crate::metrics::Levels;
+use crate::plugin::Plugin as _;
 use crate::service::Service;
 
 /// Serves the metrics of a service at `http://127.0.0.1:PORT/metrics` while `Metrics/Enabled` is true, until the
@@ -109,6 +110,7 @@ impl Service {
             connections: self.connections.len(),
             enumerations: self.enumerations.len(),
             subscriptions: self.subscriptions.len(),
+            objects: self.catalog.in_use(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Interface between the service and its plug-ins.
 
 use std::future::Future;
+use std::iter::Sum;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,14 +32,43 @@ pub trait Plugin: Send + Sync {
     /// The future is dropped if the client closes the connection, so no work may be left half done at an `await`.
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>>;
 
-    /// Returns the number of objects that outlive a request, such as shells. Their process must not end.
-    fn in_use(&self) -> usize {
-        0
+    /// Returns the numbers of objects that outlive a request, such as shells. Their process must not end.
+    fn in_use(&self) -> OpenObjects {
+        OpenObjects::default()
     }
 
     /// Ends all processes and closes all files because the service is shutting down.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
+    }
+}
+
+/// Numbers of objects that outlive a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenObjects {
+    /// Shells for commands.
+    pub shells: u32,
+    /// Runspace pools of PowerShell.
+    pub runspace_pools: u32,
+    /// File transfers.
+    pub transfers: u32,
+}
+
+impl OpenObjects {
+    /// Returns the number of objects of all kinds.
+    #[must_use]
+    pub fn total(self) -> u32 {
+        self.shells.saturating_add(self.runspace_pools).saturating_add(self.transfers)
+    }
+}
+
+impl Sum for OpenObjects {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, next| Self {
+            shells: sum.shells.saturating_add(next.shells),
+            runspace_pools: sum.runspace_pools.saturating_add(next.runspace_pools),
+            transfers: sum.transfers.saturating_add(next.transfers),
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use copy_proto::{
     DATA, FINISH, Finish, LENGTH, OFFSET, OpenTransfer, Opened, PACK, PATH, Pack, RESOURCE, TRANSFER_ID,
     UNPACK, Unpack,
 };
-use service::{Answer, BoxFuture, Call, Plugin, Resource, ResourceKind};
+use service::{Answer, BoxFuture, Call, OpenObjects, Plugin, Resource, ResourceKind};
 use wsman::shell::{self as message, CommandState, Receive, Send, stream_capacity};
 use wsman::{
     Action, EndpointReference, Fault, ResourceUri, SelectorSet, ShellVerb, namespace, write_resource_created,
@@ -180,8 +180,9 @@ impl Plugin for FilePlugin {
         Box::pin(self.answer(call))
     }
 
-    fn in_use(&self) -> usize {
-        self.registry.count()
+    fn in_use(&self) -> OpenObjects {
+        let transfers = u32::try_from(self.registry.count()).unwrap_or(u32::MAX);
+        OpenObjects { transfers, ..OpenObjects::default() }
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -12,7 +12,7 @@ use auth::Identity;
 use config::Config;
 use locks::Mutex;
 use sddl::Token;
-use service::{AccessGranted, Answer, Call, Caller, Content, Delivered, Operation, Plugin};
+use service::{AccessGranted, Answer, Call, Caller, Content, Delivered, OpenObjects, Operation, Plugin};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
@@ -145,16 +145,16 @@ impl Host {
         }
     }
 
-    /// Sends a message, preceded by the number of shells if that has changed.
+    /// Sends a message, preceded by the numbers of shells if they have changed.
     ///
-    /// The number comes first, so that the gateway counts a new shell before its response is visible.
+    /// The numbers come first, so that the gateway counts a new shell before its response is visible.
     fn send_with_count(
         &self,
         outgoing: &Arc<Outgoing>,
         state: &mut ConnectionState,
         message: Option<&FromHost>,
     ) {
-        let count = u32::try_from(self.plugin.in_use()).unwrap_or(u32::MAX);
+        let count = self.plugin.in_use();
         let is_new = std::mem::replace(&mut state.counted, count) != count;
         let counted = is_new.then_some(FromHost::InUse(count));
         let frames: Vec<_> = counted.iter().chain(message).map(FromHost::encode).collect();
@@ -179,8 +179,8 @@ struct ConnectionState {
     delivered: HashMap<u64, Delivered>,
     /// Channel and task of each sequence of items. The task sends items whenever the channel receives a request.
     items: HashMap<u64, (mpsc::UnboundedSender<()>, AbortHandle)>,
-    /// Number of shells last reported to the gateway.
-    counted: u32,
+    /// Numbers of shells last reported to the gateway.
+    counted: OpenObjects,
 }
 
 impl GatewayConnection {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use broker::wire::{Malformed, Reader, Writer};
-use service::CallerLocation;
+use service::{CallerLocation, OpenObjects};
 use wsman::{Detail, Fault, Omission, Subcode, Uuid, code};
 
 use crate::stream::Frame;
@@ -84,8 +84,8 @@ pub enum FromHost {
         /// Envelope with the fault.
         envelope: String,
     },
-    /// Number of open shells.
-    InUse(u32),
+    /// Numbers of open shells and similar objects.
+    InUse(OpenObjects),
     /// The call was not started because the host is about to end; another host must process it.
     NotStarted(u64),
     /// The host accepts no further calls on this connection.
@@ -187,7 +187,9 @@ impl FromHost {
             }
             Self::End(number) => _ = w.u8(4).u64(*number),
             Self::Fault { number, envelope } => _ = w.u8(5).u64(*number).text(envelope),
-            Self::InUse(count) => _ = w.u8(6).u32(*count),
+            Self::InUse(OpenObjects { shells, runspace_pools, transfers }) => {
+                w.u8(6).u32(*shells).u32(*runspace_pools).u32(*transfers);
+            }
             Self::Leaving => _ = w.u8(7),
             Self::NotStarted(number) => _ = w.u8(9).u64(*number),
             Self::Closed => _ = w.u8(8),
@@ -222,7 +224,7 @@ impl FromHost {
             }
             4 => Self::End(r.u64()?),
             5 => Self::Fault { number: r.u64()?, envelope: r.text()?.to_owned() },
-            6 => Self::InUse(r.u32()?),
+            6 => Self::InUse(OpenObjects { shells: r.u32()?, runspace_pools: r.u32()?, transfers: r.u32()? }),
             7 => Self::Leaving,
             8 => Self::Closed,
             9 => Self::NotStarted(r.u64()?),

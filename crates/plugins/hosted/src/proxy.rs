@@ -9,7 +9,7 @@ use std::time::Duration;
 use config::Config;
 use locks::Mutex;
 use sddl::Sid;
-use service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource};
+use service::{Answer, BoxFuture, Call, Caller, Item, Items, OpenObjects, Plugin, Resource, ResourceKind};
 use tokio::sync::{Notify, oneshot};
 use wsman::{Action, EndpointReference, Fault, Omission, Response, ResponseError, Subcode, code};
 use xml::{Bounds, Document, Fragment};
@@ -54,7 +54,7 @@ impl UserState {
 
     fn has_open_objects(&self) -> bool {
         self.opening.load(Ordering::Acquire) > 0
-            || self.connection().is_some_and(|connection| connection.in_use.load(Ordering::Acquire) > 0)
+            || self.connection().is_some_and(|connection| connection.in_use.lock().total() > 0)
     }
 }
 
@@ -177,6 +177,17 @@ impl Plugin for HostedPlugin {
         Box::pin(self.answer(call))
     }
 
+    /// Returns the numbers that the hosts have reported. Those of a host that has ended do not count, because its
+    /// connection is closed.
+    fn in_use(&self) -> OpenObjects {
+        // A host reports everything on each of its connections; one plug-in of the gateway has the shells.
+        if !self.resources.iter().any(|resource| resource.kind == ResourceKind::Shells) {
+            return OpenObjects::default();
+        }
+        let users = self.users.lock();
+        users.values().filter_map(|user| user.connection()).map(|open| *open.in_use.lock()).sum()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let users: Vec<_> = self.users.lock().drain().map(|(_, user)| user).collect();
@@ -203,7 +214,8 @@ struct Connection {
     is_closed: AtomicBool,
     /// The host has announced its end. Calls it has not answered were not started.
     is_leaving: AtomicBool,
-    in_use: AtomicU64,
+    /// Shells and similar objects of the host, as it last reported them.
+    in_use: Mutex<OpenObjects>,
     closed: Notify,
 }
 
@@ -218,7 +230,7 @@ impl Connection {
             last: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
-            in_use: AtomicU64::new(0),
+            in_use: Mutex::default(),
             closed: Notify::new(),
         });
         let reader = Arc::clone(&connection);
@@ -308,7 +320,7 @@ impl Connection {
                 }
             }
             None => match message {
-                FromHost::InUse(count) => self.in_use.store(u64::from(count), Ordering::Release),
+                FromHost::InUse(count) => *self.in_use.lock() = count,
                 FromHost::Leaving => self.leave(),
                 _ => self.closed.notify_one(),
             },

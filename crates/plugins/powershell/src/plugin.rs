@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use locks::Mutex;
 use psrp::{Guid, xpress};
-use service::{Answer, BoxFuture, Call, Plugin, Resource, ResourceKind};
+use service::{Answer, BoxFuture, Call, OpenObjects, Plugin, Resource, ResourceKind};
 use shells::{Registry, RemoteShell, Shells, snapshot};
 use wsman::shell::{self as message, CommandState, Disconnect, OpenShell, Receive, Send, Signal, SignalCode};
 use wsman::{
@@ -155,8 +155,9 @@ impl Plugin for PowerShellPlugin {
         Box::pin(self.answer(call))
     }
 
-    fn in_use(&self) -> usize {
-        self.registry().count::<Pool>()
+    fn in_use(&self) -> OpenObjects {
+        let runspace_pools = u32::try_from(self.registry().count::<Pool>()).unwrap_or(u32::MAX);
+        OpenObjects { runspace_pools, ..OpenObjects::default() }
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
-use service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceKind};
+use service::{Answer, BoxFuture, Call, Item, OpenObjects, Plugin, Resource, ResourceKind};
 use shells::{Registry, RemoteShell, Shells, Snapshot, snapshot};
 use wsman::enumeration::EnumerationMode;
 use wsman::shell::{self as message, OpenShell, Receive, Send, Signal, SignalCode, StreamData};
@@ -256,8 +256,9 @@ impl Plugin for ShellPlugin {
         Box::pin(self.answer(call))
     }
 
-    fn in_use(&self) -> usize {
-        self.registry().count::<Shell>()
+    fn in_use(&self) -> OpenObjects {
+        let shells = u32::try_from(self.registry().count::<Shell>()).unwrap_or(u32::MAX);
+        OpenObjects { shells, ..OpenObjects::default() }
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -196,7 +196,7 @@ impl Server {
 
     /// Offers to end if the host is idle; returns `false` if it has work.
     async fn leave_if_idle(&self) -> bool {
-        let leaves = self.host.activity().stop_if_idle(self.idle, || self.plugins.in_use() == 0);
+        let leaves = self.host.activity().stop_if_idle(self.idle, || self.plugins.in_use().total() == 0);
         if leaves {
             // Gateways are notified first.
             tokio::task::yield_now().await;

@@ -1,6 +1,8 @@
 //! Metrics of the service, read with the parser of Prometheus' own library.
 
-use telarch_peers::{Curl, MetricsPage, PASSWORD, Reply, Telarchd, USER};
+use telarch_peers::{
+    Curl, MetricsPage, PASSWORD, Peer as _, Pwsh, Pypsrp, Reply, Telarchd, USER, WayIn, Winrm, Winrs,
+};
 
 #[test]
 fn requests_and_sign_ins_are_counted_by_result() {
@@ -38,6 +40,30 @@ fn a_refused_quota_is_counted_with_its_limit() {
     let page = MetricsPage::of(&service);
     assert_eq!(page.value("telarch_refusals_total{limit=\"quota\"}"), 1.0, "{}", page.text);
     assert_eq!(page.value("telarch_enumerations{}"), 1.0, "{}", page.text);
+}
+
+#[test]
+fn open_shells_and_runspace_pools_are_counted() {
+    let pwsh = Pwsh::new();
+    let program = pwsh.program().to_str().expect("UTF-8").to_owned();
+    let settings = [&METRICS[..], &[("PowerShell.Program", program.as_str())]].concat();
+    let service = Telarchd::start(&settings);
+    let counts = || {
+        let page = MetricsPage::of(&service);
+        ["telarch_shells{}", "telarch_runspace_pools{}", "telarch_file_transfers{}"]
+            .map(|name| page.value(name))
+    };
+    assert_eq!(counts(), [0.0, 0.0, 0.0]);
+    let shell = Winrs::to(service.http()).start(&["echo ready; exec sleep 600"]);
+    shell.wait_for("ready");
+    assert_eq!(counts(), [1.0, 0.0, 0.0]);
+    let peer = Pypsrp::against(&service, WayIn::BasicOverHttps);
+    let left = peer.use_powershell("leave", serde_json::json!({"script": "x"}));
+    assert_eq!(left.expect("not refused"), serde_json::json!(["x"]));
+    assert_eq!(counts(), [1.0, 1.0, 0.0]);
+    let ended = Winrm::to(service.http()).switch("-mine").switch("-kill").run(&["shells"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(counts(), [0.0, 0.0, 0.0]);
 }
 
 #[test]

@@ -13,7 +13,8 @@ use auth::{Account, AuthError, Identity, LocalUsers};
 use config::Config;
 use sddl::{DomainSid, Token};
 use service::{
-    AccessGranted, Answer, BoxFuture, Call, Caller, Item, Items, Operation, Plugin, Resource, ResourceKind,
+    AccessGranted, Answer, BoxFuture, Call, Caller, Item, Items, OpenObjects, Operation, Plugin, Resource,
+    ResourceKind,
 };
 use telarch_plugin_hosted::{Host, HostedPlugin, Hosts};
 use tokio::sync::{Notify, mpsc};
@@ -92,8 +93,9 @@ impl Plugin for TestPlugin {
         })
     }
 
-    fn in_use(&self) -> usize {
-        self.shells.load(Ordering::Acquire)
+    fn in_use(&self) -> OpenObjects {
+        let shells = self.shells.load(Ordering::Acquire).try_into().unwrap();
+        OpenObjects { shells, runspace_pools: 2 * shells, transfers: 0 }
     }
 }
 

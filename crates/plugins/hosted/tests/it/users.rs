@@ -1,13 +1,14 @@
 //! Tests of the lifetime of hosts and the limit of users.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
-use service::Plugin as _;
-use telarch_plugin_hosted::UserQuota;
+use service::{OpenObjects, Plugin as _, Resource, ResourceKind};
+use telarch_plugin_hosted::{HostedPlugin, UserQuota};
 use wsman::{Fault, Subcode, code};
 
-use crate::{LocalHosts, call, plugin, transfer};
+use crate::{LocalHosts, RESOURCE, call, plugin, transfer};
 
 #[tokio::test]
 async fn each_user_has_a_separate_host() {
@@ -26,7 +27,7 @@ async fn only_an_idle_host_stops_and_later_calls_start_another() {
     plugin.call(call(1, &transfer("Create"))).await.unwrap();
     let (host, test_plugin) = (hosts.host(0), hosts.test_plugin(0));
     let is_stopped = |idle: Duration| {
-        host.activity().stop_if_idle(idle, || service::Plugin::in_use(test_plugin.as_ref()) == 0)
+        host.activity().stop_if_idle(idle, || service::Plugin::in_use(test_plugin.as_ref()).total() == 0)
     };
     assert!(!is_stopped(Duration::ZERO), "it has a shell");
     test_plugin.shells.store(0, std::sync::atomic::Ordering::Release);
@@ -54,6 +55,29 @@ async fn a_call_to_a_stopping_host_is_processed_by_the_next_one() {
         plugin.call(call(1, &transfer("Get"))).await.unwrap();
         assert_eq!(hosts.count(), 2, "after {pauses}");
     }
+}
+
+#[tokio::test]
+async fn objects_of_all_hosts_are_counted_until_their_host_ends() {
+    let (hosts, _events) = LocalHosts::new();
+    let shells = Resource { kind: ResourceKind::Shells, ..RESOURCE };
+    let plugin = HostedPlugin::new(&[shells], Arc::clone(&hosts) as _);
+    let others = crate::plugin(&hosts);
+    for user in [1, 2, 1] {
+        plugin.call(call(user, &transfer("Create"))).await.unwrap();
+    }
+    others.call(call(1, &transfer("Get"))).await.unwrap();
+    assert_eq!(plugin.in_use(), OpenObjects { shells: 3, runspace_pools: 6, transfers: 0 });
+    assert_eq!(others.in_use(), OpenObjects::default(), "resources without shells");
+    hosts.kill(0);
+    // The gateway notices the end of the host after a moment.
+    for _ in 0..1_000 {
+        if plugin.in_use() == (OpenObjects { shells: 1, runspace_pools: 2, transfers: 0 }) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("shells of the killed host still count: {:?}", plugin.in_use());
 }
 
 #[tokio::test]
