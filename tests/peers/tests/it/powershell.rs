@@ -101,7 +101,7 @@ fn endpoints_are_listed_and_can_be_disabled_and_restricted() {
     let winrm = || Winrm::to(endpoint.service.http());
     let listed = winrm().switch("-returnType:epr").run(&["enumerate", "winrm/config/plugin"]);
     for name in ["PowerShell", "Microsoft.PowerShell", "PowerShell.7", "Backup"] {
-        assert!(listed.text().0.contains(&format!("Name={name}\n")), "{name}: {listed:?}");
+        assert!(listed.text().0.contains(&format!("Selector: Name = {name}\n")), "{name}: {listed:?}");
     }
     let shown = winrm().run(&["get", "winrm/config/plugin?Name=backup"]);
     let uri = "http://schemas.microsoft.com/powershell/Backup";
@@ -111,17 +111,24 @@ fn endpoints_are_listed_and_can_be_disabled_and_restricted() {
         assert!(shown.text().0.contains(part), "{part}: {shown:?}");
     }
     let open = |name: &str| endpoint.ask("run", json!({"scripts": ["x"], "configuration": name}));
-    let set = winrm().run(&["set", "winrm/config/plugin?Name=Backup", "@{Enabled=\"false\"}"]);
-    assert!(set.code == 0 && set.text().0.contains("Enabled = false\n"), "{set:?}");
+    let set = |enabled: bool| {
+        let namespace = "http://schemas.microsoft.com/wbem/wsman/1/config/PluginConfiguration";
+        let markup = format!("<PlugInConfiguration xmlns=\"{namespace}\" Enabled=\"{enabled}\"/>");
+        let file = folder.path().join("settings.xml");
+        std::fs::write(&file, markup).expect("a file");
+        winrm().run(&["set", "winrm/config/plugin?Name=Backup", &format!("-file:{}", file.display())])
+    };
+    let disabled = set(false);
+    assert!(disabled.code == 0 && disabled.text().0.contains("Enabled = false\n"), "{disabled:?}");
     let refusal = open("backup").expect_err("disabled");
     assert_eq!(refusal.fault_code, Some(2_150_858_752), "{refusal:?}");
     assert_eq!(open("PowerShell.7").expect("another endpoint")[0]["output"], json!(["x"]));
-    let set = winrm().run(&["set", "winrm/config/plugin?Name=Backup", "@{Enabled=\"true\"}"]);
-    assert_eq!(set.code, 0, "{set:?}");
+    let enabled = set(true);
+    assert_eq!(enabled.code, 0, "{enabled:?}");
     assert_eq!(open("Backup").expect("enabled")[0]["output"], json!(["x"]));
 
-    let set = winrm().run(&["configSDDL", uri, "D:P(D;;GA;;;WD)"]);
-    assert_eq!(set.code, 0, "{set:?}");
+    let restricted = winrm().run(&["configSDDL", uri, "-sddl:D:P(D;;GA;;;WD)"]);
+    assert_eq!(restricted.code, 0, "{restricted:?}");
     let refusal = open("Backup").expect_err("denied");
     assert_eq!(refusal.fault_code, Some(5), "{refusal:?}");
     assert_eq!(open("Microsoft.PowerShell").expect("another endpoint")[0]["output"], json!(["x"]));
