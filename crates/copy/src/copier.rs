@@ -6,14 +6,15 @@ use client::Session;
 use copy_proto::EntryKind;
 
 use crate::error::CopyError;
+use crate::file_by_file::{download_tree, upload_tree};
 use crate::local::{LocalFile, LocalTarget};
+use crate::local_tree::CopiedTree;
 use crate::native::NativeCarrier;
 use crate::options::{Copied, CopyOptions};
 use crate::progress::Progress;
 use crate::remote_path::RemotePath;
 use crate::remoting::RemotingCarrier;
 use crate::shell::ShellCarrier;
-use crate::tree::CopiedTree;
 
 /// Copies files to and from one machine.
 #[derive(Debug)]
@@ -125,7 +126,12 @@ impl Copier {
     /// # Errors
     /// [`CopyError`]; [`CopyError::Remote`] if the carrier cannot copy directories.
     pub async fn check_directory(&self, remote: &RemotePath) -> Result<bool, CopyError> {
-        Ok(self.native(remote)?.kind(remote).await? == Some(EntryKind::Directory))
+        let kind = match &self.carrier {
+            Carrier::Native(native) => native.kind(remote).await?,
+            Carrier::Remoting(remoting) => remoting.kind(remote).await?,
+            Carrier::Shell(shell) => shell.kind(remote).await?,
+        };
+        Ok(kind == Some(EntryKind::Directory))
     }
 
     /// Copies the entries of a local directory into a remote one, which is created if it does not exist. Files that
@@ -140,7 +146,11 @@ impl Copier {
         options: CopyOptions,
         progress: &dyn Progress,
     ) -> Result<CopiedTree, CopyError> {
-        self.native(remote)?.upload_tree(local, remote, options, progress).await
+        match &self.carrier {
+            Carrier::Native(native) => native.upload_tree(local, remote, options, progress).await,
+            Carrier::Remoting(remoting) => upload_tree(remoting, local, remote, options, progress).await,
+            Carrier::Shell(shell) => upload_tree(shell, local, remote, options, progress).await,
+        }
     }
 
     /// Copies the entries of a remote directory into a local one, which is created if it does not exist. Nothing is
@@ -155,16 +165,10 @@ impl Copier {
         options: CopyOptions,
         progress: &dyn Progress,
     ) -> Result<CopiedTree, CopyError> {
-        self.native(remote)?.download_tree(remote, local, options, progress).await
-    }
-
-    fn native(&self, remote: &RemotePath) -> Result<&NativeCarrier, CopyError> {
         match &self.carrier {
-            Carrier::Native(native) => Ok(native),
-            Carrier::Remoting(_) | Carrier::Shell(_) => Err(CopyError::remote(
-                remote,
-                "directories can only be copied to and from a service with the file resource; copy an archive",
-            )),
+            Carrier::Native(native) => native.download_tree(remote, local, options, progress).await,
+            Carrier::Remoting(remoting) => download_tree(remoting, remote, local, options, progress).await,
+            Carrier::Shell(shell) => download_tree(shell, remote, local, options, progress).await,
         }
     }
 

@@ -12,7 +12,9 @@
 mod content;
 mod copier;
 mod error;
+mod file_by_file;
 mod local;
+mod local_tree;
 mod native;
 mod options;
 mod progress;
@@ -23,8 +25,8 @@ mod tree;
 
 pub use copier::{CarrierChoice, Copier};
 pub use error::CopyError;
+pub use local_tree::CopiedTree;
 pub use options::{Copied, CopyOptions};
 pub use progress::{NoProgress, Progress};
 pub use remote_path::RemotePath;
 pub use shell::command_line;
-pub use tree::CopiedTree;

@@ -9,10 +9,11 @@ mod script;
 mod tests;
 
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use client::{Error, PoolOptions, RunspacePool, Session};
-use copy_proto::ContentDigest;
+use copy_proto::{ContentDigest, EntryKind, RelativePath};
 use psrp::clixml::Value;
 use tokio::time::timeout;
 
@@ -20,6 +21,7 @@ use self::exchange::{Exchange, FileInput, run};
 use self::script::Script;
 use crate::content::transfer_key;
 use crate::error::CopyError;
+use crate::file_by_file::{Listing, TreeCarrier, whole};
 use crate::local::{LocalFile, LocalTarget};
 use crate::options::{Copied, CopyOptions};
 use crate::progress::Progress;
@@ -80,13 +82,25 @@ impl RemotingCarrier {
         options: CopyOptions,
         progress: &dyn Progress,
     ) -> Result<Copied, CopyError> {
+        let place = Place::Path { path: text_of(path)?, name: self.name(path, name)? };
+        self.upload_to(source, path, place, options, progress).await
+    }
+
+    async fn upload_to(
+        &self,
+        source: &LocalFile,
+        path: &RemotePath,
+        place: Place,
+        options: CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
         let digest = source.digest(source.size)?;
         let key = transfer_key(options, path, digest.as_str()).map_err(|error| source.error(error))?;
-        let target = Target { path, text: text_of(path)?, name: self.name(path, name)?, key };
+        let target = Target { path, place, key };
         let uploaded = self.send_file(source, &target, &digest, options, progress).await;
         if uploaded.is_err() && !options.resume {
             // The first error is the reason.
-            let discarding = self.answer(&target, target.script(Script::Discard));
+            let discarding = self.answer(path, target.script(Script::Discard));
             let _ = timeout(END_TIMEOUT, discarding).await;
         }
         uploaded
@@ -121,13 +135,13 @@ impl RemotingCarrier {
         let time = if options.preserve { i64::try_from(source.modified).unwrap_or(-1) } else { -1 };
         let script = target.script(Script::Finish).with("digest", digest.as_str());
         let script = script.with("mode", format!("{mode:o}")).with("exact", options.preserve);
-        let path = self.answer(target, script.with("time", time)).await?;
+        let path = self.answer(target.path, script.with("time", time)).await?;
         Ok(Copied { path, size: source.size, found, sha256: digest.as_str().to_owned() })
     }
 
     /// Returns the length of the partial file if it is the beginning of the source, otherwise 0.
     async fn begun(&self, source: &LocalFile, target: &Target<'_>) -> Result<u64, CopyError> {
-        let text = self.answer(target, target.script(Script::Begun)).await?;
+        let text = self.answer(target.path, target.script(Script::Begun)).await?;
         let mut words = text.split_whitespace();
         let length = words.next().and_then(|word| word.parse::<u64>().ok());
         let digest = words.next().and_then(ContentDigest::parse);
@@ -137,11 +151,11 @@ impl RemotingCarrier {
     }
 
     /// Runs a script and returns its last text.
-    async fn answer(&self, target: &Target<'_>, script: script::Call) -> Result<String, CopyError> {
+    async fn answer(&self, path: &RemotePath, script: script::Call) -> Result<String, CopyError> {
         let mut answer = String::new();
         // A script that only answers ends soon, and its end is not to be cancelled.
         let progress = &crate::progress::NoProgress;
-        let exchange = Exchange { path: target.path, script, input: None, progress };
+        let exchange = Exchange { path, script, input: None, progress };
         let running = run(&self.pool, exchange, |value| {
             if let Some(text) = value.as_str().filter(|text| text.len() <= MAX_ANSWER) {
                 text.clone_into(&mut answer);
@@ -159,10 +173,22 @@ impl RemotingCarrier {
         options: CopyOptions,
         progress: &dyn Progress,
     ) -> Result<Copied, CopyError> {
+        let script = Script::Send.call().with("path", text_of(path)?);
+        self.download_with(script, path, target, options, progress).await
+    }
+
+    async fn download_with(
+        &self,
+        script: script::Call,
+        path: &RemotePath,
+        target: &LocalTarget,
+        options: CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
         let key = transfer_key(options, path, "").map_err(|error| target.failed(error))?;
         let begun = if options.resume { target.begun(&key)? } else { None };
         let (length, digest) = begun.as_ref().map_or((0, ""), |begun| (begun.length, begun.digest.as_str()));
-        let script = Script::Send.call().with("path", text_of(path)?).with("digest", digest);
+        let script = script.with("digest", digest);
         let script = script.with("begun", i64::try_from(length).unwrap_or(0));
         let mut receiver = Receiver::of_bytes(path, target, key, options, progress);
         let mut has_begun = false;
@@ -183,6 +209,59 @@ impl RemotingCarrier {
         Ok(self.pool.close().await?)
     }
 
+    /// Returns the kind of a remote file; `None` if it does not exist.
+    pub(crate) async fn kind(&self, path: &RemotePath) -> Result<Option<EntryKind>, CopyError> {
+        match self.answer(path, Script::Kind.call().with("path", text_of(path)?)).await?.as_str() {
+            "" => Ok(None),
+            "directory" => Ok(Some(EntryKind::Directory)),
+            _ => Ok(Some(EntryKind::File)),
+        }
+    }
+
+    /// Returns a place below a directory, whose missing directories are created.
+    fn below(&self, root: &RemotePath, below: &RelativePath) -> Result<Place, CopyError> {
+        if self.is_windows {
+            for name in below.as_bytes().split(|byte| *byte == b'/') {
+                let checked = check_windows_name(OsStr::from_bytes(name));
+                checked.map_err(|reason| CopyError::remote(&whole(root, below), reason))?;
+            }
+        }
+        let text = std::str::from_utf8(below.as_bytes());
+        let text = text.map_err(|_| CopyError::remote(&whole(root, below), NOT_UTF_8))?;
+        let (parent, leaf) = text.rsplit_once('/').unwrap_or(("", text));
+        Ok(Place::Below { root: text_of(root)?, parent: parent.to_owned(), leaf: leaf.to_owned() })
+    }
+
+    /// Lists one directory.
+    async fn list_one(
+        &self,
+        root: &RemotePath,
+        directory: Option<&RelativePath>,
+        listing: &mut Listing,
+    ) -> Result<Vec<RelativePath>, CopyError> {
+        let named = directory.map_or_else(|| root.clone(), |directory| whole(root, directory));
+        let below = String::from_utf8_lossy(directory.map(RelativePath::as_bytes).unwrap_or_default());
+        let script = Script::List.call_below().with("root", text_of(root)?).with("below", &*below);
+        let script = script.with("leaf", "").with("make", false);
+        let mut directories = Vec::new();
+        let exchange = Exchange { path: &named, script, input: None, progress: &crate::progress::NoProgress };
+        let running = run(&self.pool, exchange, |value| {
+            let entry = value.as_str().and_then(|text| entry_of(text, directory));
+            let (kind, path) = entry.ok_or_else(|| {
+                CopyError::remote(&named, "the remote machine has sent an unexpected response")
+            })?;
+            if kind == EntryKind::Directory {
+                directories.push(path.clone());
+            }
+            match listing.add(kind, path) {
+                true => Ok(()),
+                false => Err(CopyError::remote(root, "the directory has too many entries")),
+            }
+        });
+        running.await?;
+        Ok(directories)
+    }
+
     /// Returns the name of a copy in a directory.
     fn name(&self, path: &RemotePath, name: Option<&OsStr>) -> Result<String, CopyError> {
         let Some(name) = name else { return Ok(String::new()) };
@@ -194,13 +273,107 @@ impl RemotingCarrier {
     }
 }
 
+impl TreeCarrier for RemotingCarrier {
+    async fn make_directory(&self, root: &RemotePath, below: Option<&RelativePath>) -> Result<(), CopyError> {
+        let (place, named) = match below {
+            Some(below) => (self.below(root, below)?, whole(root, below)),
+            None => {
+                let (parent, leaf) = (String::new(), String::new());
+                (Place::Below { root: text_of(root)?, parent, leaf }, root.clone())
+            }
+        };
+        self.answer(&named, place.of_directory(Script::MakeDirectory)).await.map(drop)
+    }
+
+    async fn list(&self, root: &RemotePath) -> Result<Listing, CopyError> {
+        let mut listing = Listing::default();
+        let mut waiting = self.list_one(root, None, &mut listing).await?;
+        while let Some(directory) = waiting.pop() {
+            match self.list_one(root, Some(&directory), &mut listing).await {
+                Ok(found) => waiting.extend(found),
+                Err(CopyError::Remote { path, reason }) => {
+                    listing.incomplete.get_or_insert_with(|| format!("{path}: {reason}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(listing)
+    }
+
+    async fn upload_below(
+        &self,
+        source: &LocalFile,
+        root: &RemotePath,
+        below: &RelativePath,
+        options: CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
+        let place = self.below(root, below)?;
+        self.upload_to(source, &whole(root, below), place, options, progress).await
+    }
+
+    async fn download_below(
+        &self,
+        root: &RemotePath,
+        below: &RelativePath,
+        target: &LocalTarget,
+        options: CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
+        let script = self.below(root, below)?.script(Script::Send, false);
+        self.download_with(script, &whole(root, below), target, options, progress).await
+    }
+}
+
+/// Place of a remote file.
+enum Place {
+    Path {
+        path: String,
+        /// Name of the file if the path is a directory.
+        name: String,
+    },
+    /// File below a directory.
+    Below {
+        root: String,
+        /// Path of the file's directory below the root.
+        parent: String,
+        /// Name of the file.
+        leaf: String,
+    },
+}
+
+impl Place {
+    /// Returns a call of a script for the file. `make` creates missing directories.
+    fn script(&self, script: Script, make: bool) -> script::Call {
+        match self {
+            Self::Path { path, name } => {
+                script.call().with("path", path.as_str()).with("name", name.as_str())
+            }
+            Self::Below { root, parent, leaf } => {
+                let call = script.call_below().with("root", root.as_str()).with("below", parent.as_str());
+                call.with("leaf", leaf.as_str()).with("make", make)
+            }
+        }
+    }
+
+    /// Returns a call of a script for the file as a directory, which is created.
+    fn of_directory(&self, script: Script) -> script::Call {
+        match self {
+            Self::Path { .. } => self.script(script, true),
+            Self::Below { root, parent, leaf } => {
+                let below = [parent.as_str(), leaf.as_str()].join("/");
+                let call = script.call_below().with("root", root.as_str()).with("below", below);
+                call.with("leaf", "").with("make", true)
+            }
+        }
+    }
+}
+
 /// Target of an upload.
 struct Target<'a> {
+    /// Path for messages.
     path: &'a RemotePath,
-    /// The path as text.
-    text: String,
-    /// Name of the file if the path is a directory.
-    name: String,
+    place: Place,
     /// Key of the temporary file.
     key: String,
 }
@@ -208,9 +381,32 @@ struct Target<'a> {
 impl Target<'_> {
     /// Returns a call of a script with the target.
     fn script(&self, script: Script) -> script::Call {
-        let call = script.call().with("path", self.text.as_str());
-        call.with("name", self.name.as_str()).with("key", self.key.as_str())
+        let call = self.place.script(script, true).with("key", self.key.as_str());
+        match &self.place {
+            Place::Path { name, .. } => call.with("name", name.as_str()),
+            Place::Below { .. } => call.with("name", ""),
+        }
     }
+}
+
+/// Returns the kind and path of an entry that the script `List` has written; `None` if it is invalid or leads out of its
+/// directory.
+fn entry_of(text: &str, directory: Option<&RelativePath>) -> Option<(EntryKind, RelativePath)> {
+    let (kind, name) = text.split_at_checked(1)?;
+    let kind = match kind {
+        "d" => EntryKind::Directory,
+        "f" => EntryKind::File,
+        "o" => EntryKind::Other,
+        _ => return None,
+    };
+    if name.contains('/') {
+        return None;
+    }
+    let path = match directory {
+        Some(directory) => [directory.as_bytes(), b"/", name.as_bytes()].concat(),
+        None => name.as_bytes().to_vec(),
+    };
+    Some((kind, RelativePath::new(path)?))
 }
 
 /// Returns a path as text of PowerShell.

@@ -11,12 +11,13 @@ mod windows;
 use std::ffi::OsStr;
 
 use client::{Session, Shell, ShellOptions};
-use copy_proto::ContentDigest;
+use copy_proto::{ContentDigest, EntryKind, RelativePath};
 
 use self::dialect::{Dialect, PartialFile, Receive, RemoteCommand, Send};
 use self::script::{Input, NoInput, run};
 use crate::content::{PIECE, next_piece, transfer_key};
 use crate::error::CopyError;
+use crate::file_by_file::{Listing, TreeCarrier, whole};
 use crate::local::{LocalFile, LocalTarget};
 use crate::options::{Copied, CopyOptions};
 use crate::progress::Progress;
@@ -55,9 +56,23 @@ impl ShellCarrier {
         if let Some(name) = name {
             self.dialect.check_name(name).map_err(|reason| CopyError::remote(path, reason))?;
         }
+        self.upload_to(source, TargetPath { path, name, below: None }, options, progress).await
+    }
+
+    async fn upload_to(
+        &self,
+        source: &LocalFile,
+        target: TargetPath<'_>,
+        options: CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
+        let TargetPath { path, name, below } = target;
+        let named = below.map(|below| whole(path, below));
+        let path_of_error = named.as_ref().unwrap_or(path);
         let digest = source.digest(source.size)?;
-        let key = transfer_key(options, path, digest.as_str()).map_err(|error| source.error(error))?;
-        let target = PartialFile { path, name, key: &key };
+        let key = transfer_key(options, path_of_error, digest.as_str());
+        let key = key.map_err(|error| source.error(error))?;
+        let target = PartialFile { path, name, below, key: &key };
         let offset = if options.resume { self.partial(source, &target).await? } else { None };
         let found = offset.unwrap_or_default();
         source.seek(found)?;
@@ -71,7 +86,7 @@ impl ShellCarrier {
             offset,
         });
         let input = FileInput { source, left: source.size - found, dialect: self.dialect, progress };
-        let text = self.answer(path, command, input).await?;
+        let text = self.answer(path_of_error, command, input).await?;
         let absolute = text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r').to_owned();
         Ok(Copied { path: absolute, size: source.size, found, sha256: digest.as_str().to_owned() })
     }
@@ -113,9 +128,23 @@ impl ShellCarrier {
         options: CopyOptions,
         progress: &dyn Progress,
     ) -> Result<Copied, CopyError> {
+        self.download_from(path, None, target, options, progress).await
+    }
+
+    async fn download_from(
+        &self,
+        path: &RemotePath,
+        below: Option<&RelativePath>,
+        target: &LocalTarget,
+        options: CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
+        let named = below.map(|below| whole(path, below));
+        let root = path;
+        let path = named.as_ref().unwrap_or(path);
         let key = transfer_key(options, path, "").map_err(|error| target.failed(error))?;
         let found = if options.resume { target.begun(&key)? } else { None };
-        let command = self.dialect.send(&Send { path, found });
+        let command = self.dialect.send(&Send { path: root, below, found });
         let mut receiver = Receiver::new(self.dialect, path, target, key, options, progress);
         let ended = run(&self.shell, command, NoInput, |bytes| receiver.take(&bytes)).await?;
         ended.map_err(|reason| CopyError::remote(path, reason))?;
@@ -125,6 +154,135 @@ impl ShellCarrier {
     pub(crate) async fn close(self) -> Result<(), CopyError> {
         Ok(self.shell.close().await?)
     }
+}
+
+impl ShellCarrier {
+    /// Returns the kind of a remote file; `None` if it does not exist.
+    pub(crate) async fn kind(&self, path: &RemotePath) -> Result<Option<EntryKind>, CopyError> {
+        let command = required(self.dialect.kind(path), path)?;
+        match self.answer(path, command, NoInput).await?.trim() {
+            "" => Ok(None),
+            "directory" => Ok(Some(EntryKind::Directory)),
+            "file" => Ok(Some(EntryKind::File)),
+            _ => Ok(Some(EntryKind::Other)),
+        }
+    }
+}
+
+impl TreeCarrier for ShellCarrier {
+    async fn make_directory(&self, root: &RemotePath, below: Option<&RelativePath>) -> Result<(), CopyError> {
+        let command = required(self.dialect.make_directory(root, below), root)?;
+        let named = below.map(|below| whole(root, below));
+        self.answer(named.as_ref().unwrap_or(root), command, NoInput).await.map(drop)
+    }
+
+    async fn list(&self, root: &RemotePath) -> Result<Listing, CopyError> {
+        let command = required(self.dialect.list(root), root)?;
+        let mut records = Records::default();
+        let ended = run(&self.shell, command, NoInput, |bytes| records.take(&bytes, root)).await?;
+        records.finish(ended, root)
+    }
+
+    async fn upload_below(
+        &self,
+        source: &LocalFile,
+        root: &RemotePath,
+        below: &RelativePath,
+        options: CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
+        let target = TargetPath { path: root, name: None, below: Some(below) };
+        self.upload_to(source, target, options, progress).await
+    }
+
+    async fn download_below(
+        &self,
+        root: &RemotePath,
+        below: &RelativePath,
+        target: &LocalTarget,
+        options: CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
+        self.download_from(root, Some(below), target, options, progress).await
+    }
+}
+
+/// Target of an upload.
+struct TargetPath<'a> {
+    path: &'a RemotePath,
+    /// Name of the file if the path is a directory.
+    name: Option<&'a OsStr>,
+    /// Path of the file below the path, which is a directory.
+    below: Option<&'a RelativePath>,
+}
+
+/// Records of a command that lists a directory.
+#[derive(Default)]
+struct Records {
+    /// Beginning of a record that is not complete.
+    rest: Vec<u8>,
+    /// Whether the record that begins the list has arrived.
+    has_begun: bool,
+    listing: Listing,
+}
+
+impl Records {
+    fn take(&mut self, bytes: &[u8], root: &RemotePath) -> Result<(), CopyError> {
+        self.rest.extend_from_slice(bytes);
+        let Some(end) = self.rest.iter().rposition(|byte| *byte == 0) else {
+            let is_path = self.rest.len() <= LONGEST_RECORD;
+            return if is_path { Ok(()) } else { Err(unexpected(root)) };
+        };
+        let rest = self.rest.split_off(end + 1);
+        let records = std::mem::replace(&mut self.rest, rest);
+        for record in records.strip_suffix(&[0]).unwrap_or_default().split(|byte| *byte == 0) {
+            if !self.has_begun {
+                // A list begins with an empty record.
+                self.has_begun = record.is_empty();
+                if !self.has_begun {
+                    return Err(unexpected(root));
+                }
+                continue;
+            }
+            let (kind, path) = record.split_first().ok_or_else(|| unexpected(root))?;
+            let kind = match kind {
+                b'd' => EntryKind::Directory,
+                b'f' => EntryKind::File,
+                b'o' => EntryKind::Other,
+                _ => return Err(unexpected(root)),
+            };
+            // A path that leads out of the directory is not parsed.
+            let path = RelativePath::new(path).ok_or_else(|| unexpected(root))?;
+            if !self.listing.add(kind, path) {
+                return Err(CopyError::remote(root, "the directory has too many entries"));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, ended: Result<(), String>, root: &RemotePath) -> Result<Listing, CopyError> {
+        let Self { rest, has_begun, mut listing } = self;
+        match ended {
+            Err(reason) if !has_begun => return Err(CopyError::remote(root, reason)),
+            Err(reason) => listing.incomplete = Some(format!("{root}: the list is incomplete: {reason}")),
+            Ok(()) if !has_begun || !rest.is_empty() => return Err(unexpected(root)),
+            Ok(()) => {}
+        }
+        Ok(listing)
+    }
+}
+
+/// Returns the command, if this kind of machine has it.
+fn required(command: Option<RemoteCommand>, path: &RemotePath) -> Result<RemoteCommand, CopyError> {
+    command.ok_or_else(|| {
+        let reason =
+            "directories of Windows can only be copied with PowerShell remoting; omit --carrier winrs, or copy an archive";
+        CopyError::remote(path, reason)
+    })
+}
+
+fn unexpected(path: &RemotePath) -> CopyError {
+    CopyError::remote(path, "the remote machine has sent an unexpected response")
 }
 
 /// Content of a file as input of a command.
@@ -153,5 +311,7 @@ impl Input for FileInput<'_> {
     }
 }
 
+/// Maximum length of a record of a list in bytes.
+const LONGEST_RECORD: usize = 8_192;
 /// Maximum length of the answer of a command in bytes; it contains a path or a number.
 const MAX_ANSWER: usize = 64 * 1_024;

@@ -4,54 +4,27 @@
 //! of their own.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use client::{EnumerateOptions, Locator, Retry};
 use copy_proto::{
     EntryKind, LARGEST_PACKED, MOST_ENTRIES, PACK, PATH, Pack, PackedEntry, RelativePath, TreeEntry, UNPACK,
     Unpack, Unpacked, encode_path,
 };
-use files::{Begin, Directory, Durability, FileMode, Walk};
+use files::Walk;
 use wsman::{Action, Response, SelectorSet};
 use xml::Writer;
 
-use crate::content::random_key;
 use crate::error::CopyError;
-use crate::local::{LocalFile, LocalTarget, time_of};
+use crate::local::{LocalFile, LocalTarget};
+use crate::local_tree::{CopiedTree, LocalEntry, LocalTree, REMOTE_SPECIAL, next_entry, note};
 use crate::native::{NativeCarrier, explain, unexpected};
 use crate::options::CopyOptions;
 use crate::progress::Progress;
 use crate::remote_path::RemotePath;
-
-/// Result of the copy of a directory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CopiedTree {
-    /// Path of the copy.
-    pub path: String,
-    /// Number of copied files.
-    pub files: u64,
-    /// Size of the copied files in bytes.
-    pub size: u64,
-    /// Messages about files that were not copied.
-    pub failed: Vec<String>,
-}
-
-impl CopiedTree {
-    fn add(&mut self, size: u64) {
-        self.files += 1;
-        self.size = self.size.saturating_add(size);
-    }
-
-    fn fail(&mut self, message: String) {
-        if self.failed.len() < MOST_MESSAGES {
-            self.failed.push(message);
-        }
-    }
-}
 
 impl NativeCarrier {
     /// Copies the entries of a local directory into a directory, which is created if it does not exist.
@@ -62,38 +35,17 @@ impl NativeCarrier {
         options: CopyOptions,
         progress: &dyn Progress,
     ) -> Result<CopiedTree, CopyError> {
-        let walk = Walk::new(local).map_err(|error| CopyError::local(local, error))?;
+        let mut walk = Walk::new(local).map_err(|error| CopyError::local(local, error))?;
         let mut copied = CopiedTree { path: remote.to_string(), ..CopiedTree::default() };
         let mut batch = Batch::new(remote, options);
         // Also creates the directory if it has no entries.
         self.unpack(&mut batch, &mut copied, progress).await?;
-        for walked in walk {
-            if progress.is_cancelled() {
-                return Err(CopyError::Cancelled);
-            }
-            let walked = match walked {
-                Ok(walked) => walked,
-                Err(error) => {
-                    copied.fail(error.to_string());
-                    continue;
-                }
-            };
-            let whole = local.join(&walked.path);
-            let Some(path) = RelativePath::new(walked.path.as_os_str().as_bytes()) else {
-                copied.fail(format!("{}: the path is too long", whole.display()));
-                continue;
-            };
-            let kind = walked.metadata.file_type();
-            if kind.is_dir() {
-                batch.add(PackedEntry {
-                    path,
-                    mode: walked.metadata.mode() & 0o777,
-                    modified: 0,
-                    content: None,
-                });
-            } else if !kind.is_file() {
-                progress.skip(&whole, if kind.is_symlink() { SYMLINK } else { SPECIAL });
-            } else if walked.metadata.len() <= LARGEST_PACKED {
+        while let Some(LocalEntry { whole, path, metadata }) =
+            next_entry(&mut walk, local, progress, &mut copied)?
+        {
+            if metadata.is_dir() {
+                batch.add(PackedEntry { path, mode: metadata.mode() & 0o777, modified: 0, content: None });
+            } else if metadata.len() <= LARGEST_PACKED {
                 match read_small(&whole, path) {
                     Ok(entry) => batch.add(entry),
                     Err(error) => copied.fail(error.to_string()),
@@ -189,7 +141,7 @@ impl NativeCarrier {
                         copied.fail(error.to_string());
                     }
                 }
-                EntryKind::Other => progress.skip(&whole, "it is a symbolic link or a special file"),
+                EntryKind::Other => progress.skip(&whole, REMOTE_SPECIAL),
                 EntryKind::File if entry.size <= LARGEST_PACKED => {
                     progress.expect(entry.size);
                     paths.push(entry.path);
@@ -293,65 +245,6 @@ impl Batch {
     }
 }
 
-/// Local directory that receives a tree.
-struct LocalTree {
-    path: PathBuf,
-    directory: Directory,
-}
-
-impl LocalTree {
-    fn open(path: &Path) -> Result<Self, CopyError> {
-        match fs::create_dir(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(CopyError::local(path, error));
-            }
-            _ => {}
-        }
-        let directory = Directory::open(path).map_err(|error| CopyError::local(path, error))?;
-        Ok(Self { path: path.to_owned(), directory })
-    }
-
-    fn whole(&self, path: &RelativePath) -> PathBuf {
-        self.path.join(OsStr::from_bytes(path.as_bytes()))
-    }
-
-    /// Opens the directory of an entry, and creates missing directories. Symbolic links are refused.
-    fn parent(&self, path: &RelativePath) -> Result<Directory, CopyError> {
-        let (parent, _) = path.split();
-        let names = parent.into_iter().flat_map(|parent| parent.split(|byte| *byte == b'/'));
-        let directory = self.directory.descend(names.map(OsStr::from_bytes));
-        directory.map_err(|error| CopyError::local(&self.whole(path), error))
-    }
-
-    fn create(&self, path: &RelativePath) -> Result<(), CopyError> {
-        let created = self.parent(path)?.subdirectory(OsStr::from_bytes(path.split().1));
-        created.map(drop).map_err(|error| CopyError::local(&self.whole(path), error))
-    }
-
-    fn write(&self, entry: &PackedEntry, options: CopyOptions) -> Result<(), CopyError> {
-        let whole = self.whole(&entry.path);
-        let failed = |error: io::Error| CopyError::local(&whole, error);
-        let mode = if options.preserve { FileMode::Exact(entry.mode) } else { FileMode::New(entry.mode) };
-        let name = OsStr::from_bytes(entry.path.split().1);
-        let key = random_key().map_err(failed)?;
-        let file = self.parent(&entry.path)?.receive(name, &key, mode, Begin::Empty);
-        let file = file.map_err(|error| CopyError::local(&whole, error))?;
-        file.file().write_all(entry.content.as_deref().unwrap_or_default()).map_err(failed)?;
-        let modified = options.preserve.then(|| time_of(entry.modified)).flatten();
-        file.commit_with(modified, Durability::Later).map_err(failed)
-    }
-}
-
-/// Counts a copied file, or records why it was not copied; errors of requests end the copy.
-fn note(result: Result<u64, CopyError>, copied: &mut CopiedTree) -> Result<(), CopyError> {
-    match result {
-        Ok(size) => copied.add(size),
-        Err(error @ (CopyError::Local { .. } | CopyError::Remote { .. })) => copied.fail(error.to_string()),
-        Err(error) => return Err(error),
-    }
-    Ok(())
-}
-
 fn read_small(whole: &Path, path: RelativePath) -> Result<PackedEntry, CopyError> {
     let file = LocalFile::open(whole)?;
     let mut content = Vec::new();
@@ -368,7 +261,3 @@ fn length(content: &[u8]) -> u64 {
 const BATCH_LENGTH: usize = 60 * 1_024;
 /// Maximum number of entries of a remote directory.
 const MOST_TREE_ENTRIES: u64 = 10_000_000;
-/// Maximum number of messages about files that were not copied.
-const MOST_MESSAGES: usize = 1_000;
-const SYMLINK: &str = "symbolic links are not copied";
-const SPECIAL: &str = "devices, FIFOs and sockets are not copied";

@@ -88,6 +88,17 @@ class Sha256:
 EPOCH = datetime.datetime(1970, 1, 1)
 
 
+class Attributes:
+    """System.IO.FileAttributes of a file, of the link itself for a symbolic link."""
+
+    def __init__(self, path):
+        self.value = (os.path.isdir(path) and 16) | (os.path.islink(path) and 1024)
+        os.lstat(path)
+
+    def HasFlag(self, flag):
+        return bool(self.value & flag)
+
+
 def copy_array(source, target, count):
     target[:count] = source[:count]
 
@@ -101,12 +112,19 @@ TYPES = {
         Move=lambda source, target: os.link(source, target) or os.unlink(source),
         Replace=lambda source, target, backup: os.rename(source, target),
         SetLastWriteTimeUtc=lambda path, time: os.utime(path, ((time - EPOCH).total_seconds(),) * 2),
+        GetAttributes=Attributes,
         GetLastWriteTimeUtc=lambda path: EPOCH + datetime.timedelta(seconds=os.stat(path).st_mtime),
     ),
-    "IO.Directory": Namespace(Exists=os.path.isdir),
+    "IO.Directory": Namespace(
+        Exists=os.path.isdir,
+        CreateDirectory=os.makedirs,
+        GetFileSystemEntries=lambda path: [os.path.join(path, name) for name in os.listdir(path)],
+    ),
+    "IO.FileAttributes": Namespace(Directory=16, ReparsePoint=1024),
     "IO.Path": Namespace(
         Combine=os.path.join,
         GetDirectoryName=os.path.dirname,
+        GetFileName=os.path.basename,
         GetFullPath=os.path.abspath,
         IsPathRooted=os.path.isabs,
         DirectorySeparatorChar="/",
@@ -120,6 +138,7 @@ TYPES = {
 CASTS = {"long": int, "string": str, "DateTime": datetime.datetime.fromisoformat}
 MEMBERS = {
     (str, "Replace"): lambda text: text.replace,
+    (str, "Split"): lambda text: text.split,
     (str, "ToLowerInvariant"): lambda text: text.lower,
     (str, "ToString"): lambda text: lambda: text,
     (str, "Length"): len,

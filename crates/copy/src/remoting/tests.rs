@@ -1,13 +1,14 @@
 //! The carrier against psrpcore, whose scripts run in an evaluator for a part of the language of PowerShell.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use client::{Credentials, Endpoint, Secret, Unencrypted};
 use copy_proto::resumable_key;
 
 use super::*;
+use crate::file_by_file::{download_tree, upload_tree};
 use crate::progress::NoProgress;
 
 #[expect(unreachable_pub, reason = "the tests of the client use the same file")]
@@ -118,4 +119,36 @@ async fn a_failed_copy_leaves_nothing() {
     }
     assert_eq!((files.names(), fs::read(files.path("here")).unwrap()), (1, b"content".to_vec()));
     assert!(!Path::new("/dev").join(".telarch").exists());
+}
+
+#[tokio::test]
+async fn directories_are_copied_and_links_below_them_are_not_followed() {
+    let Some((_peer, carrier)) = start().await else { return };
+    let (files, options) = (Files::new(), CopyOptions::default());
+    let [here, there, back] = ["here", "there", "back"].map(|name| files.path(name));
+    fs::create_dir_all(here.join("a b/c")).unwrap();
+    fs::write(here.join("a b/it's"), "content").unwrap();
+    symlink("/etc/passwd", here.join("link")).unwrap();
+    let target = files.remote("there");
+    let copied = upload_tree(&carrier, &here, &target, options, &NoProgress).await.unwrap();
+    assert_eq!((copied.files, copied.size, &copied.failed[..]), (1, 7, &[][..]));
+    assert_eq!(fs::read(there.join("a b/it's")).unwrap(), b"content");
+    assert!(there.join("a b/c").is_dir() && fs::symlink_metadata(there.join("link")).is_err());
+
+    symlink("/etc/passwd", there.join("link")).unwrap();
+    let copied = download_tree(&carrier, &target, &back, options, &NoProgress).await.unwrap();
+    assert_eq!((copied.files, copied.size, &copied.failed[..]), (1, 7, &[][..]));
+    assert_eq!(fs::read(back.join("a b/it's")).unwrap(), b"content");
+    assert!(back.join("a b/c").is_dir() && fs::symlink_metadata(back.join("link")).is_err());
+
+    fs::rename(there.join("a b"), files.path("outside")).unwrap();
+    symlink(files.path("outside"), there.join("a b")).unwrap();
+    fs::write(here.join("a b/it's"), "new").unwrap();
+    let copied = upload_tree(&carrier, &here, &target, options, &NoProgress).await.unwrap();
+    assert!(copied.files == 0 && copied.failed.len() == 3, "{copied:?}");
+    assert_eq!(fs::read(files.path("outside/it's")).unwrap(), b"content");
+    let (missing, target) = (files.remote("missing"), files.path("x"));
+    let refused = download_tree(&carrier, &missing, &target, options, &NoProgress).await;
+    assert!(matches!(refused, Err(CopyError::Remote { .. })) && !target.exists(), "{refused:?}");
+    carrier.close().await.unwrap();
 }

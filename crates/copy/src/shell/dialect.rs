@@ -5,7 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 
 use client::Interpreter;
-use copy_proto::{Begun, ContentDigest};
+use copy_proto::{Begun, ContentDigest, RelativePath};
 use wsman::shell::CommandLine;
 
 use crate::RemotePath;
@@ -24,6 +24,16 @@ pub(super) trait Dialect: fmt::Debug + std::marker::Send + Sync {
     /// Returns a command that prints size and SHA-256 of a partial file, or nothing; `None` if copies to this kind of
     /// machine cannot be resumed.
     fn partial(&self, file: &PartialFile<'_>) -> Option<RemoteCommand>;
+
+    /// Returns a command that creates a directory; `None` if directories of this kind of machine cannot be copied.
+    fn make_directory(&self, root: &RemotePath, below: Option<&RelativePath>) -> Option<RemoteCommand>;
+
+    /// Returns a command that prints the kind of a file: `directory`, `file`, `other`, or nothing if it does not exist.
+    fn kind(&self, path: &RemotePath) -> Option<RemoteCommand>;
+
+    /// Returns a command that prints the entries below a directory: first an empty record, then records of a letter for
+    /// the kind and a path, each ended by NUL.
+    fn list(&self, root: &RemotePath) -> Option<RemoteCommand>;
 
     /// Returns a command that prints a [`SentFile`](super::receiver::SentFile) line and then the file.
     fn send(&self, request: &Send<'_>) -> RemoteCommand;
@@ -46,6 +56,8 @@ pub(super) struct PartialFile<'a> {
     pub(super) path: &'a RemotePath,
     /// Name of the file if the path is a directory.
     pub(super) name: Option<&'a OsStr>,
+    /// Path of the file below the path, which is a directory.
+    pub(super) below: Option<&'a RelativePath>,
     pub(super) key: &'a str,
 }
 
@@ -73,6 +85,8 @@ pub(super) struct Receive<'a> {
 /// Download of a file.
 pub(super) struct Send<'a> {
     pub(super) path: &'a RemotePath,
+    /// Path of the file below the path, which is a directory.
+    pub(super) below: Option<&'a RelativePath>,
     /// Beginning of the file that an earlier attempt has copied.
     pub(super) found: Option<Begun>,
 }

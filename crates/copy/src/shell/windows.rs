@@ -7,9 +7,11 @@ use std::ffi::OsStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use client::Interpreter;
+use copy_proto::RelativePath;
 use wsman::shell::CommandLine;
 
 use super::dialect::{Dialect, End, PartialFile, Receive, RemoteCommand, Send};
+use crate::RemotePath;
 
 /// Machine with Windows PowerShell.
 #[derive(Debug)]
@@ -38,6 +40,19 @@ impl Dialect for Windows {
     }
 
     fn partial(&self, _file: &PartialFile<'_>) -> Option<RemoteCommand> {
+        None
+    }
+
+    // The scripts would not fit into a command line of cmd.
+    fn make_directory(&self, _root: &RemotePath, _below: Option<&RelativePath>) -> Option<RemoteCommand> {
+        None
+    }
+
+    fn kind(&self, _path: &RemotePath) -> Option<RemoteCommand> {
+        None
+    }
+
+    fn list(&self, _root: &RemotePath) -> Option<RemoteCommand> {
         None
     }
 
@@ -138,12 +153,12 @@ mod tests {
     use copy_proto::ContentDigest;
 
     use super::*;
-    use crate::RemotePath;
 
     fn receive(path: &str, name: &str) -> RemoteCommand {
         let digest = ContentDigest::of(&b""[..], 0).unwrap();
         let path = RemotePath::from(path);
-        let target = PartialFile { path: &path, name: Some(OsStr::new(name)), key: "0123456789abcdef" };
+        let target =
+            PartialFile { path: &path, name: Some(OsStr::new(name)), below: None, key: "0123456789abcdef" };
         let modified = Some(u64::from(u32::MAX));
         Windows.receive(&Receive {
             target,
@@ -192,7 +207,7 @@ mod tests {
     fn commands_fit_the_limit_of_cmd() {
         let longest = "C:\\".to_owned() + &"a".repeat(257);
         let path = RemotePath::from(longest.as_str());
-        let send = Windows.send(&Send { path: &path, found: None });
+        let send = Windows.send(&Send { path: &path, below: None, found: None });
         for command in [receive(&longest, &"n".repeat(60)), send] {
             assert!(command.line.command.len() < 8_191, "{}", command.line.command.len());
         }

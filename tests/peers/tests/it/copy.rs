@@ -311,16 +311,21 @@ fn a_disabled_plug_in_is_replaced_by_commands_and_a_disabled_setting_is_reported
     assert!(refused.code == 1 && refused.text().1.contains("File/AllowFileTransfer is false"), "{refused:?}");
 
     let service = Telarchd::start_for(way);
+    disable_file_resource(&service, way);
+    let copied = cp(way, &[here, &remote(&service, way, &there), "-v"]);
+    assert!(copied.code == 0 && copied.text().0.contains("by winrs and sh"), "{copied:?}");
+    assert_eq!(fs::read(&there).expect("a copy"), b"content");
+}
+
+fn disable_file_resource(service: &Telarchd, way: WayIn) {
+    let folder = tempfile::tempdir().expect("a folder");
     let settings = folder.path().join("plug-in.xml");
     let namespace = "http://schemas.microsoft.com/wbem/wsman/1/config/PluginConfiguration";
     let markup = format!("<PlugInConfiguration xmlns=\"{namespace}\" Name=\"File\" Enabled=\"false\"/>");
     fs::write(&settings, markup).expect("a file");
     let file = format!("-file:{}", settings.display());
-    let disabled = Winrm::against(&service, way).run(&["set", "winrm/config/plugin?Name=File", &file]);
+    let disabled = Winrm::against(service, way).run(&["set", "winrm/config/plugin?Name=File", &file]);
     assert_eq!(disabled.code, 0, "{disabled:?}");
-    let copied = cp(way, &[here, &remote(&service, way, &there), "-v"]);
-    assert!(copied.code == 0 && copied.text().0.contains("by winrs and sh"), "{copied:?}");
-    assert_eq!(fs::read(&there).expect("a copy"), b"content");
 }
 
 #[test]
@@ -343,11 +348,11 @@ fn one_file_reaches_many_machines() {
     assert_eq!(fs::read(there.join("here")).expect("a copy"), b"content");
 }
 
-/// Writes a tree with many small files, some large ones, an empty directory and a symbolic link.
-fn write_tree(root: &Path) {
+/// Writes a tree with some small files, three others, an empty directory and a symbolic link.
+fn write_tree(root: &Path, small: usize) {
     fs::create_dir_all(root.join("a b/deep/er")).expect("folders");
     fs::create_dir(root.join("empty")).expect("a folder");
-    for number in 0..300 {
+    for number in 0..small {
         let folder = if number % 2 == 0 { "a b/deep" } else { "" };
         fs::write(root.join(folder).join(format!("small {number}")), content(number * 7)).expect("a file");
     }
@@ -368,41 +373,61 @@ fn assert_same_tree(first: &Path, second: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
-#[test]
-fn directories_are_copied_in_both_directions() {
-    let way = WayIn::BasicOverHttps;
-    let service = Telarchd::start_for(way);
+/// Copies a tree with some small files in both directions with these options.
+fn copies_directories(service: &Telarchd, way: WayIn, options: &[&str], small: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let [here, there, back] = ["here", "there", "back"].map(|name| folder.path().join(name));
     fs::create_dir(&here).expect("a folder");
-    write_tree(&here);
-    let target = remote(&service, way, &there);
-    let run = cp(way, &["-r", here.to_str().expect("UTF-8"), &target, "-v", "-p"]);
+    write_tree(&here, small);
+    let source = here.to_str().expect("UTF-8");
+    let target = remote(service, way, &there);
+    let run = cp(way, &[&["-r", source, &target, "-v", "-p"], options].concat());
     let (out, errors, code) = run.text();
-    assert!(code == 0 && out.contains("(303 files, "), "{run:?}");
+    assert!(code == 0 && out.contains(&format!("({} files, ", small + 3)), "{run:?}");
     assert!(errors.contains("link: symbolic links are not copied"), "{errors}");
     assert_same_tree(&here, &there);
     assert!(fs::symlink_metadata(there.join("link")).is_err());
     assert_eq!(fs::metadata(there.join("exactly")).expect("a copy").mode() & 0o777, 0o751);
 
     // The copy in an existing directory has the name of its source.
+    symlink("/etc/passwd", there.join("link")).expect("a link");
     fs::create_dir(&back).expect("a folder");
-    let run = cp(way, &["-r", &target, back.to_str().expect("UTF-8"), "--format", "json"]);
+    let back_path = back.to_str().expect("UTF-8");
+    let run = cp(way, &[&["-r", &target, back_path, "--format", "json"], options].concat());
     let report: Value = serde_json::from_str(run.text().0).expect("JSON");
-    assert_eq!((run.code, &report[0]["directories"][0]["files"]), (0, &json!(303)), "{run:?}");
+    assert_eq!((run.code, &report[0]["directories"][0]["files"]), (0, &json!(small + 3)), "{run:?}");
+    assert!(run.text().1.contains("link: it is a symbolic link"), "{run:?}");
     assert_same_tree(&here, &back.join("there"));
-    let run = cp(way, &["-r", here.to_str().expect("UTF-8"), &remote(&service, way, &back)]);
+    let run = cp(way, &[&["-r", source, &remote(service, way, &back)], options].concat());
     assert_eq!(run.code, 0, "{run:?}");
     assert_same_tree(&here, &back.join("here"));
-
-    let refused = cp(way, &["-r", here.to_str().expect("UTF-8"), &target, "--carrier", "winrs"]);
-    assert!(refused.code == 1 && refused.text().1.contains("copy an archive"), "{refused:?}");
 }
 
-#[test]
-fn a_symbolic_link_below_the_destination_is_not_followed() {
-    let way = WayIn::BasicOverHttps;
-    let service = Telarchd::start_for(way);
+/// Copies a tree in which one file and one directory cannot be written, and then a missing one.
+fn reports_failures_below_directories(service: &Telarchd, way: WayIn, options: &[&str]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [here, there] = ["here", "there"].map(|name| folder.path().join(name));
+    fs::create_dir_all(here.join("sub")).expect("a folder");
+    for name in ["a", "sub/b", "taken", "z"] {
+        fs::write(here.join(name), name).expect("a file");
+    }
+    fs::create_dir_all(there.join("here/taken")).expect("a folder");
+    fs::write(there.join("here/sub"), "old").expect("a file");
+    fs::write(there.join("here/z"), "old").expect("a file");
+    let source = here.to_str().expect("UTF-8");
+    let run = cp(way, &[&["-r", source, &remote(service, way, &there)], options].concat());
+    assert!(run.code == 1 && run.text().1.contains("taken") && run.text().1.contains("sub"), "{run:?}");
+    assert_eq!(names(&there.join("here")), [&b"a"[..], b"sub", b"taken", b"z"]);
+    assert_eq!(fs::read(there.join("here/sub")).expect("the old file"), b"old");
+    assert_eq!(fs::read(there.join("here/z")).expect("a copy"), b"z");
+    let missing = remote(service, way, &folder.path().join("missing"));
+    let run = cp(way, &[&["-r", &missing, source], options].concat());
+    assert!(run.code == 1 && run.text().1.contains("missing"), "{run:?}");
+    assert_eq!(names(&here).len(), 4);
+}
+
+/// Copies a tree over a symbolic link, in both directions.
+fn follows_no_link(service: &Telarchd, way: WayIn, options: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder");
     let [here, there, outside] = ["here", "there", "outside"].map(|name| folder.path().join(name));
     fs::create_dir_all(here.join("sub")).expect("a folder");
@@ -413,9 +438,39 @@ fn a_symbolic_link_below_the_destination_is_not_followed() {
     }
     fs::create_dir(there.join("here")).expect("a folder");
     symlink(&outside, there.join("here/sub")).expect("a link");
-    let upload = cp(way, &["-r", here.to_str().expect("UTF-8"), &remote(&service, way, &there)]);
+    let source = here.to_str().expect("UTF-8");
+    let upload = cp(way, &[&["-r", source, &remote(service, way, &there)], options].concat());
     assert!(upload.code == 1 && upload.text().1.contains("is a symbolic link"), "{upload:?}");
-    let download = cp(way, &["-r", &remote(&service, way, &here), there.to_str().expect("UTF-8")]);
+    let target = there.to_str().expect("UTF-8");
+    let download = cp(way, &[&["-r", &remote(service, way, &here), target], options].concat());
     assert!(download.code == 1 && download.text().1.contains("is a symbolic link"), "{download:?}");
     assert!(names(&outside).is_empty());
+}
+
+#[test]
+fn directories_are_copied_in_both_directions() {
+    let way = WayIn::BasicOverHttps;
+    copies_directories(&Telarchd::start_for(way), way, &[], 300);
+}
+
+#[test]
+fn directories_are_copied_by_commands_without_the_file_resource() {
+    let way = WayIn::BasicOverHttps;
+    let service = Telarchd::start_for(way);
+    disable_file_resource(&service, way);
+    copies_directories(&service, way, &[], 12);
+    reports_failures_below_directories(&service, way, &[]);
+    follows_no_link(&service, way, &[]);
+}
+
+#[test]
+fn failures_below_a_directory_are_reported_and_the_rest_is_copied() {
+    let way = WayIn::BasicOverHttps;
+    reports_failures_below_directories(&Telarchd::start_for(way), way, &[]);
+}
+
+#[test]
+fn a_symbolic_link_below_the_destination_is_not_followed() {
+    let way = WayIn::BasicOverHttps;
+    follows_no_link(&Telarchd::start_for(way), way, &[]);
 }

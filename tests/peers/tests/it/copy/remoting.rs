@@ -161,3 +161,11 @@ fn an_endpoint_without_scripts_is_reported() {
     assert!(run.text().1.contains("its PowerShell endpoint runs no scripts"), "{run:?}");
     assert_eq!((run.code, names(folder.path()).len()), (1, 1), "{run:?}");
 }
+
+#[test]
+fn directories_are_copied_over_powershell_remoting() {
+    let machine = Machine::with_stand_in();
+    copies_directories(&machine.service, WAY, &CARRIER, 12);
+    reports_failures_below_directories(&machine.service, WAY, &CARRIER);
+    follows_no_link(&machine.service, WAY, &CARRIER);
+}

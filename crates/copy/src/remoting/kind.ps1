@@ -1,0 +1,1 @@
+if ([IO.Directory]::Exists($f)) { 'directory' } else { if ([IO.File]::Exists($f)) { 'file' } }
