@@ -37,8 +37,7 @@ impl EndpointName {
     /// # Errors
     /// [`Reason`] for any other text.
     pub fn parse(text: &str) -> Result<Self, Reason> {
-        let is_valid = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
-        match (1..=Self::MAX).contains(&text.len()) && text.bytes().all(is_valid) {
+        match (1..=Self::MAX).contains(&text.len()) && text.bytes().all(is_name_byte) {
             true => Ok(Self(text.to_owned())),
             false => {
                 Err(malformed(text, "the name of an endpoint: at most 255 ASCII characters without blanks"))
@@ -185,8 +184,15 @@ fn is_longer_version(name: &str, shorter: &str) -> bool {
 /// Returns the version in the name of an endpoint: numbers separated by dots.
 fn version(name: &str) -> Option<&str> {
     let (prefix, version) = name.split_at_checked(VERSION_PREFIX.len())?;
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     (prefix.eq_ignore_ascii_case(VERSION_PREFIX) && version.split('.').all(is_number)).then_some(version)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'/'
 }
 
 #[cfg(test)]

@@ -138,7 +138,8 @@ fn the_plug_in_and_the_shell_settings_are_checked() {
     let (report, _folder) = machine("[[Plugin]]\nName = \"Shell\"\nEnabled = false\n", ServiceScope::Machine);
     has(&report("root", Some(SHELL)), &[". denied: the plug-in Shell is disabled"]);
 
-    let endpoint = "[[Plugin]]\nName = \"PowerShell\"\n[[Plugin.Endpoint]]\nName = \"PowerShell.7\"\nEnabled = false\n";
+    let endpoint =
+        "[[Plugin]]\nName = \"PowerShell\"\n[[Plugin.Endpoint]]\nName = \"PowerShell.7\"\nEnabled = false\n";
     let (report, _folder) = machine(endpoint, ServiceScope::Machine);
     let uri = "http://schemas.microsoft.com/powershell/PowerShell.7.4";
     has(&report("root", Some(uri)), &[". denied: the endpoint PowerShell.7 is disabled"]);
