@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use telarch::Error;
 use telarch::remoting::{
-    Argument, Availability, Command, ErrorRecord, InformationRecord, InformationalRecord, Merge,
+    Argument, Availability, Command, ErrorRecord, Guid, InformationRecord, InformationalRecord, Merge,
     PipelineControls, PipelineEvent, PipelineOutcome, ProgressRecord, RunspacePoolBuilder, RunspaceRequest,
     StreamMerges,
 };
@@ -51,7 +51,8 @@ impl Pipeline {
 #[pymethods]
 impl Runspaces {
     /// Starts a pipeline of commands, each `(separator, text, is_script, use_local_scope, arguments, merges)`.
-    fn start(&self, commands: Vec<CommandArgument>, has_input: bool) -> PyResult<Operation> {
+    #[pyo3(signature = (commands, has_input, is_nested=false))]
+    fn start(&self, commands: Vec<CommandArgument>, has_input: bool, is_nested: bool) -> PyResult<Operation> {
         let pool = self.pool.handle()?;
         Ok(Operation::new(async move {
             let builder = {
@@ -65,6 +66,7 @@ impl Runspaces {
                 })
             };
             let builder = if has_input { builder.with_input() } else { builder };
+            let builder = if is_nested { builder.nested() } else { builder };
             builder.start().await.map(Pipeline::new)
         }))
     }
@@ -113,6 +115,33 @@ impl Runspaces {
         Ok(Operation::new(async move {
             let pool = pool.lock().await.clone().ok_or_else(closed)?;
             pool.disconnect(limit).await
+        }))
+    }
+
+    /// Leaves the disconnected pool to another client, unless this one reconnects.
+    fn leave(&self) -> PyResult<Operation> {
+        let pool = self.pool.handle()?;
+        Ok(Operation::new(async move {
+            pool.lock().await.as_ref().ok_or_else(closed)?.leave();
+            Ok(())
+        }))
+    }
+
+    /// Connects to a running pipeline of the pool.
+    fn connect_pipeline(&self, id: &str) -> PyResult<Operation> {
+        let (pool, id) = (self.pool.handle()?, identifier(id)?);
+        Ok(Operation::new(async move {
+            let pool = pool.lock().await.clone().ok_or_else(closed)?;
+            pool.connect_pipeline(id).await.map(Pipeline::new)
+        }))
+    }
+
+    /// Returns the minimum and maximum number of runspaces.
+    fn runspaces(&self) -> PyResult<Operation> {
+        let pool = self.pool.handle()?;
+        Ok(Operation::new(async move {
+            let pool = pool.lock().await.clone().ok_or_else(closed)?;
+            Ok(pool.runspaces())
         }))
     }
 
@@ -432,6 +461,13 @@ pub(crate) fn configured(
         return Err(PyValueError::new_err(message));
     }
     Ok(builder.runspaces(min, max))
+}
+
+/// Parses the identifier of a pool or pipeline.
+pub(crate) fn identifier(text: &str) -> PyResult<Guid> {
+    Guid::parse(text).map_err(|_| {
+        PyValueError::new_err(format!("{text:?} is not the identifier of a runspace pool or pipeline"))
+    })
 }
 
 fn seconds(name: &str, seconds: Option<f64>) -> PyResult<Option<Duration>> {

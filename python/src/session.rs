@@ -7,13 +7,14 @@ use locks::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use telarch::remoting::DisconnectedPool;
 use telarch::{EnumerationFlags, Filter, Wsman};
 
 use crate::arguments::{Keywords, LocatorArgument, body};
 use crate::enumerator::Enumerator;
 use crate::operation::Operation;
 use crate::raise::raise;
-use crate::remoting::{Runspaces, configured};
+use crate::remoting::{Runspaces, configured, identifier};
 use crate::resource::Resource;
 use crate::runtime::{Owner, runtime};
 use crate::shell::{Finished, Shell, shell_options};
@@ -207,6 +208,35 @@ impl Client {
     fn runspace_pool(&self, options: Option<&Bound<'_, PyDict>>) -> PyResult<Operation> {
         let builder = configured(self.session()?.runspace_pool(), options)?;
         Ok(Operation::new(async move { builder.open().await.map(Runspaces::new) }))
+    }
+
+    /// Connects to a disconnected pool.
+    #[pyo3(signature = (id, **options))]
+    fn connect_runspace_pool(&self, id: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<Operation> {
+        let (id, builder) = (identifier(id)?, configured(self.session()?.runspace_pool(), options)?);
+        Ok(Operation::new(async move { builder.connect(id).await.map(Runspaces::new) }))
+    }
+
+    /// Lists the disconnected pools, each `(id, name, configuration, owner)`.
+    fn disconnected_pools(&self) -> PyResult<Operation> {
+        let session = self.session()?;
+        Ok(Operation::new(async move {
+            let pools = session.disconnected_pools().await?;
+            let described = pools.into_iter().map(|pool| {
+                let DisconnectedPool { id, name, configuration, owner } = pool;
+                (id.to_string(), name, configuration, owner)
+            });
+            Ok(described.collect::<Vec<_>>())
+        }))
+    }
+
+    /// Lists the identifiers of the pipelines of a disconnected pool.
+    fn pipelines_of(&self, pool: &str) -> PyResult<Operation> {
+        let (session, pool) = (self.session()?, identifier(pool)?);
+        Ok(Operation::new(async move {
+            let pipelines = session.pipelines_of(pool).await?;
+            Ok(pipelines.iter().map(ToString::to_string).collect::<Vec<_>>())
+        }))
     }
 
     fn copy(&self, local: PathBuf, remote: String) -> PyResult<Operation> {

@@ -24,7 +24,7 @@ from ._errors import (
     TimeoutError,
 )
 from ._fleet import AsyncFleet, AsyncFleetResults, Fleet, FleetResults, FleetSummary, HostResult
-from ._remoting import Pipeline, PipelineResult, RunspacePool, Script
+from ._remoting import DisconnectedPool, Pipeline, PipelineResult, RunspacePool, Script
 from ._remoting_asyncio import AsyncPipeline, AsyncRunspacePool, AsyncScript
 from ._session import Command, Events, Items, Session, Shell
 from ._telarch import Finished, Locator, Resource, SecureString, __version__, error_message
@@ -51,6 +51,7 @@ __all__ = [
     "CommandError",
     "ConnectError",
     "CopyError",
+    "DisconnectedPool",
     "EnumerationFlag",
     "Error",
     "ErrorRecord",

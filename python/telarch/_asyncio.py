@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _settings, _telarch
+from ._remoting import DisconnectedPool
 from ._remoting_asyncio import AsyncRunspacePool
 from ._settings import Auth, Body, Path, Place
 from ._telarch import Finished, Resource
@@ -134,6 +135,18 @@ class AsyncSession:
     async def runspace_pool(self, **settings: Unpack[PoolSettings]) -> AsyncRunspacePool:
         """Open a runspace pool for PowerShell remoting: ``async with await session.runspace_pool() as pool``."""
         return AsyncRunspacePool(await self._client.runspace_pool(**settings).start())
+
+    async def connect_runspace_pool(self, id: str, **settings: Unpack[PoolSettings]) -> AsyncRunspacePool:
+        """Connect to a runspace pool that its client has disconnected from; ``configuration`` is its endpoint."""
+        return AsyncRunspacePool(await self._client.connect_runspace_pool(id, **settings).start())
+
+    async def disconnected_pools(self) -> list[DisconnectedPool]:
+        """List the runspace pools without a client."""
+        return [DisconnectedPool(*pool) for pool in await self._client.disconnected_pools().start()]
+
+    async def pipelines_of(self, pool: str) -> list[str]:
+        """List the identifiers of the pipelines of a disconnected pool."""
+        return await self._client.pipelines_of(pool).start()
 
     async def copy(self, local: Path, remote: str) -> str:
         """Copy a local file to the remote machine; returns its full path there."""

@@ -76,6 +76,19 @@ class PipelineResult:
             getattr(self, stream).append(record)
 
 
+@dataclass(frozen=True)
+class DisconnectedPool:
+    """A runspace pool on a service that has no client."""
+
+    id: str
+    #: The display name, if its client has set one.
+    name: str | None
+    #: The endpoint.
+    configuration: str
+    #: The account that opened it.
+    owner: str
+
+
 class Commands:
     """The commands of a pipeline that has not started."""
 
@@ -148,6 +161,7 @@ class RunspacePool:
 
     def __init__(self, pool: _telarch.Runspaces) -> None:
         self._pool = pool
+        self._is_left = False
 
     def __enter__(self) -> Self:
         return self
@@ -195,9 +209,23 @@ class RunspacePool:
         """Reconnect after ``disconnect``."""
         self._pool.reconnect().wait()
 
+    def leave(self, idle_timeout: float | None = None) -> None:
+        """Disconnect and leave the pool to another client, which connects with ``Session.connect_runspace_pool``.
+
+        The service keeps the pool and its pipelines for ``idle_timeout`` seconds.
+        """
+        self._pool.disconnect(idle_timeout).wait()
+        self._pool.leave().wait()
+        self._is_left = True
+
+    def connect_pipeline(self, id: str) -> Pipeline:
+        """Connect to a pipeline that another client has started; see ``Session.pipelines_of``."""
+        return Pipeline(self._pool.connect_pipeline(id).wait())
+
     def close(self) -> None:
-        """Close the pool and end its pipelines."""
-        self._pool.close().wait()
+        """Close the pool and end its pipelines; a pool that was left to another client stays."""
+        if not self._is_left:
+            self._pool.close().wait()
 
 
 class Script(Commands):

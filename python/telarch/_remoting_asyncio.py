@@ -26,6 +26,7 @@ class AsyncRunspacePool:
 
     def __init__(self, pool: _telarch.Runspaces) -> None:
         self._pool = pool
+        self._is_left = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,9 +74,20 @@ class AsyncRunspacePool:
         """Reconnect after ``disconnect``."""
         await self._pool.reconnect().start()
 
+    async def leave(self, idle_timeout: float | None = None) -> None:
+        """Disconnect and leave the pool to another client, which connects with ``connect_runspace_pool``."""
+        await self._pool.disconnect(idle_timeout).start()
+        await self._pool.leave().start()
+        self._is_left = True
+
+    async def connect_pipeline(self, id: str) -> AsyncPipeline:
+        """Connect to a pipeline that another client has started; see ``AsyncSession.pipelines_of``."""
+        return AsyncPipeline(await self._pool.connect_pipeline(id).start())
+
     async def close(self) -> None:
-        """Close the pool and end its pipelines."""
-        await self._pool.close().start()
+        """Close the pool and end its pipelines; a pool that was left to another client stays."""
+        if not self._is_left:
+            await self._pool.close().start()
 
 
 class AsyncScript(Commands):

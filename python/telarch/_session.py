@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _settings, _telarch
-from ._remoting import RunspacePool
+from ._remoting import DisconnectedPool, RunspacePool
 from ._settings import Auth, Body, Path, Place
 from ._telarch import Finished, Resource
 
@@ -141,6 +141,18 @@ class Session:
     def runspace_pool(self, **settings: Unpack[PoolSettings]) -> RunspacePool:
         """Open a runspace pool for PowerShell remoting; use it in a ``with`` statement."""
         return RunspacePool(self._client.runspace_pool(**settings).wait())
+
+    def connect_runspace_pool(self, id: str, **settings: Unpack[PoolSettings]) -> RunspacePool:
+        """Connect to a runspace pool that its client has disconnected from; ``configuration`` is its endpoint."""
+        return RunspacePool(self._client.connect_runspace_pool(id, **settings).wait())
+
+    def disconnected_pools(self) -> list[DisconnectedPool]:
+        """List the runspace pools without a client."""
+        return [DisconnectedPool(*pool) for pool in self._client.disconnected_pools().wait()]
+
+    def pipelines_of(self, pool: str) -> list[str]:
+        """List the identifiers of the pipelines of a disconnected pool."""
+        return self._client.pipelines_of(pool).wait()
 
     def copy(self, local: Path, remote: str) -> str:
         """Copy a local file to the remote machine; returns its full path there."""

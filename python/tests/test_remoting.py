@@ -15,7 +15,12 @@ import pytest
 import telarch
 from conftest import Service
 from telarch.compat.pypsrp.complex_objects import ObjectMeta, PSInvocationState
-from telarch.compat.pypsrp.exceptions import InvalidPSRPOperation, UnsupportedPSRPError
+from telarch.compat.pypsrp.exceptions import (
+    InvalidPipelineStateError,
+    InvalidPSRPOperation,
+    InvalidRunspacePoolStateError,
+    UnsupportedPSRPError,
+)
 from telarch.compat.pypsrp.powershell import PowerShell, RunspacePool
 from telarch.compat.pypsrp.wsman import WSMan
 
@@ -169,6 +174,44 @@ def test_a_pool_is_disconnected_and_reconnected(pool: telarch.RunspacePool) -> N
     assert pool.private_data()["PSVersionTable"]["PSVersion"] == "7.4.6"
 
 
+def test_another_session_continues_a_pool_that_was_left(session: telarch.Session, service: Service) -> None:
+    with session.runspace_pool(max_runspaces=3, name="nightly") as pool:
+        pipeline = pool.script("readinput").start(with_input=True)
+        pipeline.send("first")
+        assert next(pipeline) == ("output", "first")
+        pipeline.send("second")
+        pipeline.end_input()
+        pool.leave(idle_timeout=600)
+    del pool, pipeline
+    with telarch.Session(service.https, ca=service.pem, auth="basic", **service.login) as other:
+        [found] = other.disconnected_pools()
+        assert (found.name, found.configuration, found.owner) == ("nightly", "Microsoft.PowerShell", service.user)
+        [identifier] = other.pipelines_of(found.id)
+        with other.connect_runspace_pool(found.id) as pool:
+            with pool.connect_pipeline(identifier) as pipeline:
+                assert pipeline.wait().output == ["second"]
+            assert pool.run("after").output == ["after"]
+        assert other.disconnected_pools() == []
+    with pytest.raises(telarch.Error):
+        session.connect_runspace_pool(found.id)
+    with pytest.raises(ValueError, match="is not the identifier"):
+        session.connect_runspace_pool("x")
+
+
+def test_a_pipeline_continues_after_its_pool_was_reconnected(pool: telarch.RunspacePool) -> None:
+    with pool.script("readinput").start(with_input=True) as pipeline:
+        pipeline.send("first")
+        assert next(pipeline) == ("output", "first")
+        # The request that waits for the next object ends with the connection.
+        with pytest.raises(TimeoutError):
+            pipeline.step(timeout=0.05)
+        pool.disconnect(idle_timeout=600)
+        pool.reconnect()
+        pipeline.send("second")
+        pipeline.end_input()
+        assert pipeline.wait().output == ["second"]
+
+
 def test_a_closed_pool_says_so(session: telarch.Session) -> None:
     pool = session.runspace_pool()
     pool.close()
@@ -255,3 +298,61 @@ def test_pypsrps_classes_run_pipelines(wsman: WSMan) -> None:
             PowerShell(pool).invoke()
     with pytest.raises(UnsupportedPSRPError, match="telarch does not support a host"):
         RunspacePool(wsman, host=object())
+
+
+def test_pypsrps_pools_are_disconnected_found_and_connected(wsman: WSMan, service: Service) -> None:
+    pool = RunspacePool(wsman, max_runspaces=3)
+    pool.open()
+    shell = PowerShell(pool).add_script("readinput")
+    shell.begin_invoke(["first", "second"])
+    pool.disconnect()
+    assert shell.state == PSInvocationState.DISCONNECTED
+    with pytest.raises(InvalidRunspacePoolStateError):
+        PowerShell(pool).add_script("x").invoke()
+    pool.connect()
+    shell.connect_async()
+    with pytest.raises(InvalidPSRPOperation, match="nested"):
+        shell.create_nested_power_shell()
+    assert shell.end_invoke() == ["first", "second"] and shell.state == PSInvocationState.COMPLETED
+
+    shell = PowerShell(pool).add_script("objs:2")
+    shell.begin_invoke()
+    pool.disconnect()
+    identifier = pool.id
+    del pool, shell
+    other = WSMan(
+        "127.0.0.1", port=service.https_port, cert_validation=service.pem, auth="basic", **service.login
+    )  # type: ignore[arg-type]
+    with other:
+        [found] = [pool for pool in RunspacePool.get_runspace_pools(other) if pool.id == identifier]
+        [shell] = found.create_disconnected_power_shells()
+        with pytest.raises(InvalidRunspacePoolStateError):
+            shell.connect()
+        found.connect()
+        assert [value.extended_properties["Number"] for value in shell.connect()] == [0, 1]
+        assert (found.min_runspaces, found.max_runspaces) == (1, 3)
+        assert PowerShell(found).add_script("after").invoke() == ["after"]
+        found.close()
+        assert identifier not in [pool.id for pool in RunspacePool.get_runspace_pools(other)]
+
+
+def test_a_disconnected_pool_of_another_client_can_be_closed(wsman: WSMan) -> None:
+    pool = RunspacePool(wsman)
+    pool.open()
+    pool.disconnect()
+    identifier = pool.id
+    for found in RunspacePool.get_runspace_pools(wsman):
+        found.close()
+    assert identifier not in [pool.id for pool in RunspacePool.get_runspace_pools(wsman)]
+
+
+def test_pypsrps_nested_pipelines_are_created_as_such(wsman: WSMan) -> None:
+    with wsman, RunspacePool(wsman, max_runspaces=2) as pool:
+        outer = PowerShell(pool).add_script("sleep:1000")
+        with pytest.raises(InvalidPipelineStateError):
+            outer.create_nested_power_shell()
+        outer.begin_invoke()
+        nested = outer.create_nested_power_shell().add_script("nested")
+        assert nested.is_nested and nested.invoke() == [True]
+        assert PowerShell(pool).add_script("nested").invoke() == [False]
+        outer.stop()

@@ -59,6 +59,16 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Lists the pipelines of a disconnected runspace pool.
+    ///
+    /// # Errors
+    /// [`Error`] if a request or a response fails, or the pool does not exist.
+    pub async fn pipelines_of(&self, pool: Guid) -> Result<Vec<Guid>, Error> {
+        self.client.pipelines_of(pool).await.map_err(|error| self.explain(error))
+    }
+}
+
 /// Settings of a runspace pool that is not open yet.
 #[derive(Clone, Debug)]
 pub struct RunspacePoolBuilder {
@@ -155,6 +165,13 @@ impl RunspacePool {
         self.pool.id()
     }
 
+    /// Number of runspaces, as last agreed with the service: minimum and maximum.
+    #[must_use]
+    pub fn runspaces(&self) -> (i32, i32) {
+        let count = self.pool.runspaces();
+        (count.min, count.max)
+    }
+
     /// State of the pool.
     #[must_use]
     pub fn state(&self) -> PoolState {
@@ -182,7 +199,7 @@ impl RunspacePool {
     /// Returns a pipeline that begins with a command or script.
     #[must_use]
     pub fn pipeline(&self, first: Command) -> PipelineBuilder {
-        PipelineBuilder { pool: self.clone(), first, later: Vec::new(), has_input: false }
+        PipelineBuilder { pool: self.clone(), first, later: Vec::new(), has_input: false, is_nested: false }
     }
 
     /// Connects to a running pipeline of a pool that was connected to.
@@ -226,8 +243,8 @@ impl RunspacePool {
         self.pool.reconnect().await.map_err(|error| self.context.explain(error))
     }
 
-    /// Leaves a disconnected pool to another client.
-    pub fn leave(self) {
+    /// Leaves a disconnected pool to another client: it is not closed when it is dropped.
+    pub fn leave(&self) {
         self.pool.leave();
     }
 
@@ -248,6 +265,7 @@ pub struct PipelineBuilder {
     first: Command,
     later: Vec<(Separator, Command)>,
     has_input: bool,
+    is_nested: bool,
 }
 
 /// Relation of a command to the one before it.
@@ -308,12 +326,19 @@ impl PipelineBuilder {
         self
     }
 
+    /// Runs in the runspace of a pipeline that waits for the client, such as in a nested prompt.
+    #[must_use]
+    pub fn nested(mut self) -> Self {
+        self.is_nested = true;
+        self
+    }
+
     /// Starts the pipeline.
     ///
     /// # Errors
     /// [`Error`] if the request fails.
     pub async fn start(self) -> Result<Pipeline, Error> {
-        let Self { pool: RunspacePool { pool, context }, first, later, has_input } = self;
+        let Self { pool: RunspacePool { pool, context }, first, later, has_input, is_nested } = self;
         let mut pipeline = CreatePipeline::new(first);
         for (separator, command) in later {
             match separator {
@@ -321,7 +346,8 @@ impl PipelineBuilder {
                 Separator::Semicolon => pipeline.begin_statement(command),
             }
         }
-        let pipeline = if has_input { pipeline.with_input() } else { pipeline };
+        let mut pipeline = if has_input { pipeline.with_input() } else { pipeline };
+        pipeline.is_nested = is_nested;
         let started = pool.start(pipeline).await.map_err(|error| context.explain(error))?;
         Ok(Pipeline::new(started, context))
     }

@@ -168,6 +168,12 @@ impl ClientPool {
         Ok(())
     }
 
+    /// Returns the number of runspaces, as last agreed with the server.
+    #[must_use]
+    pub fn runspaces(&self) -> RunspaceCount {
+        self.options.runspaces
+    }
+
     /// Marks the pool as closed, after the transport closed it.
     pub fn mark_closed(&mut self) {
         self.state = PoolState::Closed;

@@ -147,6 +147,7 @@ class Run:
         scripts = [command.command_text for command in commands if command.command_text != "Out-String"]
         if scripts == ["Invoke-Expression"]:
             scripts = [self.parameters["Command"]]
+        self.is_nested = powershell.is_nested
         self.is_script = any(command.is_script for command in commands)
         self.as_text = len(scripts) < len(commands)
         script = "; ".join(scripts)
@@ -326,6 +327,11 @@ def sleep(run, rest):
     run.wait([], float(rest))
 
 
+def nested(run, rest):
+    """Returns whether the client has created the pipeline as a nested one."""
+    run.output(run.is_nested)
+
+
 def env(run, rest):
     """env:NAME returns a variable."""
     run.output(os.environ.get(rest))
@@ -399,6 +405,7 @@ STEPS = {
     "exit": exit_code,
     "sleep": sleep,
     "env": env,
+    "nested": nested,
     "cwd": cwd,
     "pid": pid,
     "arguments": arguments,

@@ -77,6 +77,10 @@ class RunspacePool:
         self._max_runspaces = max_runspaces
         self._idle_timeout = idle_timeout
         self._pool: _remoting.RunspacePool | None = None
+        #: The pipelines of the pool, by their identifiers.
+        self.pipelines: dict[str, PowerShell] = {}
+        #: Whether another client has opened the pool.
+        self._new_client = False
 
     def __enter__(self) -> Self:
         self.open()
@@ -107,6 +111,8 @@ class RunspacePool:
 
     def close(self) -> None:
         """Close the pool and end its pipelines."""
+        if self._new_client and self.state == RunspacePoolState.DISCONNECTED:
+            self.connect()
         pool, self._pool = self._pool, None
         if pool is not None:
             with translated():
@@ -114,23 +120,37 @@ class RunspacePool:
         self.state = RunspacePoolState.CLOSED
 
     def connect(self) -> None:
-        """Reconnect to the pool after ``disconnect``."""
+        """Connect to the pool after ``disconnect``, or to a pool of ``get_runspace_pools``."""
         if self.state == RunspacePoolState.OPENED:
             return
-        if self._pool is None:
-            _absent("a connection to the pool of another client")
+        if self.state != RunspacePoolState.DISCONNECTED:
+            raise InvalidRunspacePoolStateError(
+                self.state, RunspacePoolState.DISCONNECTED, "connect to a disconnected Runspace Pool"
+            )
         with translated():
-            self._pool.reconnect()
+            if self._new_client:
+                self._pool = self.connection.session.connect_runspace_pool(
+                    self.id, configuration=self._configuration_name
+                )
+                self._min_runspaces, self._max_runspaces = self._pool._pool.runspaces().wait()
+                self._new_client = False
+            elif self._pool is not None:
+                self._pool.reconnect()
         self.state = RunspacePoolState.OPENED
 
     def disconnect(self) -> None:
-        """Disconnect from the pool, whose pipelines continue."""
+        """Disconnect from the pool, whose pipelines continue, also when this object is no longer used."""
         if self.state == RunspacePoolState.DISCONNECTED:
             return
         pool = self._require("disconnect a Runspace Pool")
+        for pipeline in self.pipelines.values():
+            pipeline._finish_input()
         with translated():
             pool.disconnect()
+            pool._pool.leave().wait()
         self.state = RunspacePoolState.DISCONNECTED
+        for pipeline in self.pipelines.values():
+            pipeline._disconnect()
 
     @property
     def application_private_data(self) -> Any:
@@ -188,12 +208,27 @@ class RunspacePool:
 
     @staticmethod
     def get_runspace_pools(connection: WSMan) -> list[RunspacePool]:
-        """Not supported."""
-        _absent("RunspacePool.get_runspace_pools")
+        """List the disconnected pools of the service, with their pipelines."""
+        with translated():
+            found = connection.session.disconnected_pools()
+            pools = []
+            for description in found:
+                pool = RunspacePool(connection, configuration_name=description.configuration)
+                pool.id = description.id.upper()
+                pool.state = RunspacePoolState.DISCONNECTED
+                pool._new_client = True
+                for identifier in connection.session.pipelines_of(description.id):
+                    pipeline = PowerShell(pool)
+                    pipeline.id = identifier.upper()
+                    pipeline.state = PSInvocationState.DISCONNECTED
+                    pool.pipelines[pipeline.id] = pipeline
+                pools.append(pool)
+        return pools
 
     def create_disconnected_power_shells(self) -> list[PowerShell]:
-        """Not supported."""
-        _absent("RunspacePool.create_disconnected_power_shells")
+        """Return the pipelines of the pool that run without a client."""
+        pipelines = self.pipelines.values()
+        return [pipeline for pipeline in pipelines if pipeline.state == PSInvocationState.DISCONNECTED]
 
     def _require(self, action: str) -> _remoting.RunspacePool:
         if self._pool is None or self.state != RunspacePoolState.OPENED:
@@ -215,6 +250,9 @@ class PowerShell:
         self._begins_statement = False
         self._pipeline: _remoting.Pipeline | None = None
         self._feeder: _remoting.Feeder | None = None
+        #: Whether the pipeline runs in the runspace of another one that waits for the client.
+        self.is_nested = False
+        self._from_disconnect = False
 
     def __enter__(self) -> Self:
         return self
@@ -227,6 +265,7 @@ class PowerShell:
     def close(self) -> None:
         """Release the pipeline; a running pipeline is ended."""
         pipeline, self._pipeline = self._pipeline, None
+        self.runspace_pool.pipelines.pop(self.id, None)
         if pipeline is not None:
             self.state = PSInvocationState.STOPPED
             with translated():
@@ -323,8 +362,11 @@ class PowerShell:
         has_input = input is not None and bool(input)
         self.had_errors = False
         with translated():
-            self._pipeline = _remoting.Pipeline(pool._pool.start(self.commands, has_input).wait())
+            started = pool._pool.start(self.commands, has_input, self.is_nested).wait()
+            self._pipeline = _remoting.Pipeline(started)
+        self.runspace_pool.pipelines.pop(self.id, None)
         self.id = self._pipeline.id.upper()
+        self.runspace_pool.pipelines[self.id] = self
         self.state = PSInvocationState.RUNNING
         self._feeder = None
         if has_input:
@@ -347,6 +389,7 @@ class PowerShell:
             self._receive(*step)
             return
         pipeline, self._pipeline = self._pipeline, None
+        self.runspace_pool.pipelines.pop(self.id, None)
         self.state = _STATES[pipeline.state or "failed"]
         if pipeline.failure is not None:
             self._receive("error", pipeline.failure)
@@ -374,16 +417,47 @@ class PowerShell:
         self.end_invoke()
 
     def create_nested_power_shell(self) -> PowerShell:
-        """Not supported."""
-        _absent("PowerShell.create_nested_power_shell")
+        """Return a pipeline that runs in the runspace of this one while this one waits for the client."""
+        if self.state != PSInvocationState.RUNNING:
+            raise InvalidPipelineStateError(
+                self.state, PSInvocationState.RUNNING, "create a nested PowerShell pipeline"
+            )
+        if self._from_disconnect:
+            raise InvalidPSRPOperation(
+                "Cannot created a nested PowerShell pipeline from an existing pipeline that was connected to remotely"
+            )
+        nested = PowerShell(self.runspace_pool)
+        nested.is_nested = True
+        return nested
 
     def connect(self) -> list[Any]:
-        """Not supported."""
-        _absent("PowerShell.connect")
+        """Connect to the disconnected pipeline, wait for its end and return its output."""
+        self.connect_async()
+        return self.end_invoke()
 
     def connect_async(self) -> None:
-        """Not supported."""
-        _absent("PowerShell.connect_async")
+        """Connect to the disconnected pipeline; ``end_invoke`` waits for its end."""
+        if self.state != PSInvocationState.DISCONNECTED:
+            raise InvalidPipelineStateError(
+                self.state, PSInvocationState.DISCONNECTED, "connect to a disconnected pipeline"
+            )
+        pool = self.runspace_pool._require("connect to a disconnected pipeline")
+        with translated():
+            self._pipeline = pool.connect_pipeline(self.id)
+        self.state = PSInvocationState.RUNNING
+        self._from_disconnect = True
+
+    def _finish_input(self) -> None:
+        """Wait until all input is sent, which pypsrp does before ``begin_invoke`` returns."""
+        if self._feeder is not None:
+            self._feeder.join()
+
+    def _disconnect(self) -> None:
+        """Leave the pipeline running; ``connect_async`` connects to it again."""
+        if self.state in (PSInvocationState.RUNNING, PSInvocationState.STOPPING):
+            self.state = PSInvocationState.DISCONNECTED
+            # The native pipeline is released here: once the pool is open again, its release would end the pipeline.
+            self._pipeline = self._feeder = None
 
     def _add(self, text: str, is_script: bool, use_local_scope: bool | None) -> Self:
         command = PipelineCommand(text, is_script, self._begins_statement, use_local_scope)

@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::Arc;
 
 use psrp::clixml::Value;
-use psrp::{ErrorRecord, Event, Guid, HostCall, HostResponse, Stream};
+use psrp::{ErrorRecord, Event, Guid, HostCall, HostResponse, PoolState, Stream};
 use tokio::sync::Mutex as Turn;
 use tokio::time::Instant;
 use wsman::shell::{CommandState, Received, SignalCode};
@@ -18,7 +18,8 @@ use crate::error::Error;
 use crate::shell::command::{PendingReceive, receive};
 use crate::shell::{Channel, ignoring_gone, in_background};
 
-/// Running pipeline in a runspace pool. Dropping it before [`Pipeline::finish`] stops it in the background.
+/// Running pipeline in a runspace pool. Dropping it before [`Pipeline::finish`] stops it in the background, unless the
+/// pool is disconnected: its pipelines continue without a client.
 ///
 /// Output is requested only when [`Pipeline::next`] waits for it, so a slow reader slows the script.
 pub struct Pipeline {
@@ -27,6 +28,8 @@ pub struct Pipeline {
     ready: VecDeque<PipelineEvent>,
     /// Pending Receive request. It survives a cancelled `next`, because the service sends output only once.
     receiving: Option<PendingReceive>,
+    /// Number of disconnections of the pool when the request was sent.
+    disconnections: u64,
     loss: ConnectionLoss,
     outcome: Option<PipelineOutcome>,
     had_errors: bool,
@@ -58,6 +61,7 @@ impl Pipeline {
             controls,
             ready: VecDeque::new(),
             receiving: None,
+            disconnections: 0,
             loss: ConnectionLoss::default(),
             outcome: None,
             had_errors: false,
@@ -117,9 +121,10 @@ impl Pipeline {
     async fn receive(&mut self) -> Result<(), Error> {
         let PipelineControls { shared, channel, .. } = &self.controls;
         let timeouts = shared.timeouts();
-        let receiving = self
-            .receiving
-            .get_or_insert_with(|| Box::pin(receive(channel.clone(), vec!["stdout".to_owned()], timeouts)));
+        let receiving = self.receiving.get_or_insert_with(|| {
+            self.disconnections = shared.disconnections();
+            Box::pin(receive(channel.clone(), vec!["stdout".to_owned()], timeouts))
+        });
         let asked = Instant::now();
         let received = receiving.await;
         self.receiving = None;
@@ -129,6 +134,10 @@ impl Pipeline {
                 // The state of the pool explains a failed request better than the request.
                 if let Some(unusable) = shared.unusable() {
                     return Err(unusable);
+                }
+                // The service has ended the request because the client disconnected in between.
+                if matches!(error, Error::Fault(_)) && self.disconnections != shared.disconnections() {
+                    return Ok(());
                 }
                 return self.loss.wait(error).await;
             }
@@ -187,6 +196,9 @@ impl Drop for Pipeline {
         drop(mem::take(&mut self.receiving));
         if !self.is_finished {
             let PipelineControls { shared, id, channel, .. } = self.controls.clone();
+            if shared.state() == PoolState::Disconnected {
+                return shared.core.lock().forget_pipeline(id);
+            }
             in_background(async move {
                 let ended = channel.terminate().await;
                 shared.core.lock().forget_pipeline(id);

@@ -8,10 +8,11 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
 use psrp::clixml::{SecureString, Value, Version};
 use psrp::{
-    Availability, ClientPool, CreatePipeline, ExchangeKey, Guid, PoolState, PsrpError, RunspaceRequest,
-    Stream,
+    Availability, ClientPool, CreatePipeline, ExchangeKey, Guid, PoolState, PsrpError, RunspaceCount,
+    RunspaceRequest, Stream,
 };
 use tokio::time::timeout;
+use wsman::enumeration::Filter;
 use wsman::shell::{
     Disconnect, OpenShell, ShellState, option, parse_compression, parse_connected, parse_created,
     write_connect, write_creation, write_reconnect,
@@ -130,6 +131,28 @@ impl Session {
         Ok(pools)
     }
 
+    /// Lists the pipelines of a disconnected runspace pool that were not released.
+    ///
+    /// # Errors
+    /// [`Error`] if a request or a response fails, or the pool does not exist.
+    pub async fn pipelines_of(&self, pool: Guid) -> Result<Vec<Guid>, Error> {
+        let locator = Locator::new(ResourceUri::parse(COMMANDS)?);
+        let filter = Filter {
+            dialect: namespace::DIALECT_SELECTOR.to_owned(),
+            selectors: SelectorSet::new().with(option::SHELL_ID, format!("{pool:#}")),
+            ..Filter::default()
+        };
+        let options = EnumerateOptions { filter: Some(filter), ..EnumerateOptions::default() };
+        let mut commands = self.enumerate(&locator, options).await?;
+        let mut pipelines = Vec::new();
+        while let Some(item) = commands.next().await {
+            let item = item?;
+            let id = item.element().children().find(|child| child.name() == "CommandId");
+            pipelines.extend(id.and_then(|id| Guid::parse(id.text().trim()).ok()));
+        }
+        Ok(pipelines)
+    }
+
     fn shared(&self, id: Guid, core: ClientPool, options: &PoolOptions) -> Result<Arc<Shared>, Error> {
         let selectors = SelectorSet::new().with(option::SHELL_ID, format!("{id:#}"));
         let locator = Locator::new(options.resource()?).with_selectors(selectors);
@@ -137,6 +160,9 @@ impl Session {
         Ok(Arc::new(Shared::new(channel, core, !options.host.is_host_null)))
     }
 }
+
+/// Resource URI of the commands of shells.
+const COMMANDS: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Command";
 
 /// Creates the shell of a pool with its first messages, and sends the rest.
 async fn create(session: &Session, shared: &Shared, options: &PoolOptions) -> Result<(), Error> {
@@ -248,6 +274,12 @@ impl RunspacePool {
         self.0.core.lock().protocol()
     }
 
+    /// Number of runspaces, as last agreed with the service.
+    #[must_use]
+    pub fn runspaces(&self) -> RunspaceCount {
+        self.0.core.lock().runspaces()
+    }
+
     /// Data with which the service describes itself, such as `PSVersionTable`; `None` until it arrives.
     #[must_use]
     pub fn private_data(&self) -> Option<Value> {
@@ -326,6 +358,7 @@ impl RunspacePool {
             });
         // The service ends the outstanding Receive, which must not make the pool unusable.
         self.0.set_keeper(None);
+        self.0.note_disconnection();
         if let Err(error) = request.await {
             keeper::start(&self.0);
             return Err(error);
@@ -349,12 +382,14 @@ impl RunspacePool {
             });
         request.await?;
         self.0.core.lock().mark_reconnected()?;
+        self.0.retain();
         keeper::start(&self.0);
         Ok(())
     }
 
-    /// Leaves a disconnected pool to another client: dropping it does not close it on the service.
-    pub fn leave(self) {
+    /// Leaves a disconnected pool to another client: dropping it does not close it on the service, unless
+    /// [`Self::reconnect`] has succeeded in between.
+    pub fn leave(&self) {
         self.0.release();
     }
 

@@ -1,6 +1,7 @@
 //! State that a pool shares with its pipelines, and its requests.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -42,6 +43,8 @@ pub(super) struct Shared {
     /// Messages to the pool are sent one after the other.
     turn: Turn<()>,
     is_released: Mutex<bool>,
+    /// Number of times that the client has disconnected, which ends the requests of pipelines.
+    disconnections: AtomicU64,
     /// Compression that the service has chosen.
     compression: Mutex<Compression>,
 }
@@ -59,6 +62,7 @@ impl Shared {
             keeper: Mutex::default(),
             turn: Turn::default(),
             is_released: Mutex::new(false),
+            disconnections: AtomicU64::new(0),
             compression: Mutex::default(),
         }
     }
@@ -83,6 +87,21 @@ impl Shared {
     pub(super) fn release(&self) {
         *self.is_released.lock() = true;
         self.set_keeper(None);
+    }
+
+    /// Returns the number of times that the client has disconnected.
+    pub(super) fn disconnections(&self) -> u64 {
+        self.disconnections.load(Ordering::Acquire)
+    }
+
+    /// Counts a disconnection, before the service ends the requests.
+    pub(super) fn note_disconnection(&self) {
+        self.disconnections.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Marks the shell as one of this client again, which deletes it at the end.
+    pub(super) fn retain(&self) {
+        *self.is_released.lock() = false;
     }
 
     /// Marks the pool as unusable.
