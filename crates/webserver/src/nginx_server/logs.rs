@@ -74,7 +74,7 @@ fn without_link(path: &Path) -> PathBuf {
 pub(super) fn read(path: &str, start: LogStart) -> Result<LogLines, WebServerError> {
     let path = Path::new(path);
     let flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = rustix::fs::open(&without_link(path), flags, rustix::fs::Mode::empty());
+    let file = rustix::fs::open(without_link(path), flags, rustix::fs::Mode::empty());
     let mut file = File::from(file.map_err(|errno| WebServerError::disk("read", path)(errno.into()))?);
     let metadata = file.metadata().map_err(WebServerError::disk("read", path))?;
     if !metadata.is_file() {

@@ -303,7 +303,8 @@ impl LogEntry {
 
 /// Returns at most `most` bytes of a text.
 fn shortened(text: &str, most: usize) -> String {
-    text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned()
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
 }
 
 /// Response of the privileged process.

@@ -40,7 +40,7 @@ impl Privileged {
         let link = Arc::new(link);
         let served = std::thread::spawn(move || serve_operations(&link, &console, &handle, announcing));
         let web = Some(Link::from_inherited(theirs).unwrap());
-        Self { fixture, web, served, ready, runtime: runtime }
+        Self { fixture, web, served, ready, runtime }
     }
 
     fn web_process(&mut self) -> WebProcess {

@@ -178,8 +178,10 @@ impl Connection {
                 break;
             };
             let sender = self.waiting.lock().as_mut().and_then(|waiting| waiting.remove(&number));
-            // The receiver waits as long as its number is in the table.
-            let _ = sender.map(|sender| sender.send(reply));
+            if let Some(sender) = sender {
+                // The receiver waits as long as its number is in the table.
+                let _ = sender.send(reply);
+            }
         }
         self.waiting.lock().take();
     }

@@ -261,7 +261,7 @@ async fn settings_of_the_web_management_service_have_the_values_of_windows() {
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     let machine = Arc::new(Machine::at(folder.path()));
     const KEY: &str = "SOFTWARE\\Microsoft\\WebManagement\\Server";
-    let ask = async |method: &str, name: &str, value: Option<(&str, Value)>| {
+    let ask = async |method: &'static str, name: &'static str, value: Option<(&'static str, Value)>| {
         let mut parameters = vec![("sSubKeyName", KEY.into()), ("sValueName", name.into())];
         parameters.extend(value);
         call(&machine, method, &parameters).await.unwrap()
