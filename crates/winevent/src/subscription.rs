@@ -91,6 +91,10 @@ pub struct Subscription {
     pub publisher: Option<String>,
     /// Type of the credentials for sources; collector-initiated only.
     pub credentials: CredentialsType,
+    /// User for sources without one of their own; collector-initiated only.
+    pub common_user_name: Option<String>,
+    /// Password of that user. It is read from a file, and never written to one.
+    pub common_password: Option<Password>,
     /// Sources to which the collector connects; collector-initiated only.
     pub sources: Vec<EventSource>,
     /// Sources outside a domain, which sign in with certificates; source-initiated only.
@@ -168,6 +172,10 @@ impl Subscription {
     /// them.
     #[must_use]
     pub fn new(id: SubscriptionId, kind: SubscriptionType, query: String) -> Self {
+        let mode = match kind {
+            SubscriptionType::SourceInitiated => DeliveryMode::Push,
+            SubscriptionType::CollectorInitiated => DeliveryMode::Pull,
+        };
         Self {
             id,
             kind,
@@ -175,7 +183,7 @@ impl Subscription {
             enabled: true,
             uri: EVENT_LOG_URI.to_owned(),
             mode: ConfigurationMode::default(),
-            delivery: Delivery::default(),
+            delivery: Delivery { mode, ..Delivery::default() },
             expires: None,
             query,
             dialect: EVENT_QUERY_DIALECT.to_owned(),
@@ -187,6 +195,8 @@ impl Subscription {
             log_file: DEFAULT_LOG.to_owned(),
             publisher: None,
             credentials: CredentialsType::default(),
+            common_user_name: None,
+            common_password: None,
             sources: Vec::new(),
             non_domain_sources: NonDomainSources::default(),
             domain_sources: DEFAULT_DOMAIN_SOURCES.to_owned(),
@@ -197,6 +207,42 @@ impl Subscription {
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.enabled && self.expires.is_none_or(|end| now < end)
+    }
+
+    /// Returns the direction of the requests that carry events. The presets of a collector-initiated subscription pull:
+    /// events arrive within the time of the preset, and sources need not reach the collector.
+    #[must_use]
+    pub fn delivery_mode(&self) -> DeliveryMode {
+        match (self.kind, self.mode) {
+            (SubscriptionType::CollectorInitiated, ConfigurationMode::Custom) => self.delivery.mode,
+            (SubscriptionType::CollectorInitiated, _) => DeliveryMode::Pull,
+            (SubscriptionType::SourceInitiated, _) => self.delivery.mode,
+        }
+    }
+
+    /// Returns the subscription without the passwords of its sources.
+    #[must_use]
+    pub fn without_passwords(mut self) -> Self {
+        self.common_password = None;
+        self.sources.iter_mut().for_each(|source| source.password = None);
+        self
+    }
+
+    /// Returns whether the subscription contains a password.
+    #[must_use]
+    pub fn has_passwords(&self) -> bool {
+        self.common_password.is_some() || self.sources.iter().any(|source| source.password.is_some())
+    }
+
+    /// Returns user name and password for a source: its own, or the common ones if it has no user name. `None` if one
+    /// of them is missing.
+    #[must_use]
+    pub fn credentials_of<'s>(&'s self, source: &'s EventSource) -> Option<(&'s str, &'s Password)> {
+        let (user, password) = match &source.user_name {
+            Some(user) => (user, &source.password),
+            None => (self.common_user_name.as_ref()?, &self.common_password),
+        };
+        Some((user, password.as_ref()?))
     }
 
     /// Returns the delivery settings in effect: those of the preset or, with

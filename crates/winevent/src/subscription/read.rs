@@ -59,7 +59,7 @@ impl Subscription {
 }
 
 /// Names of the children of the root element.
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 23] = [
     "SubscriptionId",
     "SubscriptionType",
     "Description",
@@ -78,6 +78,8 @@ const KNOWN: [&str; 21] = [
     "LogFile",
     "PublisherName",
     "CredentialsType",
+    "CommonUserName",
+    "CommonPassword",
     "EventSources",
     "AllowedSourceNonDomainComputers",
     "AllowedSourceDomainComputers",
@@ -104,7 +106,7 @@ fn read(root: Element<'_>) -> Result<Subscription, WinEventError> {
         subscription.mode = ConfigurationMode::parse(&mode)?;
     }
     if let Some(delivery) = child(root, "Delivery")? {
-        subscription.delivery = read_delivery(delivery)?;
+        subscription.delivery = read_delivery(delivery, subscription.delivery.mode)?;
     }
     if let Some(expires) = optional(root, "Expires")? {
         subscription.expires = Some(Timestamp::parse(&expires)?);
@@ -155,8 +157,8 @@ fn read_names(root: Element<'_>, subscription: &mut Subscription) -> Result<(), 
     Ok(())
 }
 
-fn read_delivery(element: Element<'_>) -> Result<Delivery, WinEventError> {
-    let mut delivery = Delivery::default();
+fn read_delivery(element: Element<'_>, default: DeliveryMode) -> Result<Delivery, WinEventError> {
+    let mut delivery = Delivery { mode: default, ..Delivery::default() };
     if let Some(mode) = element.attribute("", "Mode") {
         delivery.mode = DeliveryMode::parse(&mode)?;
     }
@@ -182,17 +184,16 @@ fn read_sources(root: Element<'_>, subscription: &mut Subscription) -> Result<()
     if let Some(credentials) = optional(root, "CredentialsType")? {
         subscription.credentials = CredentialsType::parse(&credentials)?;
     }
+    subscription.common_user_name = user_name(root, "CommonUserName")?;
+    subscription.common_password = password(root, "CommonPassword")?;
     if let Some(sources) = child(root, "EventSources")? {
         for source in listed(sources, "EventSource")? {
             let mut read = EventSource::new(&required(source, "Address")?)?;
             if let Some(enabled) = source.attribute("", "Enabled") {
                 read.enabled = boolean("Enabled", enabled.trim())?;
             }
-            read.user_name = optional(source, "UserName")?;
-            read.password = match child(source, "Password")? {
-                Some(password) => Some(Password::new(setting("Password", password)?.into_owned())),
-                None => None,
-            };
+            read.user_name = user_name(source, "UserName")?;
+            read.password = password(source, "Password")?;
             subscription.sources.push(read);
         }
     }
@@ -211,6 +212,22 @@ fn read_sources(root: Element<'_>, subscription: &mut Subscription) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Returns a user name; `None` if it is missing or empty.
+fn user_name(parent: Element<'_>, name: &'static str) -> Result<Option<String>, WinEventError> {
+    let found = optional(parent, name)?;
+    found.map(|found| EventSource::parse_user_name(name, &found)).transpose()
+}
+
+fn password(parent: Element<'_>, name: &'static str) -> Result<Option<Password>, WinEventError> {
+    let Some(element) = child(parent, name)? else { return Ok(None) };
+    let text = element.text();
+    if text.len() > Password::MAX {
+        // The value itself is not part of the error.
+        return Err(WinEventError::Limit { bound: "bytes of a password", maximum: Password::MAX });
+    }
+    Ok(Some(Password::new(text.into_owned())))
 }
 
 /// Returns the only child of this name.

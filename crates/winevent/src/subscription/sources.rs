@@ -41,6 +41,18 @@ impl EventSource {
         }
         Ok(Self { address: address.to_owned(), enabled: true, user_name: None, password: None })
     }
+
+    /// Parses a user name, such as `CORP\\ada`.
+    ///
+    /// # Errors
+    /// [`WinEventError::Value`] if it is empty, too long, or contains control characters.
+    pub fn parse_user_name(field: &'static str, text: &str) -> Result<String, WinEventError> {
+        let text = text.trim();
+        if text.is_empty() || text.len() > MAX_NAME || text.contains(char::is_control) {
+            return Err(WinEventError::value(field, text, "a user name without control characters"));
+        }
+        Ok(text.to_owned())
+    }
 }
 
 /// Password of a source. It is overwritten when dropped and hidden in debug output.
@@ -48,6 +60,9 @@ impl EventSource {
 pub struct Password(Zeroizing<String>);
 
 impl Password {
+    /// Maximum length of a password in bytes.
+    pub const MAX: usize = 4_096;
+
     /// Wraps a password.
     #[must_use]
     pub fn new(text: String) -> Self {

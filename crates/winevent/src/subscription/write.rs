@@ -5,8 +5,8 @@ use xml::Writer;
 use super::{EventSource, NAMESPACE, Subscription, SubscriptionType};
 
 impl Subscription {
-    /// Returns the XML of the subscription, as `wecutil gs /f:xml` prints it and `wecutil cs` reads it. It
-    /// includes passwords of sources.
+    /// Returns the XML of the subscription, as `wecutil gs /f:xml` prints it and `wecutil cs` reads it, without
+    /// passwords.
     ///
     /// Settings that count for the other [`SubscriptionType`] only are omitted if they have their defaults.
     #[must_use]
@@ -67,6 +67,9 @@ impl Subscription {
         {
             line(w, 1).element("CredentialsType", self.credentials.as_str());
         }
+        if let Some(name) = &self.common_user_name {
+            line(w, 1).element("CommonUserName", name);
+        }
     }
 
     fn write_delivery(&self, w: &mut Writer) {
@@ -115,9 +118,6 @@ fn write_source(w: &mut Writer, source: &EventSource) {
     line(w, 3).element("Address", &source.address);
     if let Some(name) = &source.user_name {
         line(w, 3).element("UserName", name);
-    }
-    if let Some(password) = &source.password {
-        line(w, 3).element("Password", password.expose());
     }
     line(w, 2).end();
 }

@@ -67,8 +67,28 @@ fn every_setting_is_read_and_kept() {
     assert!(!format!("{subscription:?}").contains(" p "));
     assert!(subscription.non_domain_sources.is_allowed("web.example.com"));
     let exported = subscription.to_xml();
-    assert_eq!(Subscription::parse(&exported).unwrap().subscription, subscription);
-    assert_eq!(Subscription::parse(&exported).unwrap().subscription.to_xml(), exported);
+    assert!(subscription.has_passwords() && !exported.contains("assword"), "{exported}");
+    let again = Subscription::parse(&exported).unwrap().subscription;
+    assert_eq!(again.to_xml(), exported);
+    assert_eq!(again, subscription.without_passwords());
+}
+
+#[test]
+fn a_source_without_user_name_has_the_common_credentials() {
+    let common = "<CommonUserName>ada</CommonUserName><CommonPassword>c</CommonPassword><EventSources>\
+         <EventSource><Address>web1</Address><UserName>u</UserName><Password>p</Password></EventSource>\
+         <EventSource><Address>web2</Address></EventSource>\
+         <EventSource><Address>web3</Address><UserName>u</UserName></EventSource></EventSources>";
+    let text = minimal(common).replace("SourceInitiated", "CollectorInitiated");
+    let subscription = Subscription::parse(&text).unwrap().subscription;
+    let found = subscription
+        .sources
+        .iter()
+        .map(|source| subscription.credentials_of(source).map(|(user, password)| (user, password.expose())));
+    assert_eq!(found.collect::<Vec<_>>(), [Some(("u", "p")), Some(("ada", "c")), None]);
+    assert_eq!(subscription.delivery_mode(), DeliveryMode::Pull);
+    let wrong = text.replace("<CommonUserName>ada", "<CommonUserName>a&#9;b");
+    assert!(Subscription::parse(&wrong).is_err());
 }
 
 fn minimal(extra: &str) -> String {
