@@ -98,6 +98,14 @@ pub struct Enumerator {
     has_failed: bool,
 }
 
+/// Items of one response.
+#[derive(Debug, Default)]
+pub(crate) struct ItemPage {
+    pub(crate) items: Vec<Item>,
+    /// Position behind the items.
+    pub(crate) bookmark: Option<String>,
+}
+
 type PendingPull = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
 impl Session {
@@ -213,6 +221,42 @@ impl Enumerator {
     /// Allows further calls of `next` after an error.
     pub(crate) fn resume(&mut self) {
         self.has_failed = false;
+    }
+
+    /// Limits the number of items in a response.
+    pub(crate) fn set_max_elements(&mut self, maximum: u32) {
+        self.max_elements = maximum;
+    }
+
+    /// Requests the items of one response, and its bookmark. There are no items if the service had none within the
+    /// operation timeout. Returns `None` at the end.
+    ///
+    /// The future is cancellation-safe.
+    pub(crate) async fn next_page(&mut self) -> Option<Result<ItemPage, Error>> {
+        if self.has_failed {
+            return None;
+        }
+        let context = self.context.clone()?;
+        let pulling = self.pulling.get_or_insert_with(|| {
+            let pull = Pull { context, max_elements: Some(self.max_elements), max_time: None };
+            let (session, locator, timeouts) = (self.session.clone(), self.locator.clone(), self.timeouts);
+            Box::pin(async move { session.pull_within(&locator, &pull, &timeouts).await })
+        });
+        let answer = pulling.await;
+        self.pulling = None;
+        let taken = match answer {
+            // The context remains valid (WS-Enumeration 3.2).
+            Err(error) if error.is_operation_timeout() => return Some(Ok(ItemPage::default())),
+            Err(error) => Err(error),
+            Ok(answer) => self.take(&answer, "PullResponse").map(|()| answer.bookmark()),
+        };
+        Some(match taken {
+            Ok(bookmark) => Ok(ItemPage { items: self.ready.drain(..).collect(), bookmark }),
+            Err(error) => {
+                self.has_failed = true;
+                Err(error)
+            }
+        })
     }
 
     /// Drops the context without a Release, because the subscription is cancelled instead.

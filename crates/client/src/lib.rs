@@ -69,13 +69,13 @@ pub use local::UnreachableSocket;
 pub use locator::Locator;
 pub use probe::ProbeResponse;
 pub use proxy::{Proxy, ProxyAddressError, ProxyAuthentication, ProxyError};
-pub use session::{RawResponse, Retry, Session, SessionBuilder};
+pub use session::{IllegalCharacters, RawResponse, Retry, Session, SessionBuilder};
 pub use shell::{
     Command, CommandOptions, CommandResult, Console, DisconnectedPool, Interpreter, Output, Pipeline,
     PipelineControls, PipelineEvent, PipelineOutcome, PoolOptions, Profile, RunspacePool, Shell,
     ShellOptions, Signaller, Stdin,
 };
-pub use subscription::{Occurrence, Subscription};
+pub use subscription::{EventPage, Occurrence, Subscription};
 pub use ticket::{ServiceTicket, TicketResult};
 pub use tls::{Thumbprint, ThumbprintError, TlsError, TlsPolicy};
 pub use trace::{Direction, Trace, TracedMessage};

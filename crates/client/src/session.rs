@@ -61,6 +61,7 @@ pub(crate) struct Inner {
     answer_limit: usize,
     locale: String,
     encoding: Encoding,
+    illegal_characters: IllegalCharacters,
     tracer: Tracer,
     session_id: String,
     pool: Pool,
@@ -76,6 +77,16 @@ pub enum Retry {
     Safe,
     /// Sending it twice may perform the operation twice or lose a response.
     Unsafe,
+}
+
+/// Treatment of characters in responses that XML does not allow, such as control characters in events of Windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IllegalCharacters {
+    /// The response is rejected.
+    #[default]
+    Rejected,
+    /// They become U+FFFD.
+    Replaced,
 }
 
 impl Session {

@@ -33,6 +33,17 @@ pub enum Occurrence {
     Dropped(u64),
 }
 
+/// Events of one response.
+#[derive(Debug, Default)]
+pub struct EventPage {
+    /// The events, in order.
+    pub events: Vec<Item>,
+    /// Number of events that the service dropped.
+    pub dropped: u64,
+    /// Position behind the events, as XML, if the service has sent one.
+    pub bookmark: Option<String>,
+}
+
 impl Session {
     /// Subscribes to the events that a filter selects, for the given time or without an end.
     ///
@@ -110,6 +121,34 @@ impl Subscription {
                 Err(error)
             }
         })
+    }
+
+    /// Limits the number of events in a response; the default of 32,000 leaves only the size limit in effect.
+    pub fn set_max_elements(&mut self, maximum: u32) {
+        self.events.set_max_elements(maximum);
+    }
+
+    /// Requests the events of one response; there are none if the service had none within the operation timeout. Returns
+    /// `None` after the service has ended the subscription, and after an error.
+    ///
+    /// The next request tells the service that the events have arrived, so the caller can store them first. The future
+    /// is cancellation-safe. It must not be mixed with [`Self::next`].
+    ///
+    /// # Errors
+    /// [`Error`]; the subscription cannot be used any more.
+    pub async fn next_page(&mut self) -> Option<Result<EventPage, Error>> {
+        let page = match self.events.next_page().await? {
+            Ok(page) => page,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut events = EventPage { bookmark: page.bookmark, ..EventPage::default() };
+        for item in page.items {
+            match eventing::dropped_events(item.element()) {
+                Some(count) => events.dropped = events.dropped.saturating_add(count),
+                None => events.events.push(item),
+            }
+        }
+        Some(Ok(events))
     }
 
     /// Returns the sources whose events are missing, because they are not available on the service. Only Telarch's

@@ -25,6 +25,7 @@ use verifier::{Chain, RecordingVerifier, Verifier, WrongPin};
 #[derive(Clone, Debug, Default)]
 pub struct TlsPolicy {
     authorities: Option<PathBuf>,
+    certificates: Vec<CertificateDer<'static>>,
     pin: Option<Thumbprint>,
     skip_ca: bool,
     skip_name: bool,
@@ -43,6 +44,14 @@ impl TlsPolicy {
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.authorities = Some(path.into());
+        self
+    }
+
+    /// Trusts these certificates, in addition to the authorities of this system. They may contain the certificate of the
+    /// service itself.
+    #[must_use]
+    pub fn authorities(mut self, certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
+        self.certificates.extend(certificates);
         self
     }
 
@@ -243,7 +252,8 @@ impl Securer {
 
 impl Verifier {
     fn new(policy: &TlsPolicy) -> Result<Self, TlsError> {
-        let extra = policy.authorities.as_deref().map(read_authorities).transpose()?.unwrap_or_default();
+        let mut extra = policy.authorities.as_deref().map(read_authorities).transpose()?.unwrap_or_default();
+        extra.extend_from_slice(&policy.certificates);
         let pin_suffices = matches!(policy.pin, Some(Thumbprint::Sha256(_)));
         let chain =
             if policy.skip_ca || pin_suffices { Chain::Skipped } else { Chain::To(authorities(&extra)) };

@@ -8,7 +8,7 @@ use locks::Mutex;
 use wsman::Head;
 use xml::Encoding;
 
-use super::{Inner, Session};
+use super::{IllegalCharacters, Inner, Session};
 use crate::affinity::Affinity;
 use crate::authentication::{
     Authentication, Credentials, Delegation, HostVerification, Login, Rules, SchemeSearch, SchemeSelector,
@@ -44,6 +44,7 @@ pub struct SessionBuilder {
     answer_limit: usize,
     locale: String,
     encoding: Encoding,
+    illegal_characters: IllegalCharacters,
     tracer: Tracer,
 }
 
@@ -67,6 +68,7 @@ impl SessionBuilder {
             answer_limit: 8 << 20,
             locale: "en-US".to_owned(),
             encoding: Encoding::Utf8,
+            illegal_characters: IllegalCharacters::default(),
             tracer: Tracer::default(),
         }
     }
@@ -208,6 +210,12 @@ impl SessionBuilder {
         self
     }
 
+    /// Sets how characters in responses are treated that XML does not allow; the default is to reject the response.
+    pub fn illegal_characters(mut self, treatment: IllegalCharacters) -> Self {
+        self.illegal_characters = treatment;
+        self
+    }
+
     /// Sets a trace that receives every message. By default messages are not traced.
     pub fn trace(mut self, trace: Arc<dyn Trace>) -> Self {
         self.tracer = Tracer::new(trace);
@@ -288,6 +296,7 @@ impl SessionBuilder {
             answer_limit: self.answer_limit,
             locale: self.locale,
             encoding: self.encoding,
+            illegal_characters: self.illegal_characters,
             tracer: self.tracer,
             session_id: format!("uuid:{}", random::uuid()),
             pool: Pool::default(),

@@ -4,7 +4,7 @@ use http::MediaType;
 use wsman::{Head, Response, ResponseError};
 use xml::{Bounds, Element, Encoding};
 
-use super::Session;
+use super::{IllegalCharacters, Session};
 use crate::connection::{self, describe_body};
 use crate::error::{Error, Violation};
 use crate::proxy::ProxyError;
@@ -29,7 +29,11 @@ impl Session {
         }
         let unexpected = (!is_success).then(|| describe_body(content_type, &body));
         let shown = (!is_message(content_type)).then(|| tracer.record_bytes(direction, self.peer(), &body));
-        let read = decode(content_type, body).map_err(Violation::from).and_then(|text| {
+        let text = match self.0.illegal_characters {
+            IllegalCharacters::Rejected => decode(content_type, body),
+            IllegalCharacters::Replaced => Ok(winevent::delivery::decode(&body).0),
+        };
+        let read = text.map_err(Violation::from).and_then(|text| {
             if shown.is_none() {
                 tracer.record(direction, self.peer(), &text);
             }

@@ -148,3 +148,30 @@ async fn a_subscribe_response_without_context_is_rejected() {
     .await;
     assert!(matches!(subscribe(&service).await, Err(Error::Protocol { .. })));
 }
+
+#[tokio::test]
+async fn pages_arrive_as_sent_and_the_next_pull_waits_for_the_caller() {
+    let mut service = Service::start(|request| match request.number {
+        0 => subscribed(request),
+        1 => no_events(request),
+        2 => page(request, &["a", "b"], 7),
+        _ => request.answer(|body| {
+            body.start("n:PullResponse").start("n:Items").end().start("n:EndOfSequence").end_empty().end();
+        }),
+    })
+    .await;
+    let mut subscription = subscribe(&service).await.unwrap();
+    subscription.set_max_elements(5);
+    let empty = subscription.next_page().await.unwrap().unwrap();
+    assert!(empty.events.is_empty() && empty.bookmark.is_none());
+    let page = subscription.next_page().await.unwrap().unwrap();
+    assert_eq!((page.events.len(), page.dropped), (2, 7));
+    service.request().await;
+    for _ in 0..2 {
+        let pull = Pull::parse(service.request().await.parsed().body().unwrap()).unwrap();
+        assert_eq!(pull.max_elements, Some(5));
+    }
+    assert!(service.requests.try_recv().is_err(), "a request that the caller has not asked for");
+    assert!(subscription.next_page().await.unwrap().unwrap().events.is_empty());
+    assert!(subscription.next_page().await.is_none(), "the service has ended the subscription");
+}
