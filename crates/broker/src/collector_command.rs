@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::wire::{Malformed, Reader, Writer};
 
 /// Command from the broker to the collector's process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum CollectorCommand {
     /// Settings and files, sent first and once.
     Begin {
@@ -17,11 +17,16 @@ pub enum CollectorCommand {
     /// Serves the gateway on the attached connection, instead of the previous gateway.
     ServeGateway,
     /// Replaces the subscriptions.
-    Subscriptions(Vec<CollectorFile>),
+    Subscriptions {
+        /// Subscriptions in XML.
+        files: Vec<CollectorFile>,
+        /// Passwords for sources, as in [`CollectorFiles::passwords`].
+        passwords: Zeroizing<Vec<u8>>,
+    },
 }
 
 /// Files that the collector uses. The broker reads them, because the collector's user cannot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct CollectorFiles {
     /// Subscriptions in XML.
     pub subscriptions: Vec<CollectorFile>,
@@ -29,6 +34,16 @@ pub struct CollectorFiles {
     pub authorities: Vec<CollectorFile>,
     /// Outputs besides files, in TOML.
     pub outputs: Vec<CollectorFile>,
+    /// Passwords for sources in clear text, because the collector's user cannot read the key of this machine.
+    pub passwords: Zeroizing<Vec<u8>>,
+}
+
+/// Hides the passwords.
+impl std::fmt::Debug for CollectorFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { subscriptions, authorities, outputs, passwords: _ } = self;
+        f.debug_tuple("CollectorFiles").field(subscriptions).field(authorities).field(outputs).finish()
+    }
 }
 
 /// Content of a file.
@@ -47,6 +62,21 @@ impl std::fmt::Debug for CollectorFile {
     }
 }
 
+/// Hides the passwords.
+impl std::fmt::Debug for CollectorCommand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Begin { settings, files } => {
+                f.debug_struct("Begin").field("settings", settings).field("files", files).finish()
+            }
+            Self::ServeGateway => f.write_str("ServeGateway"),
+            Self::Subscriptions { files, passwords: _ } => {
+                f.debug_struct("Subscriptions").field("files", files).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
 impl CollectorCommand {
     /// Encodes the command.
     #[must_use]
@@ -61,9 +91,13 @@ impl CollectorCommand {
                 write_files(&mut w, &files.subscriptions);
                 write_files(&mut w, &files.authorities);
                 write_files(&mut w, &files.outputs);
+                w.octets(&files.passwords);
             }
             Self::ServeGateway => _ = w.u8(2),
-            Self::Subscriptions(files) => write_files(w.u8(3), files),
+            Self::Subscriptions { files, passwords } => {
+                write_files(w.u8(3), files);
+                w.octets(passwords);
+            }
         }
         w.finish()
     }
@@ -84,11 +118,15 @@ impl CollectorCommand {
                         subscriptions: read_files(&mut r)?,
                         authorities: read_files(&mut r)?,
                         outputs: read_files(&mut r)?,
+                        passwords: Zeroizing::new(r.octets()?.to_vec()),
                     },
                 }
             }
             2 => Self::ServeGateway,
-            3 => Self::Subscriptions(read_files(&mut r)?),
+            3 => Self::Subscriptions {
+                files: read_files(&mut r)?,
+                passwords: Zeroizing::new(r.octets()?.to_vec()),
+            },
             _ => return Err(Malformed("unknown command")),
         };
         r.finish()?;
@@ -135,12 +173,17 @@ mod tests {
             subscriptions: vec![file("a.xml"), file("b.xml")],
             authorities: vec![file("ca.pem")],
             outputs: Vec::new(),
+            passwords: Zeroizing::new(b"secret".to_vec()),
         };
+        assert!(!format!("{files:?}").contains("115"));
         let settings = vec![("EventCollector/Enabled".to_owned(), "true".to_owned())];
         for command in [
             CollectorCommand::Begin { settings, files },
             CollectorCommand::ServeGateway,
-            CollectorCommand::Subscriptions(vec![file("c.xml")]),
+            CollectorCommand::Subscriptions {
+                files: vec![file("c.xml")],
+                passwords: Zeroizing::new(b"x".to_vec()),
+            },
         ] {
             let encoded = command.encode();
             assert_eq!(CollectorCommand::decode(&encoded), Ok(command));

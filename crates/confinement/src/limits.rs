@@ -79,14 +79,17 @@ pub fn confine_collector(folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Files and directories that the C library and TLS read when they resolve host names and verify certificates.
-const LIBRARY_FILES: [&str; 13] = [
+/// Files and directories that the C library, TLS and Kerberos read when they resolve host names, verify certificates and
+/// request tickets.
+const LIBRARY_FILES: [&str; 15] = [
     "/etc/hosts",
     "/etc/host.conf",
     "/etc/resolv.conf",
     "/etc/nsswitch.conf",
     "/etc/gai.conf",
     "/etc/services",
+    "/etc/krb5.conf",
+    "/etc/krb5.conf.d",
     "/etc/ssl",
     "/etc/pki",
     "/etc/ca-certificates",

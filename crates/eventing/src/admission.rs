@@ -17,6 +17,8 @@ pub(crate) fn is_admitted(source: &Source, subscription: &Subscription, now: Tim
             let is_issuer = rules.issuers.is_empty() || rules.issuers.contains(issuer);
             is_issuer && is_subject(rules, subjects)
         }
+        // The collector connects to such a source.
+        SourceKind::Address => false,
         SourceKind::Account { token, is_computer } => {
             let Ok(guard) = Guard::parse(&subscription.domain_sources) else { return false };
             guard.access_check(&domain_token(token, *is_computer), AccessMask::GENERIC_EXECUTE).is_granted()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use locks::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
@@ -15,12 +15,12 @@ use winevent::event::Record;
 use crate::admission::is_admitted;
 use crate::destination::{Destination, DestinationSettings, Route};
 use crate::error::CollectorError;
-use crate::identity::{IdentityCheck, is_same_host};
+use crate::identity::IdentityCheck;
 use crate::output::{Output, OutputSettings, TotalLimit};
 use crate::quarantine::{self, Rejected};
 use crate::record::{self, Receipt};
 use crate::source::Source;
-use crate::store::{Committed, Seen, SourceState, Store};
+use crate::store::{Committed, Failure, Seen, SourceState, Store};
 use crate::subscriptions::{CollectorSubscription, Subscriptions};
 use crate::writer::{WriteJob, Writer, WriterFiles, Written};
 
@@ -68,6 +68,17 @@ pub struct Offered {
     pub bookmark: Option<String>,
 }
 
+/// Failure of a source to which the collector connects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullFailure {
+    /// Reason, and what to do.
+    pub message: String,
+    /// Error number of Windows.
+    pub code: Option<u32>,
+    /// Time until the collector tries again.
+    pub retry_in: Duration,
+}
+
 /// Events of one message.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
@@ -105,6 +116,7 @@ impl Collector {
             identity,
         } = parts;
         let store = Arc::new(Store::open(&path)?);
+        store.recover_files()?;
         std::fs::create_dir_all(&quarantine).map_err(CollectorError::file("create", &quarantine))?;
         let mut disk: Vec<PathBuf> =
             outputs.iter().filter_map(|output| Some(output.path()?.to_owned())).collect();
@@ -148,6 +160,44 @@ impl Collector {
             .collect();
         self.store.set_subscriptions(&rows, Timestamp::from(SystemTime::now()).seconds())?;
         *self.subscriptions.write() = Arc::new(subscriptions);
+        Ok(())
+    }
+
+    /// Returns the current subscriptions.
+    #[must_use]
+    pub fn subscriptions(&self) -> Arc<Subscriptions> {
+        Arc::clone(&self.subscriptions.read())
+    }
+
+    /// Returns the position after the last stored event of a source in a subscription.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if the store cannot be read.
+    pub fn bookmark(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+    ) -> Result<Option<String>, CollectorError> {
+        self.store.bookmark(&source.id(), &subscription.id)
+    }
+
+    /// Records that a source to which the collector connects could not be reached, or has failed. It is in the store a
+    /// moment later.
+    ///
+    /// # Errors
+    /// [`CollectorError::TooManySources`] for a new source if there are too many.
+    pub fn note_failure(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+        failure: &PullFailure,
+    ) -> Result<(), CollectorError> {
+        self.require_room(source)?;
+        let now = Timestamp::from(SystemTime::now()).seconds();
+        let retry_in = i64::try_from(failure.retry_in.as_secs()).unwrap_or(i64::MAX);
+        let seen = seen(source, subscription, &Head::default(), Some(failure.message.clone()));
+        let failure = Failure { code: failure.code, retry: now.saturating_add(retry_in) };
+        self.writer.note(Seen { failure: Some(failure), ..seen });
         Ok(())
     }
 
@@ -245,7 +295,7 @@ impl Collector {
         let mut digest = Sha256::new();
         digest.update(batch.head.bookmark.as_deref().unwrap_or_default());
         let mut foreign = None;
-        let states_other = batch.head.machine_id.as_deref().filter(|id| !is_same_host(&source.name, id));
+        let states_other = batch.head.machine_id.as_deref().filter(|id| !source.may_be(id));
         for item in batch.items {
             digest.update([0]);
             digest.update(item.xml.as_bytes());
@@ -287,6 +337,7 @@ impl Collector {
         let batch = Committed {
             seen: seen(source, subscription, batch.head, fault),
             bookmark: batch.head.bookmark.clone(),
+            has_events: !batch.items.is_empty(),
             digest: digest.finalize().into(),
         };
         let (done, receiver) = oneshot::channel();
@@ -301,7 +352,7 @@ impl Collector {
         }
         let record = Record::parse(&item.xml).map_err(|error| error.to_string())?;
         let computer = record::computer(&record);
-        let is_foreign = !is_same_host(&source.name, &computer) && !self.identity.is_relay(&source.name);
+        let is_foreign = !source.may_be(&computer) && !self.identity.is_relay(&source.name);
         if is_foreign && self.identity.rejects(&source.name) {
             return Err(format!(
                 "the event is of the computer \"{computer}\", and the source is {}",
@@ -338,9 +389,10 @@ fn seen(source: &Source, subscription: &CollectorSubscription, head: &Head, faul
         principal: source.name.clone(),
         machine_id: head.machine_id.clone(),
         subscription: subscription.id.clone(),
-        remote_ip: source.address.to_string(),
+        remote_ip: source.remote(),
         version: head.identifier.clone(),
         fault,
+        failure: None,
         now: Timestamp::from(SystemTime::now()).seconds(),
     }
 }

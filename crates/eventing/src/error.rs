@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use account_store::AccountsError;
 use files::FileError;
 
 /// Failure of the collector.
@@ -126,6 +127,17 @@ pub enum CollectorError {
         reason: String,
         /// Number of events that the output has accepted.
         sent: u64,
+    },
+    /// The file with passwords of sources, or the key of this machine, cannot be used.
+    #[error(transparent)]
+    Credentials(Box<AccountsError>),
+    /// A line of the file with passwords of sources is not valid.
+    #[error("{}, line {line}: invalid entry\n  remove the line, and set the password again with wecutil ss", path.display())]
+    Passwords {
+        /// The file.
+        path: PathBuf,
+        /// Number of the line, from 1; 0 if the file is not text.
+        line: usize,
     },
     /// The collector has too many sources.
     #[error("the collector has {0} sources already")]

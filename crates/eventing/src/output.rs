@@ -1,6 +1,7 @@
 //! Files that receive events, one event a line.
 
 pub(crate) mod event_file;
+mod recovery;
 mod total_limit;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use self::event_file::EventFile;
+pub(crate) use self::recovery::CommittedFile;
 pub(crate) use self::total_limit::TotalLimit;
 use crate::error::CollectorError;
 
@@ -91,12 +93,14 @@ impl OutputSettings {
 pub(crate) struct Output {
     settings: OutputSettings,
     files: BTreeMap<PathBuf, EventFile>,
+    /// Changed parts of files that were closed.
+    closed: Vec<CommittedFile>,
 }
 
 impl Output {
     /// Opens the output. A file for all sources is opened at once, so that errors are reported at the start.
     pub(crate) fn open(settings: OutputSettings) -> Result<Self, CollectorError> {
-        let mut output = Self { settings, files: BTreeMap::new() };
+        let mut output = Self { settings, files: BTreeMap::new(), closed: Vec::new() };
         if let Layout::File(path) = &output.settings.layout {
             let file = EventFile::open(path.clone())?;
             output.files.insert(path.clone(), file);
@@ -130,6 +134,7 @@ impl Output {
         if !self.files.contains_key(&path) {
             if self.files.len() >= MAX_OPEN {
                 self.sync()?;
+                self.closed = self.take_uncommitted();
                 self.files.clear();
             }
             if let Some(folder) = path.parent() {
@@ -142,6 +147,13 @@ impl Output {
             file.rotate_if_needed(lines.len(), rotation)?;
         }
         file.append(lines)
+    }
+
+    /// Returns the changed parts of all files since the last call, to be committed together with the bookmarks.
+    pub(crate) fn take_uncommitted(&mut self) -> Vec<CommittedFile> {
+        let mut all = std::mem::take(&mut self.closed);
+        all.extend(self.files.values_mut().filter_map(EventFile::take_uncommitted));
+        all
     }
 
     /// Waits until all appended lines are on the disk.

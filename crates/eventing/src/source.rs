@@ -7,6 +7,8 @@ use sddl::Token;
 use sha2::{Digest as _, Sha256};
 use winevent::subscription::Thumbprint;
 
+use crate::identity::is_same_host;
+
 /// Event source, identified by what it has proven, never by what its messages say.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -14,8 +16,8 @@ pub struct Source {
     pub name: String,
     /// Proof of the name.
     pub kind: SourceKind,
-    /// Address of the connection.
-    pub address: IpAddr,
+    /// Address of the connection; `None` if the collector has connected to the source by its name.
+    pub address: Option<IpAddr>,
 }
 
 /// Proof of a source's name.
@@ -28,6 +30,8 @@ pub enum SourceKind {
         /// All names in the certificate that may match a list of subjects.
         subjects: Vec<String>,
     },
+    /// The address to which the collector has connected.
+    Address,
     /// An account, by Kerberos or another scheme.
     Account {
         /// SIDs of the account.
@@ -45,7 +49,29 @@ impl Source {
         let name = account.split('@').next().unwrap_or(account);
         let is_computer = name.ends_with('$') || name.starts_with("host/");
         let kind = SourceKind::Account { token: Box::new(token), is_computer };
-        Self { name: host_of(account), kind, address }
+        Self { name: host_of(account), kind, address: Some(address) }
+    }
+
+    /// Returns the source to which the collector connects at this host name or address.
+    #[must_use]
+    pub fn of_address(address: &str) -> Self {
+        let name = address.trim().to_ascii_lowercase();
+        let address = name.trim_matches(['[', ']']).parse().ok();
+        Self { name, kind: SourceKind::Address, address }
+    }
+
+    /// Returns whether events of a computer may be those of this source itself. An IP address does not tell the name of
+    /// the computer.
+    #[must_use]
+    pub(crate) fn may_be(&self, computer: &str) -> bool {
+        let is_nameless = self.address.is_some() || self.name == "localhost";
+        (matches!(self.kind, SourceKind::Address) && is_nameless) || is_same_host(&self.name, computer)
+    }
+
+    /// Returns the address for reports: that of the connection, or the name to which the collector connects.
+    #[must_use]
+    pub(crate) fn remote(&self) -> String {
+        self.address.map_or_else(|| self.name.clone(), |address| address.to_string())
     }
 
     /// Returns the source of a certificate with these names, the first of which identifies it; `None` without a name.
@@ -53,7 +79,8 @@ impl Source {
     pub fn of_certificate(subjects: Vec<String>, issuer: Thumbprint, address: IpAddr) -> Option<Self> {
         let name = subjects.first().map(|name| name.trim().to_ascii_lowercase())?;
         let is_usable = !name.is_empty() && name.len() <= MAX_NAME && !name.contains(char::is_control);
-        is_usable.then_some(Self { name, kind: SourceKind::Certificate { issuer, subjects }, address })
+        let kind = SourceKind::Certificate { issuer, subjects };
+        is_usable.then_some(Self { name, kind, address: Some(address) })
     }
 
     /// Identifier in the store, which includes the kind of the proof.
@@ -67,6 +94,7 @@ impl Source {
     pub fn proof(&self) -> &'static str {
         match self.kind {
             SourceKind::Certificate { .. } => "certificate",
+            SourceKind::Address => "address",
             SourceKind::Account { .. } => "account",
         }
     }
@@ -78,6 +106,7 @@ impl Source {
         let name = file_name_of(&self.name);
         match self.kind {
             SourceKind::Certificate { .. } => format!("{name}.tls"),
+            SourceKind::Address => format!("{name}.address"),
             SourceKind::Account { .. } => format!("{name}.account"),
         }
     }
@@ -128,6 +157,18 @@ mod tests {
         ] {
             assert_eq!(host_of(account), name, "{account}");
         }
+    }
+
+    #[test]
+    fn a_computer_is_compared_with_the_name_of_a_source_and_not_with_its_address() {
+        let named = Source::of_address("Web1.Example");
+        assert!(named.may_be("WEB1") && !named.may_be("web2"));
+        assert_eq!((named.id().as_str(), named.remote().as_str()), ("address:web1.example", "web1.example"));
+        for address in ["192.0.2.7", "[2001:db8::1]", "localhost"] {
+            assert!(Source::of_address(address).may_be("web2"), "{address}");
+        }
+        assert_eq!(Source::of_address("[2001:DB8::1]").remote(), "2001:db8::1");
+        assert_eq!(Source::of_address("web1").file_name(), "web1.address");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 mod reader;
 mod schema;
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use locks::Mutex;
@@ -13,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 pub use self::reader::{StoreReader, StoredSource, StoredSubscription};
 use crate::error::CollectorError;
+use crate::output::CommittedFile;
 
 /// The store.
 pub(crate) struct Store {
@@ -38,13 +41,20 @@ pub struct SourceState {
     pub remote_ip: Option<String>,
     /// Version of the subscription that the source runs.
     pub version_seen: Option<String>,
-    /// Last fault that was sent to the source, or reason why it ended the subscription.
+    /// Last fault that was sent to the source, reason why it ended the subscription, or reason why the collector cannot
+    /// pull from it.
     pub last_fault: Option<String>,
+    /// Error number of Windows of the last fault.
+    pub fault_code: Option<u32>,
+    /// Time of the last fault, in seconds since 1970.
+    pub fault_time: Option<i64>,
+    /// Time at which the collector connects to the source again, in seconds since 1970.
+    pub retry_time: Option<i64>,
 }
 
 impl SourceState {
     /// Reads the state of a source from the columns `bookmark, seq, last_event, last_heartbeat, remote_ip, version_seen,
-    /// last_fault` of a row, of which `first` is the first.
+    /// last_fault, fault_code, fault_time, retry_time` of a row, of which `first` is the first.
     fn from_columns(source: String, row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
         Ok(Self {
             source,
@@ -55,6 +65,9 @@ impl SourceState {
             remote_ip: row.get(first + 4)?,
             version_seen: row.get(first + 5)?,
             last_fault: row.get(first + 6)?,
+            fault_code: row.get(first + 7)?,
+            fault_time: row.get(first + 8)?,
+            retry_time: row.get(first + 9)?,
         })
     }
 }
@@ -70,8 +83,18 @@ pub(crate) struct Seen {
     pub(crate) remote_ip: String,
     pub(crate) version: Option<String>,
     pub(crate) fault: Option<String>,
+    /// Details if the collector could not pull from the source; there was no message then.
+    pub(crate) failure: Option<Failure>,
     /// Time in seconds since 1970.
     pub(crate) now: i64,
+}
+
+/// Failure of a source to which the collector connects.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: Option<u32>,
+    /// Time of the next attempt in seconds since 1970.
+    pub(crate) retry: i64,
 }
 
 /// Batch to be committed.
@@ -79,6 +102,8 @@ pub(crate) struct Seen {
 pub(crate) struct Committed {
     pub(crate) seen: Seen,
     pub(crate) bookmark: Option<String>,
+    /// Whether the batch has events, and not only a position.
+    pub(crate) has_events: bool,
     pub(crate) digest: [u8; 32],
 }
 
@@ -144,7 +169,8 @@ impl Store {
         let reader = self.reader.lock();
         let read = || {
             let mut statement = reader.prepare_cached(
-                "SELECT source, bookmark, seq, last_event, last_heartbeat, remote_ip, version_seen, last_fault
+                "SELECT source, bookmark, seq, last_event, last_heartbeat, remote_ip, version_seen, last_fault,
+                 fault_code, fault_time, retry_time
                  FROM source_state WHERE subscription = ?1 ORDER BY source",
             )?;
             let rows =
@@ -181,9 +207,60 @@ impl Store {
         found.map(|found| found.is_some()).map_err(|source| self.failed(source))
     }
 
-    /// Commits batches and messages without events in one transaction, durably.
-    pub(crate) fn commit(&self, batches: &[Committed], seen: &[Seen]) -> Result<(), CollectorError> {
+    /// Removes events that a crash has left in the files after the last commit. Must be called before the files are
+    /// opened.
+    pub(crate) fn recover_files(&self) -> Result<(), CollectorError> {
+        let mut missing = Vec::new();
+        for file in self.committed_files()? {
+            match file.recover() {
+                Ok(true) => {}
+                Ok(false) => missing.push(file.path),
+                Err(error) => return Err(CollectorError::file("recover", file.path)(error)),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
         self.write(|transaction| {
+            for path in &missing {
+                let path = path.as_os_str().as_bytes();
+                transaction.execute("DELETE FROM output_file WHERE path = ?1", [path])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn committed_files(&self) -> Result<Vec<CommittedFile>, CollectorError> {
+        let reader = self.reader.lock();
+        let read = || {
+            let mut statement = reader.prepare("SELECT path, inode, length FROM output_file")?;
+            let rows = statement.query_map([], |row| {
+                let path: Vec<u8> = row.get(0)?;
+                let (inode, length): (i64, i64) = (row.get(1)?, row.get(2)?);
+                let path = PathBuf::from(OsString::from_vec(path));
+                Ok(CommittedFile { path, inode: inode.cast_unsigned(), length: length.cast_unsigned() })
+            })?;
+            rows.collect::<Result<Vec<_>, _>>()
+        };
+        read().map_err(|source| self.failed(source))
+    }
+
+    /// Commits batches, messages without events, and lengths of files in one transaction, durably.
+    pub(crate) fn commit(
+        &self,
+        batches: &[Committed],
+        seen: &[Seen],
+        files: &[CommittedFile],
+    ) -> Result<(), CollectorError> {
+        self.write(|transaction| {
+            for file in files {
+                let path = file.path.as_os_str().as_bytes();
+                transaction
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO output_file (path, inode, length) VALUES (?1, ?2, ?3)",
+                    )?
+                    .execute(params![path, file.inode.cast_signed(), file.length.cast_signed()])?;
+            }
             for one in seen {
                 write_seen(transaction, one)?;
             }
@@ -192,10 +269,10 @@ impl Store {
                 let Seen { source, subscription, now, .. } = &batch.seen;
                 transaction
                     .prepare_cached(
-                        "UPDATE source_state SET bookmark = coalesce(?3, bookmark), seq = seq + 1, last_event = ?4
-                         WHERE source = ?1 AND subscription = ?2",
+                        "UPDATE source_state SET bookmark = coalesce(?3, bookmark), seq = seq + ?5,
+                         last_event = iif(?5, ?4, last_event) WHERE source = ?1 AND subscription = ?2",
                     )?
-                    .execute(params![source, subscription, batch.bookmark, now])?;
+                    .execute(params![source, subscription, batch.bookmark, now, batch.has_events])?;
                 transaction
                     .prepare_cached(
                         "INSERT OR IGNORE INTO batch (source, subscription, digest) VALUES (?1, ?2, ?3)",
@@ -249,15 +326,33 @@ fn write_seen(transaction: &Transaction<'_>, seen: &Seen) -> rusqlite::Result<()
              ON CONFLICT (id) DO UPDATE SET machine_id = coalesce(excluded.machine_id, machine_id)",
         )?
         .execute(params![seen.source, seen.proof, seen.principal, seen.machine_id, seen.now])?;
+    if let Some(failure) = seen.failure {
+        return write_failure(transaction, seen, failure);
+    }
     transaction
         .prepare_cached(
             "INSERT INTO source_state
-             (source, subscription, last_heartbeat, remote_ip, version_seen, last_fault) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             (source, subscription, last_heartbeat, remote_ip, version_seen, last_fault, fault_time)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?6 IS NULL, NULL, ?3))
              ON CONFLICT (source, subscription) DO UPDATE SET last_heartbeat = excluded.last_heartbeat,
              remote_ip = excluded.remote_ip, version_seen = coalesce(excluded.version_seen, version_seen),
-             last_fault = excluded.last_fault",
+             last_fault = excluded.last_fault, fault_time = excluded.fault_time, fault_code = NULL, retry_time = NULL",
         )?
         .execute(params![seen.source, seen.subscription, seen.now, seen.remote_ip, seen.version, seen.fault])?;
+    Ok(())
+}
+
+/// Writes that the collector could not pull from a source.
+fn write_failure(transaction: &Transaction<'_>, seen: &Seen, failure: Failure) -> rusqlite::Result<()> {
+    let Seen { source, subscription, fault, now, .. } = seen;
+    transaction
+        .prepare_cached(
+            "INSERT INTO source_state
+             (source, subscription, last_fault, fault_code, fault_time, retry_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (source, subscription) DO UPDATE SET last_fault = excluded.last_fault,
+             fault_code = excluded.fault_code, fault_time = excluded.fault_time, retry_time = excluded.retry_time",
+        )?
+        .execute(params![source, subscription, fault, failure.code, now, failure.retry])?;
     Ok(())
 }
 
@@ -278,6 +373,7 @@ mod tests {
             remote_ip: "127.0.0.1".to_owned(),
             version: Some("V".to_owned()),
             fault: None,
+            failure: None,
             now,
         }
     }
@@ -286,12 +382,16 @@ mod tests {
     fn bookmarks_and_batches_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.sqlite");
-        let batch =
-            |digest| Committed { seen: seen(5), bookmark: Some("B".to_owned()), digest: [digest; 32] };
+        let batch = |digest| Committed {
+            seen: seen(5),
+            bookmark: Some("B".to_owned()),
+            has_events: true,
+            digest: [digest; 32],
+        };
         {
             let store = Store::open(&path).unwrap();
             assert!(!store.contains_source("certificate:win10").unwrap());
-            store.commit(&[batch(1)], &[seen(4)]).unwrap();
+            store.commit(&[batch(1)], &[seen(4)], &[]).unwrap();
         }
         let store = Store::open(&path).unwrap();
         assert!(store.contains_batch(&batch(1)).unwrap() && !store.contains_batch(&batch(2)).unwrap());
@@ -300,7 +400,9 @@ mod tests {
             (store.source_count().unwrap(), store.contains_source("certificate:win10").unwrap()),
             (1, true)
         );
-        store.commit(&[], &[Seen { fault: Some("ended".to_owned()), version: None, ..seen(9) }]).unwrap();
+        store
+            .commit(&[], &[Seen { fault: Some("ended".to_owned()), version: None, ..seen(9) }], &[])
+            .unwrap();
         let states = store.states("S").unwrap();
         let expected = SourceState {
             source: "certificate:win10".to_owned(),
@@ -311,16 +413,37 @@ mod tests {
             remote_ip: Some("127.0.0.1".to_owned()),
             version_seen: Some("V".to_owned()),
             last_fault: Some("ended".to_owned()),
+            fault_code: None,
+            fault_time: Some(9),
+            retry_time: None,
         };
-        assert_eq!(states, [expected]);
+        assert_eq!(states, [expected.clone()]);
+        // A failed connection is no message.
+        let failure = Some(Failure { code: Some(1_326), retry: 40 });
+        store.commit(&[], &[Seen { fault: Some("refused".to_owned()), failure, ..seen(20) }], &[]).unwrap();
+        let failed = SourceState {
+            last_fault: Some("refused".to_owned()),
+            fault_code: Some(1_326),
+            fault_time: Some(20),
+            retry_time: Some(40),
+            ..expected
+        };
+        assert_eq!(store.states("S").unwrap(), [failed]);
+        let position =
+            Committed { has_events: false, bookmark: Some("C".to_owned()), seen: seen(30), ..batch(3) };
+        store.commit(&[position], &[], &[]).unwrap();
+        let state = store.states("S").unwrap().remove(0);
+        assert_eq!((state.bookmark.as_deref(), state.last_event, state.batches), (Some("C"), Some(5), 1));
+        assert_eq!((state.last_fault, state.retry_time), (None, None));
     }
 
     #[test]
     fn only_the_latest_batches_are_recognised() {
         let store = Store::open(&tempfile::tempdir().unwrap().keep().join("s")).unwrap();
-        let batch = |digest| Committed { seen: seen(5), bookmark: None, digest: [digest; 32] };
+        let batch =
+            |digest| Committed { seen: seen(5), bookmark: None, has_events: true, digest: [digest; 32] };
         for digest in 0..20 {
-            store.commit(&[batch(digest)], &[]).unwrap();
+            store.commit(&[batch(digest)], &[], &[]).unwrap();
         }
         assert!(store.contains_batch(&batch(19)).unwrap() && store.contains_batch(&batch(12)).unwrap());
         assert!(!store.contains_batch(&batch(11)).unwrap());

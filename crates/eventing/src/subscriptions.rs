@@ -1,18 +1,20 @@
 //! Subscriptions that a collector offers, read from files.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use winevent::Subscription;
-use winevent::subscription::SubscriptionType;
+use winevent::subscription::{CredentialsType, DeliveryMode, SubscriptionType};
 use xml::{Bounds, Document};
 
 use crate::error::CollectorError;
+use crate::source_passwords::OpenedPasswords;
 
 /// Subscription with its identifier.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectorSubscription {
     /// UUID in the URL for deliveries; it follows from the name.
     pub id: String,
@@ -68,6 +70,30 @@ impl Subscriptions {
         Ok(Self(all))
     }
 
+    /// Parses the files of a service, and adds the passwords that are stored elsewhere.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), and [`CollectorError::Subscription`] for a file with a password, because other users
+    /// may read the file.
+    pub fn with_passwords(
+        files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,
+        passwords: &OpenedPasswords,
+    ) -> Result<Self, CollectorError> {
+        let mut all = Self::parse(files)?;
+        for one in &mut all.0 {
+            if one.subscription.has_passwords() {
+                let reason = "it contains a password, which other users can read\n  remove the password from the file, \
+                              and set it with wecutil ss";
+                return Err(CollectorError::Subscription {
+                    path: one.file.clone(),
+                    reason: reason.to_owned(),
+                });
+            }
+            passwords.fill(&mut one.subscription);
+        }
+        Ok(all)
+    }
+
     /// All subscriptions.
     pub fn iter(&self) -> impl Iterator<Item = &CollectorSubscription> {
         self.0.iter()
@@ -94,11 +120,8 @@ fn parse(path: &Path, content: &[u8]) -> Result<CollectorSubscription, String> {
         tracing::warn!(file = %path.display(), element = ignored, "Ignored an unknown element of a subscription");
     }
     let subscription = import.subscription;
-    if subscription.kind != SubscriptionType::SourceInitiated {
-        return Err(
-            "only source-initiated subscriptions are supported; set SubscriptionType to SourceInitiated"
-                .to_owned(),
-        );
+    if subscription.kind == SubscriptionType::CollectorInitiated {
+        require_pull(&subscription)?;
     }
     sddl::Guard::parse(&subscription.domain_sources)
         .map_err(|error| format!("AllowedSourceDomainComputers is invalid: {error}"))?;
@@ -115,6 +138,28 @@ fn parse(path: &Path, content: &[u8]) -> Result<CollectorSubscription, String> {
         subscription,
         file: path.to_owned(),
     })
+}
+
+/// Checks the rules of a collector-initiated subscription.
+fn require_pull(subscription: &Subscription) -> Result<(), String> {
+    if subscription.delivery_mode() != DeliveryMode::Pull {
+        return Err("sources cannot push to this collector in a collector-initiated subscription; set the \
+                    delivery mode to Pull"
+            .to_owned());
+    }
+    if subscription.credentials == CredentialsType::LocalMachine {
+        return Err(
+            "the CredentialsType LocalMachine is not supported; use Default, Negotiate, Digest or Basic, \
+                    with a user name and a password"
+                .to_owned(),
+        );
+    }
+    let mut addresses = HashSet::new();
+    let mut all = subscription.sources.iter().map(|source| &source.address);
+    match all.find(|address| !addresses.insert(address.to_ascii_lowercase())) {
+        Some(twice) => Err(format!("the event source {twice} is listed twice; remove one of them")),
+        None => Ok(()),
+    }
 }
 
 /// Returns the identifier of a subscription: a UUID from its name.

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::destination::Destination;
 use crate::error::CollectorError;
-use crate::output::{Format, Output, TotalLimit};
+use crate::output::{CommittedFile, Format, Output, TotalLimit};
 use crate::store::{Committed, Seen, Store};
 
 /// Batch to be written.
@@ -144,7 +144,11 @@ impl WriterTask {
             results.push((job.done, written));
         }
         let seen = std::mem::take(&mut self.seen);
-        let committed = self.files.sync().and_then(|()| self.store.commit(&batches, &seen)).map_err(Arc::new);
+        let committed = self
+            .files
+            .sync()
+            .and_then(|()| self.store.commit(&batches, &seen, &self.files.take_uncommitted()))
+            .map_err(Arc::new);
         if let Err(error) = &committed {
             tracing::error!(%error, "Cannot store forwarded events; sources will repeat them");
         }
@@ -194,6 +198,12 @@ impl WriterFiles {
             }
         }
         Ok(())
+    }
+
+    /// Returns the changed parts of the files.
+    fn take_uncommitted(&mut self) -> Vec<CommittedFile> {
+        let outputs = self.outputs.iter_mut().chain([&mut self.quarantine]);
+        outputs.flat_map(Output::take_uncommitted).collect()
     }
 
     fn sync(&mut self) -> Result<(), CollectorError> {

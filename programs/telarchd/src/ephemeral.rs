@@ -82,8 +82,10 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     plugins.extend(wmi.plugins());
     plugins.push(crate::event_log::plugin(arguments.journal.clone()));
     tokio::spawn(wmi.carry_out(store.subscribe()));
-    let events = match &arguments.collector {
-        Some(options) => Some(event_collector::open_ephemeral(options, state.path())?),
+    let collector = match &arguments.collector {
+        Some(options) => {
+            Some(event_collector::open_ephemeral(options, &store.snapshot().client, state.path())?)
+        }
         None => None,
     };
     let service = Service::new(ServiceParts {
@@ -92,7 +94,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
         principals,
         catalog: Catalog::new(plugins),
         product: product::of_this_machine(),
-        events,
+        events: collector.as_ref().map(|collector| Arc::clone(&collector.endpoint)),
     });
 
     tokio::spawn(service::serve_metrics(Arc::clone(&service)));
@@ -118,6 +120,9 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     };
     tracing::info!(signal, "Ending");
     drain::run(&service).await;
+    if let Some(collector) = collector {
+        collector.puller.end().await;
+    }
     state.close()?;
     Ok(())
 }

@@ -5,27 +5,32 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use broker::{CollectorFile, CollectorFiles};
+use client::TlsPolicy;
 use config::{Config, Paths};
 use eventing::{
     Collector, CollectorError, CollectorParts, DestinationSettings, Format, IdentityCheck, Layout,
-    OutputSettings, Rotation, SubscriptionFolder, Subscriptions,
+    OpenedPasswords, OutputSettings, Rotation, SourcePasswords, SubscriptionFolder, Subscriptions,
 };
 use files::{Access, FolderRules};
 use plugin_events::{Authorities, EventsPlugin};
+use puller::{Puller, PullerParts};
 use service::{ClientCertificates, EventEndpoint};
 use zeroize::Zeroizing;
 
 use crate::arguments::CollectorOptions;
 use crate::log::one_line;
 
-/// Opens the collector of the ephemeral service. Bookmarks are in the temporary state directory.
+/// Opens the collector of the ephemeral service. Bookmarks are in the temporary state directory. Must be called within
+/// the runtime.
 pub(crate) fn open_ephemeral(
     options: &CollectorOptions,
+    client: &config::Client,
     state: &Path,
-) -> Result<Arc<dyn EventEndpoint>, Box<dyn Error>> {
-    let collector = Collector::open(CollectorParts {
+) -> Result<EphemeralCollector, Box<dyn Error>> {
+    let collector = Arc::new(Collector::open(CollectorParts {
         store: state.join("events.sqlite"),
         outputs: vec![OutputSettings::to_file(&options.events)?],
         destinations: Vec::new(),
@@ -37,12 +42,29 @@ pub(crate) fn open_ephemeral(
         },
         subscriptions: Subscriptions::read(&options.subscriptions)?,
         identity: IdentityCheck::Mark,
-    })?;
+    })?);
     let (authorities, certificates) = match &options.client_authority {
         Some(path) => (Authorities::read(path)?, ClientCertificates::Required),
         None => (Authorities::default(), ClientCertificates::Unused),
     };
-    Ok(Arc::new(EventsPlugin::new(Arc::new(collector), authorities, certificates)))
+    let tls = trust_in_sources(&authorities);
+    let puller = Puller::new(PullerParts { collector: Arc::clone(&collector), client: client.clone(), tls });
+    puller.follow();
+    let endpoint = Arc::new(EventsPlugin::new(collector, authorities, certificates));
+    Ok(EphemeralCollector { endpoint, puller })
+}
+
+/// Collector of the ephemeral service.
+pub(crate) struct EphemeralCollector {
+    pub(crate) endpoint: Arc<dyn EventEndpoint>,
+    /// Connections to sources, until it is dropped.
+    pub(crate) puller: Puller,
+}
+
+/// Returns the rules for certificates of sources to which the collector connects: the authorities of this system, and
+/// those of event sources.
+fn trust_in_sources(authorities: &Authorities) -> TlsPolicy {
+    TlsPolicy::new().authorities(authorities.certificates())
 }
 
 /// Returns the folder for events that cannot be stored: `FILE.quarantine`.
@@ -56,6 +78,7 @@ fn quarantine_beside(events: &Path) -> PathBuf {
 pub(crate) struct PersistentCollector {
     collector: Arc<Collector>,
     plugin: EventsPlugin,
+    puller: Puller,
 }
 
 /// Returns the folder of the collector in a state directory.
@@ -71,7 +94,7 @@ pub(crate) fn open(config: &Config, paths: &Paths) -> Result<Option<PersistentCo
     }
     let folder = folder_in(&paths.state);
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    PersistentCollector::open(settings, &folder, read_files(paths)?).map(Some)
+    PersistentCollector::open(config, &folder, read_files(paths)?).map(Some)
 }
 
 /// Reads the files of the administrator that the collector uses.
@@ -81,12 +104,14 @@ pub(crate) fn read_files(paths: &Paths) -> Result<CollectorFiles, Box<dyn Error>
         authorities: read_files_of(&paths.event_authorities, "pem", Access::Read)?,
         // They may contain credentials.
         outputs: read_files_of(&paths.event_outputs, "toml", Access::Nothing)?,
+        passwords: SourcePasswords::of_state(&paths.state).export()?,
     })
 }
 
 /// Reads the files of subscriptions.
 pub(crate) fn read_subscriptions(paths: &Paths) -> Result<Vec<CollectorFile>, Box<dyn Error>> {
-    let files = SubscriptionFolder::new(&paths.event_subscriptions).read()?;
+    let passwords = SourcePasswords::of_state(&paths.state);
+    let files = SubscriptionFolder::new(&paths.event_subscriptions, passwords).read()?;
     Ok(files.into_iter().map(|(path, content)| collector_file(&path, content)).collect())
 }
 
@@ -105,10 +130,13 @@ fn collector_file(path: &Path, content: Vec<u8>) -> CollectorFile {
     CollectorFile { path: path.display().to_string(), content: Zeroizing::new(content) }
 }
 
-fn parse_subscriptions(files: Vec<CollectorFile>) -> Result<Subscriptions, CollectorError> {
-    Subscriptions::parse(files.into_iter().map(|file| (PathBuf::from(file.path), file.content.to_vec())))
+fn parse_subscriptions(files: Vec<CollectorFile>, passwords: &[u8]) -> Result<Subscriptions, CollectorError> {
+    let files = files.into_iter().map(|file| (PathBuf::from(file.path), file.content.to_vec()));
+    Subscriptions::with_passwords(files, &OpenedPasswords::parse(passwords)?)
 }
 
+/// Time for the end of the connections to sources.
+const END_TIME: Duration = Duration::from_secs(1);
 /// Maximum number of files in a folder of the collector.
 const MAX_FILES: usize = 1_000;
 /// Maximum size of a file of the administrator in bytes.
@@ -117,10 +145,11 @@ const MAX_FILE: usize = 4 << 20;
 impl PersistentCollector {
     /// Opens the collector, whose folder exists.
     pub(crate) fn open(
-        settings: &config::EventCollector,
+        config: &Config,
         folder: &Path,
         files: CollectorFiles,
     ) -> Result<Self, Box<dyn Error>> {
+        let settings = &config.event_collector;
         let rotation = Rotation { size: settings.max_file_sizekb.bytes(), files: settings.max_files.get() };
         let output = |format| OutputSettings {
             layout: Layout::PerSource(folder.join("sources")),
@@ -142,7 +171,7 @@ impl PersistentCollector {
             spool: folder.join("spool"),
             total_limit: (total > 0).then_some(total << 20),
             quarantine: folder.join("quarantine"),
-            subscriptions: parse_subscriptions(files.subscriptions)?,
+            subscriptions: parse_subscriptions(files.subscriptions, &files.passwords)?,
             identity: match &settings.identity_check {
                 config::IdentityCheck::Mark => IdentityCheck::Mark,
                 config::IdentityCheck::Reject => IdentityCheck::Reject,
@@ -157,8 +186,21 @@ impl PersistentCollector {
             false => ClientCertificates::Requested,
         };
         tracing::info!(store = %folder.display(), "Collecting forwarded events");
+        let tls = trust_in_sources(&authorities);
+        let client = config.client.clone();
+        let puller = Puller::new(PullerParts { collector: Arc::clone(&collector), client, tls });
         let plugin = EventsPlugin::new(Arc::clone(&collector), authorities, certificates);
-        Ok(Self { collector, plugin })
+        Ok(Self { collector, plugin, puller })
+    }
+
+    /// Connects to the sources of collector-initiated subscriptions. Must be called within the runtime.
+    pub(crate) fn begin_pulling(&self) {
+        self.puller.follow();
+    }
+
+    /// Ends the connections to sources, and waits a moment for them.
+    pub(crate) async fn end(&self) {
+        let _ = tokio::time::timeout(END_TIME, self.puller.end()).await;
     }
 
     /// Returns the collector as a part of the service.
@@ -173,8 +215,9 @@ impl PersistentCollector {
 
     /// Reads the subscriptions again. If one of them is invalid, all previous ones stay in force.
     pub(crate) fn reload(&self, paths: &Paths) {
-        match read_subscriptions(paths) {
-            Ok(files) => self.set_subscriptions(files),
+        let passwords = SourcePasswords::of_state(&paths.state).export();
+        match read_subscriptions(paths).and_then(|files| Ok((files, passwords?))) {
+            Ok((files, passwords)) => self.set_subscriptions(files, &passwords),
             Err(error) => tracing::error!(
                 error = one_line(&*error),
                 "Cannot reload the event subscriptions; keeping the previous ones"
@@ -183,10 +226,13 @@ impl PersistentCollector {
     }
 
     /// Replaces the subscriptions. If one of them is invalid, all previous ones stay in force.
-    pub(crate) fn set_subscriptions(&self, files: Vec<CollectorFile>) {
-        let parsed = parse_subscriptions(files);
+    pub(crate) fn set_subscriptions(&self, files: Vec<CollectorFile>, passwords: &[u8]) {
+        let parsed = parse_subscriptions(files, passwords);
         match parsed.and_then(|subscriptions| self.collector.set_subscriptions(subscriptions)) {
-            Ok(()) => tracing::debug!("Event subscriptions loaded"),
+            Ok(()) => {
+                self.puller.follow();
+                tracing::debug!("Event subscriptions loaded");
+            }
             Err(error) => tracing::error!(
                 error = one_line(&error),
                 "Cannot reload the event subscriptions; keeping the previous ones"

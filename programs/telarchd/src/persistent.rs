@@ -78,6 +78,7 @@ pub(crate) async fn run(
     }
     tokio::spawn(serve_metrics(Arc::clone(&service)));
     refresh(listeners.as_ref()).await;
+    collector.iter().for_each(PersistentCollector::begin_pulling);
 
     let interval = watchdog_interval();
     if let Some(interval) = interval {
@@ -123,6 +124,9 @@ pub(crate) async fn run(
     tracing::info!(signal, "Ending");
     manager.stopping();
     drain::run(&service).await;
+    if let Some(collector) = &collector {
+        collector.end().await;
+    }
     Ok(())
 }
 

@@ -10,7 +10,8 @@ pub(crate) enum Health {
     Active,
     /// Heartbeats arrive in time, but no event has arrived yet.
     NoEvents,
-    /// The last message says that events of another computer were sent, or that the source ended the subscription.
+    /// The last message says that events of another computer were sent, or that the source ended the subscription; or the
+    /// collector cannot pull from the source.
     Fault,
     /// No message has arrived for more than two intervals of heartbeats.
     Silent,
@@ -52,6 +53,22 @@ impl Health {
             Self::Silent => "silent",
             Self::Outdated => "outdated",
             Self::Removed => "removed",
+        }
+    }
+
+    /// Explanation and remedy for a source to which the collector connects.
+    pub(crate) fn advice_for_pulled(self) -> &'static str {
+        match self {
+            Self::NoEvents => {
+                "the source answers, but has sent no event: either none matches the query, or all were logged before the \
+                 subscription began (wecutil ss ID /ree requests those as well)"
+            }
+            Self::Fault => "the last fault is above; the collector tries again, at once with wecutil rs ID",
+            Self::Silent | Self::Outdated => {
+                "no answer for more than two heartbeats: check that telarchd runs and that the source is enabled (wecutil \
+                 gr ID)"
+            }
+            Self::Active | Self::Removed => self.advice(),
         }
     }
 

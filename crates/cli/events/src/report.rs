@@ -24,7 +24,7 @@ pub(crate) fn text(collected: &Collected) -> String {
         ]
     }));
     if rows.len() == 1 {
-        return "no source has sent a message yet\n".to_owned();
+        return "no source has sent a message yet, and the collector has connected to none\n".to_owned();
     }
     let widths: Vec<usize> = (0..5).map(|column| width(&rows, column)).collect();
     let mut text = String::new();
@@ -49,6 +49,8 @@ pub(crate) fn json(collected: &Collected) -> String {
             "subscription": entry.name, "state": entry.health.word(), "address": entry.state.remote_ip,
             "firstSeen": entry.source.first_seen, "lastContact": entry.state.last_heartbeat,
             "lastEvents": entry.state.last_event, "batches": entry.state.batches, "lastFault": entry.state.last_fault,
+            "faultCode": entry.state.fault_code, "faultTime": entry.state.fault_time,
+            "nextAttempt": entry.state.retry_time,
         })
     });
     format!("{:#}\n", serde_json::Value::from_iter(entries))
@@ -117,9 +119,27 @@ fn write_entry(text: &mut String, collected: &Collected, entry: &Entry<'_>) {
     let _ = writeln!(text, "    last events: {} ({}), {} batches in all", events.0, events.1, state.batches);
     if let Some(fault) = &state.last_fault {
         let _ = writeln!(text, "    last fault: {}", printable(fault));
+        if state.fault_time.is_some() {
+            let _ = writeln!(
+                text,
+                "    time of the fault: {} ({})",
+                time(state.fault_time),
+                age(state.fault_time, now)
+            );
+        }
+        if state.retry_time.is_some() {
+            let _ = writeln!(text, "    next attempt: {}", time(state.retry_time));
+        }
     }
-    let _ = writeln!(text, "    {}", entry.health.advice());
+    let advice = match entry.source.proof == PULLED {
+        true => entry.health.advice_for_pulled(),
+        false => entry.health.advice(),
+    };
+    let _ = writeln!(text, "    {advice}");
 }
+
+/// Proof of a source to which the collector connects.
+const PULLED: &str = "address";
 
 fn unknown(collected: &Collected, name: &str) -> Failure {
     let names: Vec<String> = collected.sources.iter().take(5).map(|source| printable(&source.name)).collect();

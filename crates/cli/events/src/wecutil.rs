@@ -4,6 +4,7 @@
 
 mod command;
 mod error;
+mod event_sources;
 mod places;
 mod quick_config;
 mod runtime_status;
@@ -21,6 +22,7 @@ use winevent::{QueryList, Subscription};
 use self::command::{Command, Output, Replacement, SubscriptionChange};
 pub use self::error::ToolError;
 pub use self::places::Places;
+use crate::windows_options::Words;
 
 /// Standard streams of the program.
 pub struct Streams<'s> {
@@ -64,11 +66,12 @@ pub fn run(words: &[String], places: &Places, streams: &mut Streams<'_>) -> Resu
         Command::Set { name, change: SubscriptionChange::Options(words) } => {
             folder.update(&name, |subscription| {
                 settings::apply(&words, subscription)?;
+                event_sources::apply(&words, subscription)?;
                 require_usable(subscription)
             })?;
         }
-        Command::Set { name, change: SubscriptionChange::File(replacement) } => {
-            let subscription = import(&replacement, streams)?;
+        Command::Set { name, change: SubscriptionChange::File(replacement, words) } => {
+            let subscription = import(&replacement, &words, streams)?;
             if !name.is_empty() && !name.eq_ignore_ascii_case(subscription.id.as_str()) {
                 let problem = format!("the file has the SubscriptionId \"{}\"", subscription.id);
                 return Err(ToolError::Invalid(problem));
@@ -79,7 +82,7 @@ pub fn run(words: &[String], places: &Places, streams: &mut Streams<'_>) -> Resu
                 Ok(())
             })?;
         }
-        Command::Create(replacement) => folder.add(&import(&replacement, streams)?)?,
+        Command::Create(replacement, words) => folder.add(&import(&replacement, &words, streams)?)?,
         Command::Delete { name } => folder.remove(&name)?,
         Command::Retry { name, sources } => retry(places, &name, &sources, streams)?,
         Command::QuickConfig { is_quiet } => quick_config::run(places, is_quiet, streams)?,
@@ -93,16 +96,22 @@ fn find(folder: &SubscriptionFolder, name: &str) -> Result<Subscription, ToolErr
     Ok(found.subscription.clone())
 }
 
-/// Reads and checks a subscription file.
-fn import(replacement: &Replacement, streams: &mut Streams<'_>) -> Result<Subscription, ToolError> {
+/// Reads and checks a subscription file. Options may give the common credentials.
+fn import(
+    replacement: &Replacement,
+    words: &Words,
+    streams: &mut Streams<'_>,
+) -> Result<Subscription, ToolError> {
     let content = read(&replacement.file)?;
     let (text, _) = winevent::delivery::decode(&content);
     let import = Subscription::parse(&text)?;
     for name in &import.ignored {
         writeln!(streams.errors, "Ignored the unknown element {name}.")?;
     }
-    require_usable(&import.subscription)?;
-    Ok(import.subscription)
+    let mut subscription = import.subscription;
+    event_sources::apply_common(words, &mut subscription)?;
+    require_usable(&subscription)?;
+    Ok(subscription)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ToolError> {
@@ -116,10 +125,9 @@ fn read(path: &Path) -> Result<Vec<u8>, ToolError> {
 
 /// Checks a subscription beyond the rules of its file: the collector must support it, and its query must be valid.
 fn require_usable(subscription: &Subscription) -> Result<(), ToolError> {
-    if subscription.kind != SubscriptionType::SourceInitiated {
-        return Err(ToolError::COLLECTOR_INITIATED);
-    }
-    if subscription.delivery.mode == DeliveryMode::Pull {
+    if subscription.kind == SubscriptionType::SourceInitiated
+        && subscription.delivery.mode == DeliveryMode::Pull
+    {
         let problem = "a source-initiated subscription has the delivery mode Push";
         return Err(ToolError::Invalid(problem.to_owned()));
     }
@@ -129,7 +137,8 @@ fn require_usable(subscription: &Subscription) -> Result<(), ToolError> {
     Ok(())
 }
 
-/// Lets the collector read the subscription again. Sources connect to the collector by themselves.
+/// Lets the collector read the subscription again. It connects to the sources of a collector-initiated one; other sources
+/// connect by themselves.
 fn retry(
     places: &Places,
     name: &str,
@@ -143,10 +152,11 @@ fn retry(
     // Fails if one of the sources is unknown.
     runtime_status::read(places, &subscription, sources)?;
     places.subscriptions.update::<ToolError>(name, |_| Ok(()))?;
-    writeln!(
-        streams.errors,
-        "The collector reads the subscription again. Sources connect at the interval Refresh of their policy."
-    )?;
+    let effect = match subscription.kind {
+        SubscriptionType::SourceInitiated => "Sources connect at the interval Refresh of their policy.",
+        SubscriptionType::CollectorInitiated => "It connects to all sources that have failed.",
+    };
+    writeln!(streams.errors, "The collector reads the subscription again. {effect}")?;
     Ok(())
 }
 

@@ -2,18 +2,22 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::Rotation;
+use super::recovery::CommittedFile;
 use crate::error::CollectorError;
 
 /// File to which lines are appended.
 pub(crate) struct EventFile {
     path: PathBuf,
     file: File,
+    inode: u64,
     length: u64,
     has_unsynced: bool,
+    /// Whether lines were appended since [`take_uncommitted`](Self::take_uncommitted).
+    has_uncommitted: bool,
 }
 
 impl EventFile {
@@ -36,7 +40,8 @@ impl EventFile {
             tracing::warn!(file = %path.display(), bytes = length - complete, "Removed an incomplete last event");
             file.set_len(complete).map_err(CollectorError::file("write", &path))?;
         }
-        let mut file = Self { path, file, length: complete, has_unsynced: complete < length };
+        let (inode, has_unsynced) = (metadata.ino(), complete < length);
+        let mut file = Self { path, file, inode, length: complete, has_unsynced, has_uncommitted: false };
         file.sync()?;
         sync_folder(&file.path)?;
         Ok(file)
@@ -44,7 +49,7 @@ impl EventFile {
 
     /// Appends lines, or none of them.
     pub(crate) fn append(&mut self, lines: &[u8]) -> Result<(), CollectorError> {
-        self.has_unsynced = true;
+        (self.has_unsynced, self.has_uncommitted) = (true, true);
         if let Err(source) = self.file.write_all(lines) {
             // A part may have been written.
             let _ = self.file.set_len(self.length);
@@ -52,6 +57,13 @@ impl EventFile {
         }
         self.length += u64::try_from(lines.len()).unwrap_or(u64::MAX);
         Ok(())
+    }
+
+    /// Returns the part to be committed, if the file has changed since the last call.
+    pub(crate) fn take_uncommitted(&mut self) -> Option<CommittedFile> {
+        let Self { path, inode, length, .. } = self;
+        let file = CommittedFile { path: path.clone(), inode: *inode, length: *length };
+        std::mem::take(&mut self.has_uncommitted).then_some(file)
     }
 
     /// Length in bytes.

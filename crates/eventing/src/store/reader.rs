@@ -11,6 +11,8 @@ use crate::error::CollectorError;
 pub struct StoreReader {
     path: PathBuf,
     connection: Connection,
+    /// Columns of failures in a query; constants if the store is older than they are.
+    failures: &'static str,
 }
 
 /// Subscription in the store.
@@ -66,7 +68,10 @@ impl StoreReader {
             let (path, supported) = (path.to_owned(), schema::VERSION);
             return Err(CollectorError::LaterStore { path, found, supported });
         }
-        Ok(Some(Self { path: path.to_owned(), connection }))
+        // The running collector may be of an earlier version.
+        let failures =
+            if found >= 2 { "t.fault_code, t.fault_time, t.retry_time" } else { "NULL, NULL, NULL" };
+        Ok(Some(Self { path: path.to_owned(), connection, failures }))
     }
 
     /// Returns all subscriptions, by name.
@@ -98,11 +103,12 @@ impl StoreReader {
     /// [`CollectorError::Store`] if the store cannot be read.
     pub fn sources(&self) -> Result<Vec<StoredSource>, CollectorError> {
         let read = || {
-            let mut statement = self.connection.prepare(
+            let failures = self.failures;
+            let mut statement = self.connection.prepare(&format!(
                 "SELECT s.id, s.auth, s.principal, s.machine_id, s.first_seen, t.subscription, t.bookmark, t.seq,
-                 t.last_event, t.last_heartbeat, t.remote_ip, t.version_seen, t.last_fault
+                 t.last_event, t.last_heartbeat, t.remote_ip, t.version_seen, t.last_fault, {failures}
                  FROM source s LEFT JOIN source_state t ON t.source = s.id ORDER BY s.principal, s.id, t.subscription",
-            )?;
+            ))?;
             let mut rows = statement.query([])?;
             let mut sources: Vec<StoredSource> = Vec::new();
             while let Some(row) = rows.next()? {

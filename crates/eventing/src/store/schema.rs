@@ -3,10 +3,11 @@
 use rusqlite::Connection;
 
 /// Latest version of the tables.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Migrations in order; the first creates version 1.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE subscription (
         id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, doc TEXT NOT NULL, version TEXT NOT NULL, revision TEXT,
         enabled INTEGER NOT NULL, updated_at INTEGER NOT NULL);
@@ -20,7 +21,15 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE batch (
         id INTEGER PRIMARY KEY, source TEXT NOT NULL REFERENCES source (id) ON DELETE CASCADE,
         subscription TEXT NOT NULL, digest BLOB NOT NULL, UNIQUE (source, subscription, digest));
-"];
+",
+    "
+    ALTER TABLE source_state ADD COLUMN fault_code INTEGER;
+    ALTER TABLE source_state ADD COLUMN fault_time INTEGER;
+    ALTER TABLE source_state ADD COLUMN retry_time INTEGER;
+    CREATE TABLE output_file (
+        path BLOB PRIMARY KEY, inode INTEGER NOT NULL, length INTEGER NOT NULL) WITHOUT ROWID;
+",
+];
 
 /// Applies missing migrations, and returns the version found afterwards.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {

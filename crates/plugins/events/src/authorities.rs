@@ -62,6 +62,11 @@ impl Authorities {
         Self::parse([(path, text.as_slice())])
     }
 
+    /// Returns the certificates of the authorities.
+    pub fn certificates(&self) -> impl Iterator<Item = CertificateDer<'static>> {
+        self.0.iter().map(|(_, certificate)| certificate.clone())
+    }
+
     /// Parses the contents of PEM files. The paths are for messages.
     ///
     /// # Errors

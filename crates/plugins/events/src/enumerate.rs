@@ -55,7 +55,7 @@ fn item(source: &Source, message: &SourceMessage, offered: &Offered) -> Fragment
             ClientProof::Certificate { issuer: *issuer.as_bytes() }
         }
         (SourceKind::Account { .. }, Transport::Https) => ClientProof::KerberosOverTls,
-        (SourceKind::Account { .. }, _) => ClientProof::Kerberos,
+        (SourceKind::Account { .. } | SourceKind::Address, _) => ClientProof::Kerberos,
     };
     let offer = Offer {
         name: subscription.id.as_str(),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use broker::{CollectorCommand, Link};
 use config::Config;
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
 
 use crate::child_process::stdin_socket;
 use crate::event_collector::{PersistentCollector, folder_in};
@@ -42,7 +43,8 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
     }
     let runtime = crate::runtime()?;
     runtime.block_on(async {
-        let collector = PersistentCollector::open(&config.event_collector, &folder, files)?;
+        let collector = PersistentCollector::open(&config, &folder, files)?;
+        collector.begin_pulling();
         let (sender, mut tasks) = mpsc::unbounded_channel();
         std::thread::Builder::new()
             .name("broker".to_owned())
@@ -57,9 +59,10 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
                         }
                     });
                 }
-                Task::Subscriptions(files) => collector.set_subscriptions(files),
+                Task::Subscriptions { files, passwords } => collector.set_subscriptions(files, &passwords),
             }
         }
+        collector.end().await;
         Ok::<_, Box<dyn Error>>(())
     })?;
     // Batches that are not stored by then are repeated by their sources.
@@ -98,7 +101,7 @@ fn make_folder(state: &Path, uid: u32, gid: u32) -> Result<PathBuf, Box<dyn Erro
 /// Task from the broker.
 enum Task {
     Serve(UnixStream),
-    Subscriptions(Vec<broker::CollectorFile>),
+    Subscriptions { files: Vec<broker::CollectorFile>, passwords: Zeroizing<Vec<u8>> },
 }
 
 /// Receives commands of the broker until it closes the link.
@@ -106,7 +109,9 @@ fn receive_commands(link: &Link, tasks: &mpsc::UnboundedSender<Task>) {
     while let Ok(Some(mut frame)) = link.receive() {
         let task = match (CollectorCommand::decode(&frame.message), frame.descriptors.pop()) {
             (Ok(CollectorCommand::ServeGateway), Some(socket)) => Task::Serve(UnixStream::from(socket)),
-            (Ok(CollectorCommand::Subscriptions(files)), None) => Task::Subscriptions(files),
+            (Ok(CollectorCommand::Subscriptions { files, passwords }), None) => {
+                Task::Subscriptions { files, passwords }
+            }
             _ => {
                 tracing::error!("Invalid message from the broker");
                 return;

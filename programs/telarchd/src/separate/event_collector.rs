@@ -192,7 +192,7 @@ impl Supervisor {
             }
         };
         let defaults = Config::default();
-        let settings = config.differences(&defaults).filter(|one| one.path().starts_with("EventCollector/"));
+        let settings = config.differences(&defaults).filter(|one| is_of_collector(one.path()));
         let settings = settings.map(|one| (one.path().to_owned(), one.show(&config).into_owned())).collect();
         let wanted = Wanted { settings, files };
         let requests_certificates = !wanted.files.authorities.is_empty();
@@ -204,10 +204,11 @@ impl Supervisor {
         };
         match previous {
             Some(previous) if previous.differs_in_subscriptions_only(wanted) => {
-                if previous.files.subscriptions != wanted.files.subscriptions {
-                    let command = CollectorCommand::Subscriptions(wanted.files.subscriptions.clone());
-                    let _ = process.link.send(&command.encode(), &[]);
-                }
+                // Also sent if nothing has changed: wecutil rs lets the collector connect to its sources at once.
+                let CollectorFiles { subscriptions, passwords, .. } = &wanted.files;
+                let (files, passwords) = (subscriptions.clone(), passwords.clone());
+                let command = CollectorCommand::Subscriptions { files, passwords };
+                let _ = process.link.send(&command.encode(), &[]);
             }
             // The next process begins with the new settings.
             _ => {
@@ -293,6 +294,12 @@ impl Supervisor {
             let _ = process.handle.map(|handle| pidfd_send_signal(handle, Signal::KILL));
         }
     }
+}
+
+/// Returns whether the collector uses a setting. Those of clients apply to the sources of collector-initiated
+/// subscriptions.
+fn is_of_collector(path: &str) -> bool {
+    path.starts_with("EventCollector/") || path.starts_with("Client/")
 }
 
 /// Waits until the process has ended; waits forever if there is none.

@@ -6,6 +6,7 @@ mod configured;
 mod kerberos;
 mod killed;
 mod outputs;
+mod pulled;
 mod recorded;
 mod wecutil;
 

@@ -25,14 +25,14 @@ use crate::separated::block_on;
 const WAY: WayIn = WayIn::BasicOverHttps;
 
 /// A journal, and the service that offers its events.
-struct EventSource {
-    folder: TempDir,
-    service: Telarchd,
+pub(crate) struct EventSource {
+    pub(crate) folder: TempDir,
+    pub(crate) service: Telarchd,
 }
 
 impl EventSource {
     /// Returns `None` if `systemd-journal-remote` or `journalctl` is missing.
-    fn with_journal(entries: u64) -> Option<Self> {
+    pub(crate) fn with_journal(entries: u64) -> Option<Self> {
         if program("systemd-journal-remote").is_none() || program("journalctl").is_none() {
             skips::skip!("there is no systemd-journal-remote or no journalctl");
             return None;
@@ -49,7 +49,7 @@ impl EventSource {
     }
 
     /// Returns the messages of the journal as journalctl prints them.
-    fn journal(&self) -> Vec<String> {
+    pub(crate) fn journal(&self) -> Vec<String> {
         let mut journalctl = Command::new(program("journalctl").unwrap());
         let output = journalctl.arg("--directory").arg(self.folder.path()).args(["-o", "cat"]).output();
         String::from_utf8(output.unwrap().stdout).unwrap().lines().map(str::to_owned).collect()
@@ -83,7 +83,7 @@ fn entries(numbers: Range<u64>) -> String {
     numbers.map(entry).collect()
 }
 
-fn append(folder: &Path, numbers: Range<u64>) {
+pub(crate) fn append(folder: &Path, numbers: Range<u64>) {
     let command = appending(folder, Path::new("-"));
     let mut child = Command::new(&command[0])
         .args(&command[1..])

@@ -16,6 +16,19 @@ const SUBSCRIPTION: &str = r#"<Subscription xmlns="http://schemas.microsoft.com/
   <Query><![CDATA[<QueryList><Query Id="0"><Select Path="Security">*</Select></Query></QueryList>]]></Query>
 </Subscription>"#;
 
+const COLLECTOR_INITIATED: &str = r#"<Subscription xmlns="http://schemas.microsoft.com/2006/03/windows/events/subscription">
+  <SubscriptionId>Servers</SubscriptionId>
+  <SubscriptionType>CollectorInitiated</SubscriptionType>
+  <ConfigurationMode>Custom</ConfigurationMode>
+  <Delivery Mode="Pull"><Batching><MaxItems>5</MaxItems></Batching></Delivery>
+  <Query><![CDATA[<QueryList><Query Id="0"><Select Path="System">*</Select></Query></QueryList>]]></Query>
+  <CredentialsType>Negotiate</CredentialsType>
+  <EventSources>
+    <EventSource Enabled="true"><Address>web1</Address><UserName>ada</UserName><Password>s3cret</Password></EventSource>
+    <EventSource Enabled="true"><Address>web2</Address></EventSource>
+  </EventSources>
+</Subscription>"#;
+
 /// Settings and state of a service that does not run.
 struct Service(tempfile::TempDir);
 
@@ -192,6 +205,10 @@ fn wrong_command_lines_are_refused() {
         &["ss", "Logons", "/esa:web1", "/aes", "/res"],
         &["ss", "Logons", "/esa:web1", "/up:secret"],
         &["ss", "Logons", "/c:x.xml", "/e"],
+        // The subscription is source-initiated.
+        &["ss", "Logons", "/esa:web1", "/aes"],
+        &["ss", "Logons", "/cun:ada"],
+        &["ss", "Logons", "/ct:Basic"],
         &["cs"],
         &["cs", "x.xml", "/cup:secret"],
         &["qc", "/q:perhaps"],
@@ -214,7 +231,10 @@ fn failures_have_the_numbers_of_windows() {
     let no_xml = file("a.xml", "</Subscription>", "");
     let no_query = file("b.xml", "<QueryList>", "<Other>");
     let no_path = file("c.xml", " Path=\"Security\"", "");
-    let collector_initiated = file("d.xml", "SourceInitiated", "CollectorInitiated");
+    let push = service.file("d.xml", COLLECTOR_INITIATED.replace("Pull", "Push"));
+    let local = service.file("h.xml", COLLECTOR_INITIATED.replace("Negotiate", "LocalMachine"));
+    let twice = service.file("i.xml", COLLECTOR_INITIATED.replace("web2", "WEB1"));
+    let [push, local, twice] = [&push, &local, &twice].map(|path| path.to_str().unwrap());
     let pull = file("e.xml", "  <Query>", "  <Delivery Mode=\"Pull\"/><Query>");
     let descriptor =
         file("f.xml", "  <Query>", "<AllowedSourceDomainComputers>x</AllowedSourceDomainComputers><Query>");
@@ -231,15 +251,17 @@ fn failures_have_the_numbers_of_windows() {
         (&["cs", &no_xml], 13, "not well-formed"),
         (&["cs", &no_query], 1, "query is invalid"),
         (&["cs", &no_path], 1, "Path is missing"),
-        (&["cs", &collector_initiated], 50, "SourceInitiated"),
+        (&["cs", push], 13, "set the delivery mode to Pull"),
+        (&["cs", local], 13, "LocalMachine is not supported"),
+        (&["cs", twice], 13, "WEB1 is listed twice"),
         (&["cs", &pull], 13, "Push"),
         (&["cs", &descriptor], 13, "AllowedSourceDomainComputers"),
         (&["ss", "Logons", &format!("/c:{other}")], 13, "SubscriptionId \"Other\""),
         (&["ss", "Logons", "/adc:x"], 13, "AllowedSourceDomainComputers"),
         (&["ss", "Logons", "/q:*[x"], 1, "query"),
         (&["ss", "Logons", "/cm:Custom", "/dm:Pull"], 13, "Push"),
-        (&["ss", "Logons", "/esa:web1", "/aes"], 50, "Collector-initiated"),
-        (&["cs", &other, "/cun:ada", "/cup:secret"], 50, "Collector-initiated"),
+        (&["ss", "Logons", "/essp:true"], 50, "essp is not supported"),
+        (&["cs", &other, "/cun:ada", "/cup:secret"], 87, "not valid for a SourceInitiated"),
     ] {
         let (found, message) = service.failure(arguments);
         assert_eq!(found, status, "{arguments:?}: {message}");
@@ -267,6 +289,56 @@ fn a_subscription_that_no_collector_has_loaded_is_inactive() {
     assert!(status == 1 && message.contains("is disabled"), "{message}");
     assert!(service.run(&["ss", "Logons", "/e"]).status.success());
     assert!(service.run(&["rs", "Logons"]).status.success());
+}
+
+#[test]
+fn sources_and_credentials_of_a_collector_initiated_subscription_are_changed() {
+    let service = Service::new();
+    let file = service.file("servers.xml", COLLECTOR_INITIATED);
+    service.text(&["cs", file.to_str().unwrap(), "/cun:CORP\\collector", "/cup:c0mmon"]);
+    let terse = service.text(&["gs", "Servers"]);
+    let end = "PublisherName: \nCredentialsType: Negotiate\nCommonUserName: CORP\\collector\n\nEventSource[0]:\n\
+               \tAddress: web1\n\tEnabled: true\n\tUserName: ada\n\nEventSource[1]:\n\tAddress: web2\n\tEnabled: true\n";
+    assert!(terse.contains("DeliveryMode: Pull\n") && terse.ends_with(end), "{terse}");
+    let passwords = || eventing::SourcePasswords::of_state(&service.0.path().join("state")).export().unwrap();
+    let stored = || String::from_utf8(passwords().to_vec()).unwrap().lines().count();
+    assert_eq!(stored(), 2);
+    service.text(&["ss", "Servers", "/esa:WEB1", "/un:ben"]);
+    assert_eq!(stored(), 1, "the password of another user is removed");
+    let mut asked =
+        service.command(&["ss", "Servers", "/esa:web3", "/aes", "/ese:false", "/un:eve", "/up:*"]);
+    assert!(asked.env("TELARCH_PASSWORD", "thr33").status().unwrap().success());
+    service.text(&["ss", "Servers", "/ct:Basic", "/cun:"]);
+    let changed = service.subscription("Servers");
+    let sources: Vec<_> = changed
+        .sources
+        .iter()
+        .map(|source| (source.address.as_str(), source.enabled, source.user_name.as_deref()))
+        .collect();
+    assert_eq!(sources, [("web1", true, Some("ben")), ("web2", true, None), ("web3", false, Some("eve"))]);
+    assert_eq!((changed.credentials.as_str(), changed.common_user_name), ("Basic", None));
+    assert_eq!(stored(), 1);
+    let status = service.text(&["gr", "Servers"]);
+    for part in ["\t\tweb1\n\t\t\tRunTimeStatus: Trying\n", "\t\tweb3\n\t\t\tRunTimeStatus: Disabled\n"] {
+        assert!(status.contains(part), "{status}");
+    }
+    service.text(&["ss", "Servers", "/esa:web2", "/res"]);
+    assert!(!service.text(&["gs", "Servers"]).contains("web2"));
+    for (arguments, status) in [
+        (&["ss", "Servers", "/esa:web2", "/res"][..], 2),
+        (&["ss", "Servers", "/esa:web2", "/ese:true"], 2),
+        (&["ss", "Servers", "/esa:web1", "/aes"], 13),
+        (&["ss", "Servers", "/as:*.example.com"], 87),
+        (&["gr", "Servers", "web2"], 2),
+    ] {
+        assert_eq!(service.failure(arguments).0, status, "{arguments:?}");
+    }
+    // An exported file can be imported again, and the passwords stay.
+    let exported = service.file("exported.xml", service.text(&["gs", "Servers", "/f:xml"]));
+    service.text(&["ss", "Servers", &format!("/c:{}", exported.display())]);
+    assert_eq!(stored(), 1);
+    service.text(&["ds", "Servers"]);
+    assert_eq!(stored(), 0);
 }
 
 #[test]

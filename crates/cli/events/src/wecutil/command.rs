@@ -19,8 +19,8 @@ pub(super) enum Command {
     Status { name: String, sources: Vec<String> },
     /// `ss`: changes a subscription. The name is empty if a file has it.
     Set { name: String, change: SubscriptionChange },
-    /// `cs`: adds a subscription.
-    Create(Replacement),
+    /// `cs`: adds a subscription, with options for the common credentials.
+    Create(Replacement, Words),
     /// `ds`: removes a subscription.
     Delete { name: String },
     /// `rs`: reads a subscription again.
@@ -41,8 +41,8 @@ pub(super) enum Output {
 pub(super) enum SubscriptionChange {
     /// Options for single settings.
     Options(Words),
-    /// All settings from a file.
-    File(Replacement),
+    /// All settings from a file, with options for the common credentials.
+    File(Replacement, Words),
 }
 
 /// File with a subscription.
@@ -135,7 +135,7 @@ static ENTRIES: [Entry; 8] = [
         short: "rs",
         long: "retry-subscription",
         arguments: "ID [SOURCE]...",
-        about: "let the collector read a subscription again",
+        about: "let the collector read a subscription and connect to its sources again",
         options: &[],
         parse: parse_retry,
     },
@@ -149,13 +149,27 @@ static ENTRIES: [Entry; 8] = [
     },
 ];
 
-const COMMON_USER: Described = option("cun", "CommonUserName", "NAME", COLLECTOR_INITIATED);
-const COMMON_PASSWORD: Described = option("cup", "CommonUserPassword", "PASSWORD", COLLECTOR_INITIATED);
-const COLLECTOR_INITIATED: &str = "collector-initiated only, not supported";
+const COMMON_USER: Described = option(
+    "cun",
+    "CommonUserName",
+    "NAME",
+    "user for event sources without one of their own; collector-initiated only",
+);
+const COMMON_PASSWORD: Described = option(
+    "cup",
+    "CommonUserPassword",
+    "PASSWORD",
+    "password of that user; * prompts, or reads TELARCH_PASSWORD",
+);
 
 /// Options of `ss`.
 static SET: [Described; 34] = [
-    option("c", "config", "FILE", "take all settings from an XML file; excludes all other options"),
+    option(
+        "c",
+        "config",
+        "FILE",
+        "take all settings from an XML file; excludes all other options but /cun and /cup",
+    ),
     option("e", "enabled", "[true|false]", "enable or disable the subscription"),
     option("d", "description", "TEXT", "description"),
     option(
@@ -173,7 +187,7 @@ static SET: [Described; 34] = [
     option("ree", "ReadExistingEvents", "[true|false]", "also send events from before the subscription"),
     option("lf", "LogFile", "NAME", "log of the collector"),
     option("pn", "PublisherName", "NAME", "publisher that owns the log"),
-    option("dm", "DeliveryMode", "MODE", "Push; with /cm:Custom only"),
+    option("dm", "DeliveryMode", "MODE", "Push, or Pull if collector-initiated; with /cm:Custom only"),
     option("dmi", "DeliveryMaxItems", "NUMBER", "maximum number of events in a batch; with /cm:Custom only"),
     option("dmlt", "DeliveryMaxLatencyTime", "MS", "maximum delay of a batch; with /cm:Custom only"),
     option("hi", "HeartbeatInterval", "MS", "interval of heartbeats; with /cm:Custom only"),
@@ -184,14 +198,14 @@ static SET: [Described; 34] = [
     option("as", "AllowedSubjects", "LIST", "names of sources that may subscribe, such as *.example.com"),
     option("ds", "DeniedSubjects", "LIST", "names of sources that may not subscribe"),
     option("adc", "AllowedDomainComputers", "SDDL", "accounts of domain computers that may subscribe"),
-    option("esa", "EventSourceAddress", "ADDRESS", COLLECTOR_INITIATED),
-    option("ese", "EventSourceEnabled", "[true|false]", COLLECTOR_INITIATED),
-    option("aes", "AddEventSource", "", COLLECTOR_INITIATED),
-    option("res", "RemoveEventSource", "", COLLECTOR_INITIATED),
-    option("un", "UserName", "NAME", COLLECTOR_INITIATED),
-    option("up", "UserPassword", "PASSWORD", COLLECTOR_INITIATED),
-    option("ct", "CredentialsType", "TYPE", COLLECTOR_INITIATED),
-    option("essp", "EnableSpnPort", "true|false", COLLECTOR_INITIATED),
+    option("esa", "EventSourceAddress", "ADDRESS", "event source to change; collector-initiated only"),
+    option("ese", "EventSourceEnabled", "[true|false]", "enable or disable the event source of /esa"),
+    option("aes", "AddEventSource", "", "add the event source of /esa"),
+    option("res", "RemoveEventSource", "", "remove the event source of /esa"),
+    option("un", "UserName", "NAME", "user for the event source of /esa"),
+    option("up", "UserPassword", "PASSWORD", "password of that user; * prompts, or reads TELARCH_PASSWORD"),
+    option("ct", "CredentialsType", "TYPE", "Default, Negotiate, Digest or Basic; collector-initiated only"),
+    option("essp", "EnableSpnPort", "true|false", "not supported"),
     COMMON_USER,
     COMMON_PASSWORD,
 ];
@@ -240,29 +254,29 @@ fn parse_status(mut words: Words) -> Result<Command, ToolError> {
 
 fn parse_set(mut words: Words) -> Result<Command, ToolError> {
     if let Some(file) = words.text("c").map(PathBuf::from) {
-        require_source_initiated(&words)?;
-        if words.given().any(|name| name != "c") {
-            return Err(UsageError("Option c excludes all other options.".to_owned()).into());
+        require_complete(&words)?;
+        if words.given().any(|name| !matches!(name, "c" | "cun" | "cup")) {
+            return Err(UsageError("Option c excludes all other options but cun and cup.".to_owned()).into());
         }
         // Windows accepts a name as well.
         let name = words.take("subscription ID").unwrap_or_default();
         words.require_end()?;
-        return Ok(Command::Set { name, change: SubscriptionChange::File(Replacement { file }) });
+        return Ok(Command::Set { name, change: SubscriptionChange::File(Replacement { file }, words) });
     }
     let name = words.take("subscription ID")?;
     words.require_end()?;
     if words.given().next().is_none() {
         return Err(UsageError("Required option is missing: nothing to change.".to_owned()).into());
     }
-    require_source_initiated(&words)?;
+    require_complete(&words)?;
     Ok(Command::Set { name, change: SubscriptionChange::Options(words) })
 }
 
 fn parse_create(mut words: Words) -> Result<Command, ToolError> {
     let file = PathBuf::from(words.take("configuration file")?);
     words.require_end()?;
-    require_source_initiated(&words)?;
-    Ok(Command::Create(Replacement { file }))
+    require_complete(&words)?;
+    Ok(Command::Create(Replacement { file }, words))
 }
 
 fn parse_delete(mut words: Words) -> Result<Command, ToolError> {
@@ -284,8 +298,8 @@ fn parse_quick_config(words: Words) -> Result<Command, ToolError> {
 const REQUIREMENTS: [(&str, &str); 6] =
     [("ese", "esa"), ("aes", "esa"), ("res", "esa"), ("un", "esa"), ("up", "un"), ("cup", "cun")];
 
-/// Rejects options of collector-initiated subscriptions: wrong ones as Windows does, the others as not supported.
-fn require_source_initiated(words: &Words) -> Result<(), ToolError> {
+/// Rejects options that lack another one, as Windows does, and the one that is not supported.
+fn require_complete(words: &Words) -> Result<(), ToolError> {
     for (option, required) in REQUIREMENTS {
         if words.text(option).is_some() && words.text(required).is_none() {
             return Err(UsageError(format!("Option {option} is only valid with option {required}.")).into());
@@ -294,13 +308,7 @@ fn require_source_initiated(words: &Words) -> Result<(), ToolError> {
     if words.text("aes").is_some() && words.text("res").is_some() {
         return Err(UsageError("Options aes and res exclude each other.".to_owned()).into());
     }
-    let is_of_collector = |name: &str| {
-        SET.iter().any(|option| option.name.short == name && option.about == COLLECTOR_INITIATED)
-    };
-    if words.given().any(is_of_collector) {
-        return Err(ToolError::COLLECTOR_INITIATED);
-    }
-    Ok(())
+    if words.text("essp").is_some() { Err(ToolError::SPN_PORT) } else { Ok(()) }
 }
 
 fn help() -> String {
@@ -327,6 +335,7 @@ line), 183 (subscription exists), otherwise 1.
 
 Examples:
   wecutil cs logons.xml
+  wecutil cs servers.xml /cun:CORP\\collector /cup:*
   wecutil ss logons /cm:MinLatency /e:true
   wecutil gr logons
 "

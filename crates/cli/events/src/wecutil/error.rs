@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use cli::secret::PasswordError;
 use config::StoreError;
 use eventing::CollectorError;
 use files::FileError;
@@ -38,6 +39,14 @@ pub enum ToolError {
     /// The collector has received nothing from a source.
     #[error("The collector has received no message from {0}.\nRun telarch events sources for the names.")]
     NoSource(String),
+    /// The subscription has no such event source.
+    #[error(
+        "The subscription has no event source {0}.\nAdd it with /esa:{0} /aes, or run wecutil gs for the addresses."
+    )]
+    NoEventSource(String),
+    /// A password cannot be read.
+    #[error("Cannot read the password: {0}")]
+    Password(#[from] PasswordError),
     /// A file named on the command line cannot be read.
     #[error("Cannot read {}: {source}", path.display())]
     File {
@@ -64,11 +73,10 @@ pub enum ToolError {
 }
 
 impl ToolError {
-    /// A function of collector-initiated subscriptions.
-    pub(crate) const COLLECTOR_INITIATED: Self = Self::NotSupported(
-        "Collector-initiated subscriptions are not supported.",
-        "Set SubscriptionType to SourceInitiated, and let the sources connect by policy (Configure target Subscription \
-         Manager).",
+    /// An option for service principal names with a port.
+    pub(crate) const SPN_PORT: Self = Self::NotSupported(
+        "Option essp is not supported: service principal names of sources have no port.",
+        "Omit the option, and register the name HTTP/HOST for the source.",
     );
 
     /// Returns the exit status: the error number of Windows if it fits into 8 bits, otherwise 1.
@@ -78,7 +86,7 @@ impl ToolError {
             Self::Usage(_) => 87,
             Self::NotSupported(..) => 50,
             Self::Subscription(_) | Self::Invalid(_) => 13,
-            Self::NoSource(_) => 2,
+            Self::NoSource(_) | Self::NoEventSource(_) => 2,
             Self::File { source, .. } => status_of(source),
             Self::Settings(StoreError::Disk { source, .. }) => status_of(source),
             Self::Collector(error) => number(error),
@@ -87,6 +95,7 @@ impl ToolError {
             | Self::Settings(_)
             | Self::Program(..)
             | Self::Declined
+            | Self::Password(_)
             | Self::NoHome
             | Self::Output(_) => 1,
         }

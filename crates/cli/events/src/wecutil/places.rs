@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use config::Paths;
-use eventing::SubscriptionFolder;
+use eventing::{SourcePasswords, SubscriptionFolder};
 
 use super::error::ToolError;
 
@@ -13,7 +13,7 @@ use super::error::ToolError;
 pub struct Places {
     /// Settings file.
     pub(crate) settings: PathBuf,
-    /// Subscriptions, next to the settings.
+    /// Subscriptions, next to the settings, and passwords of sources in the state directory.
     pub(crate) subscriptions: SubscriptionFolder,
     /// Store of sources.
     pub(crate) store: PathBuf,
@@ -45,7 +45,10 @@ impl Places {
         let paths = Paths::new(settings, state);
         Self {
             settings: paths.config,
-            subscriptions: SubscriptionFolder::new(paths.event_subscriptions),
+            subscriptions: SubscriptionFolder::new(
+                paths.event_subscriptions,
+                SourcePasswords::of_state(&paths.state),
+            ),
             store: paths.state.join("events/events.sqlite"),
             is_of_machine: false,
         }

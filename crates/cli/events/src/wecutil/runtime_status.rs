@@ -1,9 +1,11 @@
 //! State of a subscription and of its sources (`gr`), from the store of the collector.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use eventing::{SourceState, StoreReader, StoredSource, StoredSubscription};
+use eventing::{Source, SourceState, StoreReader, StoredSource, StoredSubscription};
+use winevent::subscription::SubscriptionType;
 use winevent::{Subscription, Timestamp};
 
 use super::error::ToolError;
@@ -19,11 +21,13 @@ pub(super) struct RuntimeStatus {
     pub(super) note: Option<&'static str>,
 }
 
-/// State of a source in a subscription.
+/// Source in a subscription.
 struct SourceStatus<'s> {
-    source: &'s StoredSource,
-    state: &'s SourceState,
-    health: Health,
+    name: String,
+    /// Whether the subscription uses the source.
+    is_enabled: bool,
+    /// Row of the store, and the state in the subscription; `None` before the first contact.
+    stored: Option<(&'s StoredSource, &'s SourceState, Health)>,
 }
 
 /// Returns the state of a subscription and of all sources, or of the sources with these names or addresses.
@@ -39,13 +43,17 @@ pub(super) fn read(
     };
     let now = Timestamp::from(SystemTime::now());
     let stored = stored.iter().find(|one| one.name == subscription.id.as_str());
-    let all: Vec<SourceStatus<'_>> = sources
+    let seen: Vec<(&StoredSource, &SourceState, Health)> = sources
         .iter()
         .filter_map(|source| {
             let (_, state) = source.states.iter().find(|(id, _)| Some(id) == stored.map(|one| &one.id))?;
-            Some(SourceStatus { source, state, health: Health::of(state, stored, now.seconds()) })
+            Some((source, state, Health::of(state, stored, now.seconds())))
         })
         .collect();
+    let all: Vec<SourceStatus<'_>> = match subscription.kind {
+        SubscriptionType::SourceInitiated => seen.into_iter().map(SourceStatus::of_seen).collect(),
+        SubscriptionType::CollectorInitiated => of_listed(subscription, &seen),
+    };
     for name in names {
         if !all.iter().any(|status| status.is(name)) {
             return Err(ToolError::NoSource(name.clone()));
@@ -77,28 +85,55 @@ fn is_current(stored: &StoredSubscription, subscription: &Subscription) -> bool 
         && Subscription::parse(&stored.document).is_ok_and(|import| import.subscription == *subscription)
 }
 
-impl SourceStatus<'_> {
+/// Returns the listed sources of a collector-initiated subscription.
+fn of_listed<'s>(
+    subscription: &Subscription,
+    seen: &[(&'s StoredSource, &'s SourceState, Health)],
+) -> Vec<SourceStatus<'s>> {
+    let by_id: HashMap<&str, _> = seen.iter().map(|one| (one.0.id.as_str(), *one)).collect();
+    let listed = subscription.sources.iter().map(|source| SourceStatus {
+        name: source.address.clone(),
+        is_enabled: source.enabled,
+        stored: by_id.get(Source::of_address(&source.address).id().as_str()).copied(),
+    });
+    listed.collect()
+}
+
+impl<'s> SourceStatus<'s> {
+    fn of_seen(seen: (&'s StoredSource, &'s SourceState, Health)) -> Self {
+        Self { name: seen.0.name.clone(), is_enabled: true, stored: Some(seen) }
+    }
+
     fn is(&self, name: &str) -> bool {
-        is_named(self.source, name) || self.state.remote_ip.as_deref() == Some(name)
+        let is_stored = self.stored.is_some_and(|(source, state, _)| {
+            is_named(source, name) || state.remote_ip.as_deref() == Some(name)
+        });
+        is_stored || self.name.eq_ignore_ascii_case(name)
     }
 
     fn write(&self, text: &mut String, is_enabled: bool) {
-        let word = match self.health {
-            _ if !is_enabled => "Disabled",
-            Health::Active | Health::NoEvents | Health::Outdated => "Active",
-            Health::Fault => "Trying",
-            Health::Silent | Health::Removed => "Inactive",
+        let (state, health) = (self.stored.map(|stored| stored.1), self.stored.map(|stored| stored.2));
+        let word = match health {
+            _ if !is_enabled || !self.is_enabled => "Disabled",
+            Some(Health::Active | Health::NoEvents | Health::Outdated) => "Active",
+            Some(Health::Fault) | None => "Trying",
+            Some(Health::Silent | Health::Removed) => "Inactive",
         };
-        let fault = self.state.last_fault.as_deref();
-        let error = if fault.is_some() { SOURCE_FAILED } else { 0 };
-        let name = printable(&self.source.name);
+        let fault = state.and_then(|state| state.last_fault.as_deref());
+        let code = state.and_then(|state| state.fault_code).unwrap_or(SOURCE_FAILED);
+        let error = if fault.is_some() { code } else { 0 };
+        let name = printable(&self.name);
         // Writing to a string cannot fail.
         let _ = write!(text, "\t\t{name}\n\t\t\tRunTimeStatus: {word}\n\t\t\tLastError: {error}\n");
+        let Some(state) = state else { return };
         if let Some(fault) = fault {
             let _ = writeln!(text, "\t\t\tErrorMessage: {}", printable(fault));
-            let _ = writeln!(text, "\t\t\tErrorTime: {}", time(self.state.last_heartbeat));
+            let _ = writeln!(text, "\t\t\tErrorTime: {}", time(state.fault_time.or(state.last_heartbeat)));
+            if state.retry_time.is_some() && word == "Trying" {
+                let _ = writeln!(text, "\t\t\tNextRetryTime: {}", time(state.retry_time));
+            }
         }
-        let _ = writeln!(text, "\t\t\tLastHeartbeatTime: {}", time(self.state.last_heartbeat));
+        let _ = writeln!(text, "\t\t\tLastHeartbeatTime: {}", time(state.last_heartbeat));
     }
 }
 

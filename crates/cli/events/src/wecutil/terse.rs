@@ -3,9 +3,9 @@
 use std::fmt::{Display, Write as _};
 
 use winevent::Subscription;
-use winevent::subscription::SubjectPattern;
+use winevent::subscription::{SubjectPattern, SubscriptionType};
 
-/// Returns the settings in the order of Windows. Delivery settings are those in effect.
+/// Returns the settings in the order of Windows, without passwords. Delivery settings are those in effect.
 pub(super) fn text(subscription: &Subscription) -> String {
     let mut text = String::new();
     let timing = subscription.timing();
@@ -17,7 +17,7 @@ pub(super) fn text(subscription: &Subscription) -> String {
     line(out, "Enabled", &subscription.enabled);
     line(out, "Uri", &subscription.uri);
     line(out, "ConfigurationMode", &subscription.mode);
-    line(out, "DeliveryMode", &subscription.delivery.mode);
+    line(out, "DeliveryMode", &subscription.delivery_mode());
     if let Some(items) = timing.max_items {
         line(out, "DeliveryMaxItems", &items);
     }
@@ -36,13 +36,21 @@ pub(super) fn text(subscription: &Subscription) -> String {
     line(out, "Locale", &subscription.locale.as_deref().unwrap_or_default());
     line(out, "LogFile", &subscription.log_file);
     line(out, "PublisherName", &subscription.publisher.as_deref().unwrap_or_default());
-    line(out, "AllowedIssuerCAList", &joined(&rules.issuers));
-    line(out, "AllowedSubjectList", &joined(rules.allowed.iter().map(SubjectPattern::as_str)));
-    line(out, "DeniedSubjectList", &joined(rules.denied.iter().map(SubjectPattern::as_str)));
-    line(out, "AllowedSourceDomainComputers", &subscription.domain_sources);
+    if subscription.kind == SubscriptionType::CollectorInitiated {
+        line(out, "CredentialsType", &subscription.credentials);
+        line(out, "CommonUserName", &subscription.common_user_name.as_deref().unwrap_or_default());
+    } else {
+        line(out, "AllowedIssuerCAList", &joined(&rules.issuers));
+        line(out, "AllowedSubjectList", &joined(rules.allowed.iter().map(SubjectPattern::as_str)));
+        line(out, "DeniedSubjectList", &joined(rules.denied.iter().map(SubjectPattern::as_str)));
+        line(out, "AllowedSourceDomainComputers", &subscription.domain_sources);
+    }
     for (index, source) in subscription.sources.iter().enumerate() {
         let (address, enabled) = (&source.address, source.enabled);
         let _ = writeln!(text, "\nEventSource[{index}]:\n\tAddress: {address}\n\tEnabled: {enabled}");
+        if let Some(user) = &source.user_name {
+            let _ = writeln!(text, "\tUserName: {user}");
+        }
     }
     text
 }

@@ -7,10 +7,10 @@ use cli_events::wecutil::{Places, Streams, run};
 use super::collector::{Answer, SOURCE, batch, event};
 use super::configured::Configured;
 use crate::PATIENCE;
+use crate::service_process::Telarchd;
 
 /// Runs `wecutil` for a service, and returns its output.
-fn wecutil(service: &Configured, words: &[&str]) -> String {
-    let telarchd = &service.telarchd;
+pub(super) fn wecutil(telarchd: &Telarchd, words: &[&str]) -> String {
     let places = Places::new(&telarchd.file("config.toml"), &telarchd.state());
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let (mut out, mut errors) = (Vec::new(), Vec::new());
@@ -35,19 +35,19 @@ fn enumerate_until(service: &Configured, condition: impl Fn(&str) -> bool) -> An
 #[test]
 fn changes_of_subscriptions_reach_a_running_collector() {
     let service = Configured::start("");
-    assert_eq!(wecutil(&service, &["es"]), "Everything\n");
-    wecutil(&service, &["ss", "Everything", "/cm:Custom", "/dmlt:1234", "/hi:7000"]);
+    assert_eq!(wecutil(&service.telarchd, &["es"]), "Everything\n");
+    wecutil(&service.telarchd, &["ss", "Everything", "/cm:Custom", "/dmlt:1234", "/hi:7000"]);
     enumerate_until(&service, |text| text.contains("PT1.234S") && text.contains("PT7.000S"));
-    wecutil(&service, &["ss", "Everything", "/e:false"]);
+    wecutil(&service.telarchd, &["ss", "Everything", "/e:false"]);
     enumerate_until(&service, |text| !text.contains("Everything"));
-    assert!(wecutil(&service, &["gr", "Everything"]).contains("RunTimeStatus: Disabled\n"));
-    wecutil(&service, &["ss", "Everything", "/e"]);
+    assert!(wecutil(&service.telarchd, &["gr", "Everything"]).contains("RunTimeStatus: Disabled\n"));
+    wecutil(&service.telarchd, &["ss", "Everything", "/e"]);
     enumerate_until(&service, |text| text.contains("Everything"));
-    wecutil(&service, &["ss", "Everything", "/ex:2001-01-01T00:00:00Z"]);
+    wecutil(&service.telarchd, &["ss", "Everything", "/ex:2001-01-01T00:00:00Z"]);
     enumerate_until(&service, |text| !text.contains("Everything"));
-    wecutil(&service, &["ss", "Everything", "/ex:"]);
+    wecutil(&service.telarchd, &["ss", "Everything", "/ex:"]);
     enumerate_until(&service, |text| text.contains("Everything"));
-    wecutil(&service, &["ds", "Everything"]);
+    wecutil(&service.telarchd, &["ds", "Everything"]);
     enumerate_until(&service, |text| !text.contains("Everything"));
 }
 
@@ -56,13 +56,13 @@ fn the_state_of_sources_is_that_of_the_collector() {
     let service = Configured::start("");
     let path = service.enumerate().delivery_path();
     assert_eq!(service.send(&path, &batch(1, &[event(1, "one")])).status, 200);
-    let text = wecutil(&service, &["gr", "Everything"]);
+    let text = wecutil(&service.telarchd, &["gr", "Everything"]);
     let begin = format!(
         "\nSubscription: Everything\n\tRunTimeStatus: Active\n\tLastError: 0\n\tEventSources:\n\t\t{SOURCE}\n\
          \t\t\tRunTimeStatus: Active\n\t\t\tLastError: 0\n\t\t\tLastHeartbeatTime: 20"
     );
     assert!(text.starts_with(&begin), "{text}");
     assert_eq!(text.lines().last().unwrap().len(), "\t\t\tLastHeartbeatTime: 2018-07-24T21:58:07.503".len());
-    assert_eq!(wecutil(&service, &["gr", "Everything", SOURCE]), text);
-    assert_eq!(wecutil(&service, &["gr", "Everything", "127.0.0.1"]), text);
+    assert_eq!(wecutil(&service.telarchd, &["gr", "Everything", SOURCE]), text);
+    assert_eq!(wecutil(&service.telarchd, &["gr", "Everything", "127.0.0.1"]), text);
 }

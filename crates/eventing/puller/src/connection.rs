@@ -1,0 +1,109 @@
+//! Session and subscription of one source.
+
+use std::time::Duration;
+
+use client::{
+    Authentication, Credentials, Endpoint, IllegalCharacters, Locator, Secret, Session, Subscription,
+    Transport,
+};
+use eventing::CollectorSubscription;
+use winevent::subscription::{CredentialsType, EventSource, TransportName};
+use wsman::enumeration::Filter;
+use wsman::eventing::Start;
+use wsman::{OptionSet, ResourceUri, WsmanOption};
+
+use crate::PullerParts;
+use crate::error::PullError;
+
+/// Returns the session with a source; sends nothing. `wait` limits the time that the source may wait for an event
+/// before it answers a request.
+pub(crate) fn session(
+    parts: &PullerParts,
+    settings: &CollectorSubscription,
+    event_source: &EventSource,
+    wait: Duration,
+) -> Result<Session, PullError> {
+    let subscription = &settings.subscription;
+    let transport = match subscription.transport {
+        TransportName::Http => Transport::Http,
+        TransportName::Https => Transport::Https,
+    };
+    let port = subscription.transport_port.unwrap_or(match transport {
+        Transport::Http => HTTP_PORT,
+        Transport::Https => HTTPS_PORT,
+    });
+    let path = format!("/{}", parts.client.url_prefix.as_str());
+    let endpoint = Endpoint::new(transport, &event_source.address, port, &path)
+        .map_err(|error| PullError::Invalid(error.to_string()))?;
+    let (user, password) = subscription.credentials_of(event_source).ok_or(PullError::NoCredentials)?;
+    let credentials =
+        Credentials { user: user.to_owned(), password: Secret::new(password.expose().to_owned()) };
+    let authentication = match subscription.credentials {
+        CredentialsType::Negotiate => Authentication::Negotiate,
+        CredentialsType::Digest => Authentication::Digest,
+        CredentialsType::Basic => Authentication::Basic,
+        CredentialsType::Default | CredentialsType::LocalMachine => Authentication::Automatic,
+    };
+    let host = endpoint.host().to_owned();
+    let builder = Session::builder(endpoint)
+        .with_client_settings(&parts.client, &host)
+        .tls(parts.tls.clone())
+        .credentials(credentials)
+        .authentication(authentication)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_timeout(wait)
+        .answer_limit(EXCESS)
+        .illegal_characters(IllegalCharacters::Replaced);
+    let builder = match &subscription.locale {
+        Some(locale) => builder.locale(locale.as_str()),
+        None => builder,
+    };
+    Ok(builder.build()?)
+}
+
+/// Subscribes at a source.
+pub(crate) async fn subscribe(
+    session: &Session,
+    settings: &CollectorSubscription,
+    start: Option<Start>,
+) -> Result<Subscription, PullError> {
+    let subscription = &settings.subscription;
+    let resource = ResourceUri::parse(&subscription.uri).map_err(|error| {
+        PullError::Invalid(format!("the Uri {:?} is not valid: {error}", subscription.uri))
+    })?;
+    let mut options = OptionSet::new()
+        .with("SubscriptionName", subscription.id.as_str())
+        .with("ContentFormat", subscription.content_format.option());
+    options.push(nil("CDATA"));
+    if subscription.read_existing_events {
+        options.push(nil("ReadExistingEvents"));
+    }
+    let filter = Filter {
+        dialect: subscription.dialect.clone(),
+        text: String::new(),
+        markup: Some(settings.query.clone()),
+        ..Filter::default()
+    };
+    let locator = Locator::new(resource).with_options(options);
+    let mut subscribed = session.subscribe_from(&locator, filter, start, Some(LIFETIME)).await?;
+    subscribed
+        .set_max_elements(subscription.timing().max_items.map_or(MAX_ITEMS, |most| most.min(MAX_ITEMS)));
+    Ok(subscribed)
+}
+
+/// Returns an option without a value, as Windows sends it.
+fn nil(name: &str) -> WsmanOption {
+    WsmanOption { name: name.to_owned(), value: None, must_comply: false }
+}
+
+/// Requested duration of a subscription, so that one that a crash has left at a source does not stay there.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(1_200);
+/// Ports of WinRM.
+const HTTP_PORT: u16 = 5_985;
+const HTTPS_PORT: u16 = 5_986;
+/// Time limit for name resolution, connecting and TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Number of bytes by which a response may exceed the requested size of 512,000.
+const EXCESS: usize = 1 << 20;
+/// Maximum number of events in a response.
+const MAX_ITEMS: u32 = 1_000;

@@ -1,0 +1,254 @@
+//! Task of one source in one subscription.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use client::{EventPage, Subscription};
+use eventing::{CollectorSubscription, Source};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+use winevent::Timestamp;
+use winevent::delivery::Head;
+use winevent::subscription::EventSource;
+use wsman::eventing::Start;
+
+use crate::PullerParts;
+use crate::back_off::BackOff;
+use crate::connection;
+use crate::connection_limit::ConnectionLimit;
+use crate::error::PullError;
+use crate::page::Batch;
+
+/// Task that pulls the events of one source.
+pub(crate) struct SourceTask {
+    pub(crate) parts: Arc<PullerParts>,
+    pub(crate) limit: Arc<ConnectionLimit>,
+    /// Subscription without its sources.
+    pub(crate) settings: Arc<CollectorSubscription>,
+    pub(crate) event_source: EventSource,
+    pub(crate) source: Source,
+    /// Becomes `true` when the task must end.
+    pub(crate) stop: watch::Receiver<bool>,
+    /// Ends the pause after a failure.
+    pub(crate) retry: Arc<Notify>,
+}
+
+/// Reason why a connection has ended without an error.
+enum Turn {
+    /// The task must end, or the subscription has expired.
+    Stopped,
+    /// Another task waits for a connection, or the subscription would expire soon.
+    Over,
+}
+
+/// State that outlives connections.
+#[derive(Default)]
+struct History {
+    back_off: BackOff,
+    /// Last reported failure, which is reported as a warning only once.
+    reported: Option<String>,
+    /// Whether the source has rejected the stored bookmark.
+    is_bookmark_rejected: bool,
+}
+
+impl SourceTask {
+    /// Pulls until the task is stopped.
+    pub(crate) async fn run(mut self) {
+        let mut history = History::default();
+        loop {
+            let error = match self.connect_and_pull(&mut history).await {
+                Ok(Turn::Stopped) => return,
+                Ok(Turn::Over) => continue,
+                Err(error) => error,
+            };
+            if error.is_invalid_bookmark() && !history.is_bookmark_rejected {
+                tracing::warn!(
+                    source = %self.source.name,
+                    subscription = %self.settings.subscription.id,
+                    "Source rejects the stored bookmark; all its events are pulled again"
+                );
+                history.is_bookmark_rejected = true;
+                continue;
+            }
+            let random = random::bytes::<1>().map_or(0, |[byte]| byte);
+            let pause = history.back_off.next(error.pause_bounds(), random);
+            self.report(&error, pause, &mut history);
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.retry.notified() => {}
+                _ = self.stop.wait_for(|is_stopped| *is_stopped) => return,
+            }
+        }
+    }
+
+    /// Subscribes and pulls until the task is stopped or its turn is over.
+    async fn connect_and_pull(&mut self, history: &mut History) -> Result<Turn, PullError> {
+        if !self.is_active() {
+            return Ok(Turn::Stopped);
+        }
+        let limit = Arc::clone(&self.limit);
+        let _permit = tokio::select! {
+            permit = limit.acquire() => permit,
+            _ = self.stop.wait_for(|is_stopped| *is_stopped) => return Ok(Turn::Stopped),
+        };
+        let wait = self.wait();
+        let session = connection::session(&self.parts, &self.settings, &self.event_source, wait)?;
+        let start = self.start(history)?;
+        let settings = Arc::clone(&self.settings);
+        let subscribing = timeout(wait + RESPONSE_TIME, connection::subscribe(&session, &settings, start));
+        let mut subscription = tokio::select! {
+            subscribed = subscribing => subscribed.map_err(|_| PullError::Slow(wait + RESPONSE_TIME))??,
+            _ = self.stop.wait_for(|is_stopped| *is_stopped) => return Ok(Turn::Stopped),
+        };
+        tracing::debug!(source = %self.source.name, subscription = %settings.subscription.id, "Subscribed at an event source");
+        self.note_contact();
+        let pulled = self.pull(&mut subscription, wait, history).await;
+        let is_ended = pulled.as_ref().is_err_and(PullError::is_end);
+        if !is_ended {
+            // The source may not answer any more.
+            let _ = timeout(FAREWELL, subscription.unsubscribe()).await;
+        }
+        pulled
+    }
+
+    async fn pull(
+        &mut self,
+        subscription: &mut Subscription,
+        wait: Duration,
+        history: &mut History,
+    ) -> Result<Turn, PullError> {
+        let begun = Instant::now();
+        let granted = subscription.expires().unwrap_or(connection::LIFETIME).min(connection::LIFETIME);
+        let lifetime = (granted / 2).max(TURN);
+        while self.is_active() {
+            let requested = Instant::now();
+            let page = tokio::select! {
+                page = timeout(wait + RESPONSE_TIME, subscription.next_page()) => page,
+                _ = self.stop.wait_for(|is_stopped| *is_stopped) => return Ok(Turn::Stopped),
+            };
+            let page = page.map_err(|_| PullError::Slow(wait + RESPONSE_TIME))?.ok_or(PullError::Ended)??;
+            if !self.store(&page).await? {
+                return Ok(Turn::Stopped);
+            }
+            if history.reported.take().is_some() {
+                tracing::info!(source = %self.source.name, subscription = %self.settings.subscription.id, "Pulling from the source again");
+            }
+            history.back_off.reset();
+            history.is_bookmark_rejected = false;
+            let age = begun.elapsed();
+            if age >= lifetime || (self.limit.is_contended() && age >= TURN) {
+                return Ok(Turn::Over);
+            }
+            let pause = self.pause_after(&page).saturating_sub(requested.elapsed());
+            tokio::select! {
+                () = sleep(pause) => {}
+                _ = self.stop.wait_for(|is_stopped| *is_stopped) => return Ok(Turn::Stopped),
+            }
+        }
+        Ok(Turn::Stopped)
+    }
+
+    /// Stores the events of a response. While the collector cannot store them, the batch is kept and tried again.
+    /// Returns `false` if the task was stopped before.
+    async fn store(&mut self, page: &EventPage) -> Result<bool, PullError> {
+        if page.dropped > 0 {
+            tracing::warn!(source = %self.source.name, count = page.dropped, "Source has dropped events");
+        }
+        if page.events.is_empty() && page.bookmark.is_none() {
+            self.note_contact();
+            return Ok(true);
+        }
+        let batch = Batch::of(page, &self.settings.version);
+        let items = batch.items();
+        let delivered = eventing::Batch { head: &batch.head, items: &items };
+        let mut back_off = BackOff::default();
+        loop {
+            // Not interrupted: a batch that is being written has a bookmark that the next task needs.
+            let error = match self.parts.collector.deliver(&self.source, &self.settings, delivered).await {
+                Ok(_) => return Ok(true),
+                Err(error) => PullError::Collector(error),
+            };
+            let pause = back_off.next(error.pause_bounds(), 0);
+            tracing::warn!(source = %self.source.name, %error, "Cannot store pulled events; trying again");
+            tokio::select! {
+                () = sleep(pause) => {}
+                _ = self.stop.wait_for(|is_stopped| *is_stopped) => return Ok(false),
+            }
+        }
+    }
+
+    /// Returns the position at which the subscription begins.
+    fn start(&self, history: &History) -> Result<Option<Start>, PullError> {
+        if history.is_bookmark_rejected {
+            return Ok(Some(Start::Earliest));
+        }
+        let stored = self.parts.collector.bookmark(&self.source, &self.settings).map_err(Arc::new)?;
+        let existing = self.settings.subscription.read_existing_events.then_some(Start::Earliest);
+        Ok(stored.map(Start::Bookmark).or(existing))
+    }
+
+    /// Returns the time that the source may wait for an event. The answer without events is the heartbeat.
+    fn wait(&self) -> Duration {
+        if self.limit.is_contended() {
+            return SHORT_WAIT;
+        }
+        let heartbeat = Duration::from_millis(self.settings.subscription.timing().heartbeat.into());
+        heartbeat.clamp(SHORT_WAIT, LONGEST_WAIT)
+    }
+
+    /// Returns the time between two requests. A response that is not full is followed by a pause, so that the next one
+    /// has several events; it is short compared with the maximum latency.
+    fn pause_after(&self, page: &EventPage) -> Duration {
+        let timing = self.settings.subscription.timing();
+        let most = usize::try_from(timing.max_items.unwrap_or(FULL)).unwrap_or(usize::MAX);
+        if page.events.is_empty() {
+            return SHORTEST_PAUSE;
+        }
+        if page.events.len() >= most {
+            return Duration::ZERO;
+        }
+        (Duration::from_millis(timing.max_latency.into()) / 10).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+    }
+
+    fn is_active(&self) -> bool {
+        !*self.stop.borrow() && self.settings.subscription.is_active(Timestamp::from(SystemTime::now()))
+    }
+
+    fn note_contact(&self) {
+        let head = Head { identifier: Some(self.settings.version.clone()), ..Head::default() };
+        if let Err(error) = self.parts.collector.note(&self.source, &self.settings, &head, None) {
+            tracing::warn!(source = %self.source.name, %error, "Cannot record the contact with an event source");
+        }
+    }
+
+    /// Records a failure, and logs it if it is another one than before.
+    fn report(&self, error: &PullError, pause: Duration, history: &mut History) {
+        let subscription = &self.settings.subscription;
+        let failure = error.failure(subscription, &self.event_source.address, pause);
+        let retry_s = pause.as_secs();
+        if history.reported.as_ref() == Some(&failure.message) || error.is_end() {
+            tracing::debug!(source = %self.source.name, subscription = %subscription.id, error = failure.message, retry_s, "Source cannot be pulled");
+        } else {
+            tracing::warn!(source = %self.source.name, subscription = %subscription.id, error = failure.message, retry_s, "Source cannot be pulled");
+        }
+        if let Err(error) = self.parts.collector.note_failure(&self.source, &self.settings, &failure) {
+            tracing::warn!(source = %self.source.name, %error, "Cannot record the failure of an event source");
+        }
+        history.reported = Some(failure.message);
+    }
+}
+
+/// Time for a response in addition to the time that the source may wait.
+const RESPONSE_TIME: Duration = Duration::from_secs(60);
+/// Time for the last message to a source.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Time of a connection while other tasks wait for one.
+const TURN: Duration = Duration::from_secs(30);
+/// Minimum and maximum time that a source may wait for an event.
+const SHORT_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Minimum and maximum time between two requests, unless a response was full.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Number of events of a full response, if the subscription has no maximum.
+const FULL: u32 = 100;

@@ -1,0 +1,217 @@
+//! Collector-initiated subscriptions: the collector pulls from another service, whose journal `systemd-journal-remote` has
+//! written.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use telarch_peers::{PASSWORD, USER};
+
+use super::wecutil::wecutil;
+use crate::PATIENCE;
+use crate::event_log::{EventSource, append};
+use crate::service_process::{Telarchd, children, command_line, free_ports, is_root, listener, set_mode};
+
+/// A service that collects, and its files.
+struct Pulling {
+    telarchd: Telarchd,
+}
+
+impl Pulling {
+    fn start() -> Self {
+        let [port] = free_ports();
+        let settings = "EventCollector.Enabled = true\n".to_owned();
+        let mut telarchd = Telarchd::new(&(settings + &listener("IP:127.0.0.1", "HTTPS", port, "")));
+        // The collector's user must reach the state directory, as below /var/lib.
+        set_mode(telarchd.folder.path(), 0o711);
+        fs::create_dir(telarchd.file("event-subscriptions")).unwrap();
+        telarchd.run();
+        telarchd.wait_for_log(&["Collecting forwarded events"]);
+        Self { telarchd }
+    }
+
+    fn wecutil(&self, words: &[&str]) -> String {
+        wecutil(&self.telarchd, words)
+    }
+
+    /// Creates a subscription for the events of the channels System, Application and Security, or of another one.
+    fn subscribe(&self, id: &str, source: &EventSource, channel: Option<&str>, more: &[&str]) {
+        let port = port_of(source);
+        let file = self.telarchd.file("new.xml");
+        fs::write(&file, subscription(id, port, channel)).unwrap();
+        self.wecutil(&[&["cs", file.to_str().unwrap()], more].concat());
+    }
+
+    fn events(&self) -> PathBuf {
+        self.telarchd.state().join("events/sources/127.0.0.1.address/events.jsonl")
+    }
+
+    /// Returns the stored messages, in order.
+    fn messages(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.events()).unwrap_or_default();
+        // A writer may be at work.
+        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+        let message = |line: &str| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            value["EventData"]["MESSAGE"].as_str().unwrap_or_else(|| panic!("{line}")).to_owned()
+        };
+        complete.lines().map(message).collect()
+    }
+
+    /// Waits until so many events are stored.
+    fn wait_for(&self, count: usize) {
+        let until = Instant::now() + PATIENCE;
+        while self.messages().len() < count {
+            let stored = self.messages().len();
+            assert!(Instant::now() < until, "{stored} of {count} events; the log:\n{}", self.telarchd.log());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Kills the process that collects; as root the broker starts it again.
+    fn kill_collector(&mut self) {
+        let own = self.telarchd.pid();
+        if !is_root() {
+            kill_process(own, Signal::KILL).unwrap();
+            self.telarchd.wait_for_exit();
+            return self.telarchd.run();
+        }
+        let is_collector = |process: &i32| command_line(*process).contains(": events");
+        let until = Instant::now() + PATIENCE;
+        let process = loop {
+            match children(own.as_raw_nonzero().get()).into_iter().find(is_collector) {
+                Some(process) => break process,
+                None => assert!(Instant::now() < until, "{}", self.telarchd.log()),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
+    }
+
+    /// Waits until the state of a subscription has these parts.
+    fn wait_for_status(&self, id: &str, parts: &[&str]) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let text = self.wecutil(&["gr", id]);
+            if parts.iter().all(|part| text.contains(part)) {
+                return text;
+            }
+            assert!(Instant::now() < until, "{parts:?}: {text}\n{}", self.telarchd.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn port_of(source: &EventSource) -> u16 {
+    let address = source.service.http().trim_start_matches("http://").trim_end_matches("/wsman");
+    address.rsplit(':').next().unwrap().parse().unwrap()
+}
+
+fn subscription(id: &str, port: u16, channel: Option<&str>) -> String {
+    let channels: &[&str] = match &channel {
+        Some(channel) => &[channel],
+        None => &["Application", "System", "Security"],
+    };
+    let selects: String = channels.iter().map(|one| format!("<Select Path=\"{one}\">*</Select>")).collect();
+    format!(
+        "<Subscription xmlns=\"http://schemas.microsoft.com/2006/03/windows/events/subscription\">\
+         <SubscriptionId>{id}</SubscriptionId><SubscriptionType>CollectorInitiated</SubscriptionType>\
+         <ConfigurationMode>Custom</ConfigurationMode><Delivery Mode=\"Pull\"><Batching><MaxItems>7</MaxItems>\
+         <MaxLatencyTime>1000</MaxLatencyTime></Batching></Delivery><Query><![CDATA[<QueryList><Query Id=\"0\">\
+         {selects}</Query></QueryList>]]></Query><ReadExistingEvents>true</ReadExistingEvents>\
+         <TransportPort>{port}</TransportPort><ContentFormat>Events</ContentFormat>\
+         <EventSources><EventSource><Address>127.0.0.1</Address></EventSource></EventSources></Subscription>"
+    )
+}
+
+fn common_credentials() -> [String; 2] {
+    [format!("/cun:{USER}"), format!("/cup:{PASSWORD}")]
+}
+
+#[test]
+fn no_pulled_event_is_lost_or_doubled_when_the_collector_is_killed() {
+    let Some(source) = EventSource::with_journal(300) else { return };
+    let mut pulling = Pulling::start();
+    let [user, password] = common_credentials();
+    pulling.subscribe("Pulled", &source, None, &[&user, &password]);
+    for stored in [20, 90, 150, 210] {
+        pulling.wait_for(stored);
+        pulling.kill_collector();
+    }
+    append(source.folder.path(), 301..331);
+    pulling.wait_for(330);
+    let messages = pulling.messages();
+    assert_eq!(messages.iter().collect::<BTreeSet<_>>().len(), 330, "a lost event");
+    assert_eq!(messages, source.journal(), "a doubled event, or another order");
+    let status = pulling
+        .wait_for_status("Pulled", &["\t\t127.0.0.1\n\t\t\tRunTimeStatus: Active\n\t\t\tLastError: 0\n"]);
+    assert!(status.contains("LastHeartbeatTime: 20"), "{status}");
+    // The password is in no file that other users can read, and in no output.
+    for words in [&["gs", "Pulled"][..], &["gs", "Pulled", "/f:xml"]] {
+        let shown = pulling.wecutil(words);
+        assert!(shown.contains(USER) && !shown.contains(PASSWORD), "{shown}");
+    }
+    let folder = pulling.telarchd.folder.path();
+    for path in files_below(folder) {
+        let content = fs::read(&path).unwrap_or_default();
+        let is_found = content.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes());
+        assert!(!is_found, "{} contains the password", path.display());
+    }
+    assert!(!pulling.telarchd.log().contains(PASSWORD));
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(files_below(&entry.path())),
+            Ok(kind) if kind.is_file() => found.push(entry.path()),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn failures_of_sources_name_the_source_and_the_remedy() {
+    let Some(source) = EventSource::with_journal(5) else { return };
+    let pulling = Pulling::start();
+    let [user, password] = common_credentials();
+    pulling.subscribe("WrongPassword", &source, None, &[&user, "/cup:wr0ng"]);
+    pulling.subscribe("UnknownChannel", &source, Some("Nothing"), &[&user, &password]);
+    pulling.subscribe("Unreachable", &source, None, &[&user, &password]);
+    let [closed] = free_ports();
+    pulling.wecutil(&["ss", "Unreachable", &format!("/tp:{closed}")]);
+    pulling.subscribe("NoPassword", &source, None, &[]);
+    for (id, parts) in [
+        ("WrongPassword", ["LastError: 1326", "check the account on the source"]),
+        (
+            "UnknownChannel",
+            ["unknown or unreadable channels: nothing", "wecutil ss \"UnknownChannel\" /q:QUERY"],
+        ),
+        ("Unreachable", ["cannot connect to 127.0.0.1", "check the address"]),
+        ("NoPassword", ["no user name and password for this source", "/esa:127.0.0.1 /un:USER /up:*"]),
+    ] {
+        let common =
+            ["RunTimeStatus: Trying\n", "ErrorMessage: cannot pull from 127.0.0.1: ", "NextRetryTime: 20"];
+        pulling.wait_for_status(id, &[&parts[..], &common].concat());
+    }
+    assert!(!pulling.telarchd.log().contains("wr0ng"));
+    // The remedies help at once.
+    pulling.wecutil(&[
+        "ss",
+        "NoPassword",
+        "/esa:127.0.0.1",
+        &format!("/un:{USER}"),
+        &format!("/up:{PASSWORD}"),
+    ]);
+    pulling.wecutil(&["ss", "WrongPassword", &user, &password]);
+    pulling.wecutil(&["ss", "Unreachable", &format!("/tp:{}", port_of(&source))]);
+    for id in ["NoPassword", "WrongPassword", "Unreachable"] {
+        pulling.wait_for_status(id, &["\t\t\tRunTimeStatus: Active\n\t\t\tLastError: 0\n"]);
+    }
+    pulling.wecutil(&["ss", "NoPassword", "/esa:127.0.0.1", "/ese:false"]);
+    pulling.wait_for_status("NoPassword", &["\t\t127.0.0.1\n\t\t\tRunTimeStatus: Disabled\n"]);
+}
