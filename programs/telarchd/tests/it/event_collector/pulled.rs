@@ -21,12 +21,18 @@ struct Pulling {
 
 impl Pulling {
     fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    /// Starts the service after a function has written further files.
+    fn start_with(prepare: impl FnOnce(&Telarchd)) -> Self {
         let [port] = free_ports();
         let settings = "EventCollector.Enabled = true\n".to_owned();
         let mut telarchd = Telarchd::new(&(settings + &listener("IP:127.0.0.1", "HTTPS", port, "")));
         // The collector's user must reach the state directory, as below /var/lib.
         set_mode(telarchd.folder.path(), 0o711);
         fs::create_dir(telarchd.file("event-subscriptions")).unwrap();
+        prepare(&telarchd);
         telarchd.run();
         telarchd.wait_for_log(&["Collecting forwarded events"]);
         Self { telarchd }
@@ -38,7 +44,7 @@ impl Pulling {
 
     /// Creates a subscription for the events of the channels System, Application and Security, or of another one.
     fn subscribe(&self, id: &str, source: &EventSource, channel: Option<&str>, more: &[&str]) {
-        let port = port_of(source);
+        let port = port_of(source.service.http());
         let file = self.telarchd.file("new.xml");
         fs::write(&file, subscription(id, port, channel)).unwrap();
         self.wecutil(&[&["cs", file.to_str().unwrap()], more].concat());
@@ -104,9 +110,8 @@ impl Pulling {
     }
 }
 
-fn port_of(source: &EventSource) -> u16 {
-    let address = source.service.http().trim_start_matches("http://").trim_end_matches("/wsman");
-    address.rsplit(':').next().unwrap().parse().unwrap()
+fn port_of(url: &str) -> u16 {
+    url.trim_end_matches("/wsman").rsplit(':').next().unwrap().parse().unwrap()
 }
 
 fn subscription(id: &str, port: u16, channel: Option<&str>) -> String {
@@ -208,10 +213,40 @@ fn failures_of_sources_name_the_source_and_the_remedy() {
         &format!("/up:{PASSWORD}"),
     ]);
     pulling.wecutil(&["ss", "WrongPassword", &user, &password]);
-    pulling.wecutil(&["ss", "Unreachable", &format!("/tp:{}", port_of(&source))]);
+    pulling.wecutil(&["ss", "Unreachable", &format!("/tp:{}", port_of(source.service.http()))]);
     for id in ["NoPassword", "WrongPassword", "Unreachable"] {
         pulling.wait_for_status(id, &["\t\t\tRunTimeStatus: Active\n\t\t\tLastError: 0\n"]);
     }
     pulling.wecutil(&["ss", "NoPassword", "/esa:127.0.0.1", "/ese:false"]);
     pulling.wait_for_status("NoPassword", &["\t\t127.0.0.1\n\t\t\tRunTimeStatus: Disabled\n"]);
+}
+
+#[test]
+fn the_certificate_of_a_source_must_be_trusted() {
+    let Some(source) = EventSource::with_journal(5) else { return };
+    let [user, password] = common_credentials();
+    let text = subscription("Secure", port_of(source.service.https()), None)
+        .replace("<TransportPort>", "<TransportName>https</TransportName><TransportPort>");
+    let pem = source.service.state_folder().join(format!("{}.pem", source.service.thumbprint()));
+    for is_trusted in [false, true] {
+        let pulling = Pulling::start_with(|telarchd| {
+            let folder = telarchd.file("certificates").join("event-authorities");
+            fs::create_dir_all(&folder).unwrap();
+            if is_trusted {
+                fs::copy(&pem, folder.join("source.pem")).unwrap();
+            }
+        });
+        let file = pulling.telarchd.file("secure.xml");
+        fs::write(&file, &text).unwrap();
+        pulling.wecutil(&["cs", file.to_str().unwrap(), &user, &password]);
+        match is_trusted {
+            true => pulling.wait_for(5),
+            false => {
+                pulling.wait_for_status(
+                    "Secure",
+                    &["cannot establish a TLS connection", "certificates/event-authorities"],
+                );
+            }
+        }
+    }
 }
