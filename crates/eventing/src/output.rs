@@ -9,7 +9,6 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use self::event_file::EventFile;
-pub(crate) use self::recovery::CommittedFile;
 pub(crate) use self::total_limit::TotalLimit;
 use crate::error::CollectorError;
 
@@ -87,6 +86,16 @@ impl OutputSettings {
             Layout::Stdout => None,
         }
     }
+}
+
+/// Committed part of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CommittedFile {
+    pub(crate) path: PathBuf,
+    /// Number of the file, by which a rotated file is recognised.
+    pub(crate) inode: u64,
+    /// Length in bytes up to which the events are committed.
+    pub(crate) length: u64,
 }
 
 /// An output with its open files.

@@ -417,7 +417,7 @@ mod tests {
             fault_time: Some(9),
             retry_time: None,
         };
-        assert_eq!(states, [expected.clone()]);
+        assert_eq!(states, std::slice::from_ref(&expected));
         // A failed connection is no message.
         let failure = Some(Failure { code: Some(1_326), retry: 40 });
         store.commit(&[], &[Seen { fault: Some("refused".to_owned()), failure, ..seen(20) }], &[]).unwrap();

@@ -14,7 +14,7 @@ use crate::back_off::PauseBounds;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PullError {
     /// The subscription has no password for the source.
-    #[error("there is no user name and password for this source")]
+    #[error("user name and password of the source are missing")]
     NoCredentials,
     /// The address or the resource is not valid.
     #[error("{0}")]

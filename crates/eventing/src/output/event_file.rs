@@ -5,8 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::Rotation;
-use super::recovery::CommittedFile;
+use super::{CommittedFile, Rotation};
 use crate::error::CollectorError;
 
 /// File to which lines are appended.

@@ -6,19 +6,10 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::CommittedFile;
 use super::event_file::numbered;
-
-/// Committed part of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CommittedFile {
-    pub(crate) path: PathBuf,
-    /// Number of the file, by which a rotated file is recognised.
-    pub(crate) inode: u64,
-    /// Length in bytes up to which the events are committed.
-    pub(crate) length: u64,
-}
 
 impl CommittedFile {
     /// Removes the events after the committed part. A file that was replaced by another program is not changed. Returns

@@ -18,11 +18,11 @@ pub(super) fn apply(words: &Words, subscription: &mut Subscription) -> Result<()
     let wanted = EventSource::new(address).map_err(|error| UsageError::value("esa", error))?;
     let sources = &mut subscription.sources;
     let found = sources.iter().position(|source| source.address.eq_ignore_ascii_case(&wanted.address));
-    if is_set(words, "res")? {
+    if flag(words, "res")? {
         sources.remove(found.ok_or(ToolError::NoEventSource(wanted.address))?);
         return Ok(());
     }
-    match (found, is_set(words, "aes")?) {
+    match (found, flag(words, "aes")?) {
         (Some(_), true) => {
             let problem = format!("the event source {} exists already", wanted.address);
             return Err(ToolError::Invalid(problem));
@@ -40,10 +40,10 @@ pub(super) fn apply(words: &Words, subscription: &mut Subscription) -> Result<()
         source.password = None;
         source.user_name = user;
     }
-    if let Some(user) = &source.user_name {
-        if let Some(password) = password(words, "up", user, &source.address)? {
-            source.password = Some(password);
-        }
+    if let Some(user) = &source.user_name
+        && let Some(password) = password(words, "up", user, &source.address)?
+    {
+        source.password = Some(password);
     }
     Ok(())
 }
@@ -74,7 +74,8 @@ fn require_kind(words: &Words, kind: SubscriptionType) -> Result<(), UsageError>
     Err(UsageError(format!("Option {name} is not valid for a {kind} subscription.")))
 }
 
-fn is_set(words: &Words, name: &str) -> Result<bool, UsageError> {
+/// Returns the value of an option that is `true` or `false`; `false` if it is not given.
+fn flag(words: &Words, name: &str) -> Result<bool, UsageError> {
     Ok(words.switch(name)? == Some(true))
 }
 

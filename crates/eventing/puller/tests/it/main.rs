@@ -106,7 +106,7 @@ async fn sources_that_hang_refuse_or_lie_do_not_delay_others() {
         ("127.0.0.5", "check the address, that the WinRM service of the source runs"),
         (
             "127.0.0.6",
-            "no user name and password for this source; set the user and the password with wecutil ss \"Mixed\"",
+            "user name and password of the source are missing; set the user and the password with wecutil ss \"Mixed\"",
         ),
     ] {
         let state = collecting.wait_for_fault(source, "Mixed").await;

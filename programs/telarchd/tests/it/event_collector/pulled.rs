@@ -197,7 +197,7 @@ fn failures_of_sources_name_the_source_and_the_remedy() {
             ["unknown or unreadable channels: nothing", "wecutil ss \"UnknownChannel\" /q:QUERY"],
         ),
         ("Unreachable", ["cannot connect to 127.0.0.1", "check the address"]),
-        ("NoPassword", ["no user name and password for this source", "/esa:127.0.0.1 /un:USER /up:*"]),
+        ("NoPassword", ["user name and password of the source are missing", "/esa:127.0.0.1 /un:USER /up:*"]),
     ] {
         let common =
             ["RunTimeStatus: Trying\n", "ErrorMessage: cannot pull from 127.0.0.1: ", "NextRetryTime: 20"];
