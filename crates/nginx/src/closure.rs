@@ -1,29 +1,11 @@
 //! All files of a configuration: the main file and those that it includes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use conftext::{Files, expand, full_path, is_pattern, parent};
 
 use crate::error::SyntaxError;
-use crate::glob::{is_pattern, matches};
-use crate::path::{full_path, parent};
 use crate::tree::{Bounds, Directive, Document};
-
-/// Files that a closure may read.
-pub trait Files {
-    /// Error of a read.
-    type Error;
-
-    /// Returns the content of a file, or `None` if it does not exist.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
-    fn read(&mut self, path: &str) -> Result<Option<Vec<u8>>, Self::Error>;
-
-    /// Returns the names of the entries of a folder in the order of their bytes; none if it does not exist.
-    ///
-    /// # Errors
-    /// If the folder cannot be read.
-    fn names(&mut self, folder: &str) -> Result<Vec<String>, Self::Error>;
-}
 
 /// Maximum number of files.
 const MAX_FILES: usize = 20_000;
@@ -110,7 +92,7 @@ impl Closure {
                 for (offset, line, pattern) in include_directives(document.directives()) {
                     let pattern = full_path(&folder, &pattern);
                     let is_pattern = is_pattern(&pattern);
-                    let paths = if is_pattern { expand(&pattern, files)? } else { vec![pattern] };
+                    let paths = if is_pattern { expand(&pattern, MAX_FILES, files)? } else { vec![pattern] };
                     waiting.extend(paths.iter().map(|found| (found.clone(), Some((path.clone(), line)))));
                     includes.insert(offset, Included { paths, is_pattern });
                 }
@@ -290,29 +272,4 @@ fn include_directives(directives: &[Directive]) -> Vec<(usize, u32, String)> {
         waiting.extend(directive.children().iter().rev());
     }
     found
-}
-
-/// Returns the existing paths that match an absolute pattern, sorted.
-fn expand<F: Files>(pattern: &str, files: &mut F) -> Result<Vec<String>, F::Error> {
-    let mut found = BTreeSet::from([String::new()]);
-    let components: Vec<&str> = pattern.split('/').filter(|component| !component.is_empty()).collect();
-    for (index, component) in components.iter().enumerate() {
-        let mut next = BTreeSet::new();
-        let is_last = index.saturating_add(1) == components.len();
-        for folder in &found {
-            if !is_pattern(component) && !is_last {
-                next.insert(format!("{folder}/{component}"));
-                continue;
-            }
-            let listed = files.names(if folder.is_empty() { "/" } else { folder })?;
-            next.extend(
-                listed.iter().filter(|name| matches(component, name)).map(|name| format!("{folder}/{name}")),
-            );
-            if next.len() > MAX_FILES {
-                break;
-            }
-        }
-        found = next;
-    }
-    Ok(found.into_iter().collect())
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use conftext::TextEdits;
+
 use crate::quote::quote;
 use crate::tree::{Directive, Document};
 
@@ -88,15 +90,14 @@ fn join(words: &[String]) -> Vec<u8> {
 #[derive(Debug)]
 pub struct Editor<'a> {
     document: &'a Document,
-    /// Replaced ranges with their new text, in the order of the calls.
-    edits: Vec<(Range<usize>, Vec<u8>)>,
+    edits: TextEdits<'a>,
 }
 
 impl<'a> Editor<'a> {
     /// Creates an editor without edits.
     #[must_use]
     pub fn new(document: &'a Document) -> Self {
-        Self { document, edits: Vec::new() }
+        Self { document, edits: TextEdits::new(document.text()) }
     }
 
     /// Returns whether there are no edits.
@@ -136,7 +137,7 @@ impl<'a> Editor<'a> {
             (None, Some(parent)) => self.insert_first(parent, new),
             (None, None) => {
                 let end = self.document.text().len();
-                let mut text = if self.is_line_start(end) { Vec::new() } else { vec![b'\n'] };
+                let mut text = if self.edits.is_line_start(end) { Vec::new() } else { vec![b'\n'] };
                 text.extend(new.write("", UNIT));
                 self.replace(end..end, text);
             }
@@ -146,10 +147,10 @@ impl<'a> Editor<'a> {
     /// Adds a directive behind another one, on a line of its own.
     pub fn insert_after(&mut self, sibling: &Directive, new: &NewDirective) {
         let span = sibling.span();
-        let indent = self.indent(span.start);
+        let indent = self.edits.indent(span.start);
         let unit = self.unit(sibling, &indent);
         let text = self.document.text();
-        let line_end = self.line_end(span.end);
+        let line_end = self.edits.line_end(span.end);
         let rest = text.get(span.end..line_end).unwrap_or_default().trim_ascii_start();
         if rest.is_empty() || rest.starts_with(b"#") {
             let has_break = line_end < text.len();
@@ -169,10 +170,10 @@ impl<'a> Editor<'a> {
     /// Adds a directive before another one, on a line of its own.
     pub fn insert_before(&mut self, sibling: &Directive, new: &NewDirective) {
         let start = sibling.span().start;
-        let indent = self.indent(start);
+        let indent = self.edits.indent(start);
         let unit = self.unit(sibling, &indent);
-        if self.is_first_on_line(start) {
-            let at = self.line_start(start);
+        if self.edits.is_first_on_line(start) {
+            let at = self.edits.line_start(start);
             self.replace(at..at, new.write(&indent, &unit));
         } else {
             let mut inserted = vec![b'\n'];
@@ -186,14 +187,16 @@ impl<'a> Editor<'a> {
     pub fn insert_first(&mut self, parent: &Directive, new: &NewDirective) {
         let Some(block) = parent.block() else { return };
         let inner = block.inner();
-        let outer = self.indent(parent.span().start);
+        let outer = self.edits.indent(parent.span().start);
         let indent = match block.directives().first() {
-            Some(first) if self.is_first_on_line(first.span().start) => self.indent(first.span().start),
+            Some(first) if self.edits.is_first_on_line(first.span().start) => {
+                self.edits.indent(first.span().start)
+            }
             _ => format!("{outer}{}", self.unit(parent, &outer)),
         };
         let unit = self.unit(parent, &outer);
         let text = self.document.text();
-        let line_end = self.line_end(inner.start);
+        let line_end = self.edits.line_end(inner.start);
         let rest = text.get(inner.start..line_end.min(inner.end)).unwrap_or_default().trim_ascii_start();
         if line_end < inner.end && (rest.is_empty() || rest.starts_with(b"#")) {
             let at = line_end.saturating_add(1);
@@ -209,7 +212,7 @@ impl<'a> Editor<'a> {
     /// Replaces a directive and its block by another one.
     pub fn replace_directive(&mut self, old: &Directive, new: &NewDirective) {
         let span = old.span();
-        let indent = self.indent(span.start);
+        let indent = self.edits.indent(span.start);
         let unit = self.unit(old, &indent);
         let text = new.write(&indent, &unit);
         let written = text.get(indent.len()..text.len().saturating_sub(1)).unwrap_or_default();
@@ -220,75 +223,38 @@ impl<'a> Editor<'a> {
     pub fn remove(&mut self, directive: &Directive) {
         let span = directive.span();
         let text = self.document.text();
-        let line_end = self.line_end(span.end);
+        let line_end = self.edits.line_end(span.end);
         let rest = text.get(span.end..line_end).unwrap_or_default();
-        if self.is_first_on_line(span.start) && rest.trim_ascii().is_empty() {
+        if self.edits.is_first_on_line(span.start) && rest.trim_ascii().is_empty() {
             let end = if line_end < text.len() { line_end.saturating_add(1) } else { line_end };
-            self.replace(self.line_start(span.start)..end, Vec::new());
+            self.replace(self.edits.line_start(span.start)..end, Vec::new());
         } else {
             let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-            let end =
-                if self.is_first_on_line(span.start) { span.end.saturating_add(blanks) } else { span.end };
+            let end = if self.edits.is_first_on_line(span.start) {
+                span.end.saturating_add(blanks)
+            } else {
+                span.end
+            };
             self.replace(span.start..end, Vec::new());
         }
     }
 
     /// Replaces a range of bytes. The text is written as it is.
     pub fn replace(&mut self, range: Range<usize>, text: Vec<u8>) {
-        self.edits.push((range, text));
+        self.edits.replace(range, text);
     }
 
     /// Returns the new text. An edit that overlaps an earlier one in the text is ignored.
     #[must_use]
-    pub fn finish(mut self) -> Vec<u8> {
-        // The sort is stable, so insertions at one place keep their order. They come before a removal that begins there.
-        self.edits.sort_by_key(|(range, _)| (range.start, !range.is_empty()));
-        let text = self.document.text();
-        let mut result = Vec::with_capacity(text.len());
-        let mut copied = 0;
-        for (range, new) in &self.edits {
-            if range.start < copied {
-                continue;
-            }
-            result.extend(text.get(copied..range.start).unwrap_or_default());
-            result.extend(new);
-            copied = range.end;
-        }
-        result.extend(text.get(copied..).unwrap_or_default());
-        result
-    }
-
-    fn line_start(&self, at: usize) -> usize {
-        let before = self.document.text().get(..at).unwrap_or_default();
-        before.iter().rposition(|byte| *byte == b'\n').map_or(0, |found| found.saturating_add(1))
-    }
-
-    /// Returns the offset of the line break at or after a position, or the length of the text.
-    fn line_end(&self, at: usize) -> usize {
-        let text = self.document.text();
-        let rest = text.get(at..).unwrap_or_default();
-        rest.iter().position(|byte| *byte == b'\n').map_or(text.len(), |found| at.saturating_add(found))
-    }
-
-    fn is_line_start(&self, at: usize) -> bool {
-        self.line_start(at) == at
-    }
-
-    fn is_first_on_line(&self, at: usize) -> bool {
-        self.document.text().get(self.line_start(at)..at).is_some_and(|before| before.trim_ascii().is_empty())
-    }
-
-    /// Returns the white space at the beginning of a line.
-    fn indent(&self, at: usize) -> String {
-        let line = self.document.text().get(self.line_start(at)..at).unwrap_or_default();
-        let blanks = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t'));
-        blanks.map(|byte| char::from(*byte)).collect()
+    pub fn finish(self) -> Vec<u8> {
+        self.edits.finish()
     }
 
     /// Returns the white space by which the block of a directive is indented, from its first line.
     fn unit(&self, directive: &Directive, indent: &str) -> String {
-        let child = directive.children().first().filter(|child| self.is_first_on_line(child.span().start));
-        let inner = child.map(|child| self.indent(child.span().start));
+        let child =
+            directive.children().first().filter(|child| self.edits.is_first_on_line(child.span().start));
+        let inner = child.map(|child| self.edits.indent(child.span().start));
         let unit =
             inner.as_deref().and_then(|inner| inner.strip_prefix(indent)).filter(|unit| !unit.is_empty());
         let tab = if indent.starts_with('\t') { "\t" } else { UNIT };

@@ -18,17 +18,14 @@
 mod closure;
 mod edit;
 mod error;
-mod glob;
 mod lexer;
 mod lua;
-mod path;
 mod quote;
 mod tree;
 
-pub use closure::{Closure, ClosureFile, Files, IncludeProblem, Visited};
+pub use closure::{Closure, ClosureFile, IncludeProblem, Visited};
+pub use conftext::{Files, full_path, is_pattern, matches, parent};
 pub use edit::{Editor, NewDirective};
 pub use error::{SyntaxError, SyntaxProblem};
-pub use glob::{is_pattern, matches};
-pub use path::{full_path, parent};
 pub use quote::quote;
 pub use tree::{Block, Bounds, Directive, Document, Word};

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // An oracle that panics has found an error.
 
 pub mod accounts;
+pub mod apache;
 pub mod auth;
 pub mod broker;
 pub mod cim;

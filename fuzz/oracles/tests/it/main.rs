@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test that panics has failed.
 
 mod accounts;
+mod apache;
 mod auth;
 mod broker;
 mod cim;

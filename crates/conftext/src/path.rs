@@ -1,4 +1,4 @@
-//! Paths as nginx resolves them: relative to a folder, without resolving `..` or links.
+//! Paths as web servers resolve them: relative to a folder, without resolving `..` or links.
 
 /// Returns an absolute path: `path` itself, or `path` below `folder`.
 #[must_use]

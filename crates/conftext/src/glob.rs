@@ -1,6 +1,6 @@
 //! Patterns of `include`, as in glob(3).
 
-/// Returns whether a path is a pattern. nginx requires a file without pattern to exist.
+/// Returns whether a path is a pattern.
 #[must_use]
 pub fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
