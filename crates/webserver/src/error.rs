@@ -125,6 +125,10 @@ impl WebServerError {
         Self::NotFound { kind, name: name.to_string() }
     }
 
+    pub(crate) fn impossible(action: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Impossible { action: action.into(), reason: reason.into() }
+    }
+
     pub(crate) fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Disk { action, path: path.to_owned(), source }
     }

@@ -10,6 +10,7 @@
 mod certificate;
 mod change;
 mod control;
+mod engine;
 mod error;
 mod feature;
 mod history;

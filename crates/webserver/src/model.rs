@@ -26,6 +26,8 @@ pub struct Info {
 pub struct Capabilities {
     /// Features whose values can be read and set.
     pub features: Vec<crate::feature::Feature>,
+    /// Fields of features that this product has no setting for, such as `directory-browsing.format`.
+    pub unsupported_fields: Vec<&'static str>,
     /// Sites can be stopped without losing their configuration.
     pub stop_sites: bool,
     /// Pools of back-end servers exist.
@@ -36,6 +38,8 @@ pub struct Capabilities {
     pub http2: bool,
     /// TLS is available.
     pub tls: bool,
+    /// The default site of an address can be chosen. Otherwise, the first site is the default.
+    pub default_site: bool,
 }
 
 /// Configuration of a web server at one moment.
@@ -62,7 +66,7 @@ pub struct ConfigurationFile {
     pub size: u64,
 }
 
-/// A site: a `server` block of nginx.
+/// A site: a `server` block of nginx, or a `<VirtualHost>` section of Apache.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Site {
     /// Identifier.

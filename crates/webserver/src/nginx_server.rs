@@ -1,44 +1,38 @@
 //! nginx, administered through its configuration files.
 
 mod certificates;
-mod commit;
 mod configuration;
-mod disk;
 mod draft;
 mod features;
 mod logs;
 mod process;
 mod program;
-mod roots;
 mod sites;
 mod stage;
-mod store;
-mod write;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::Signal;
 
-use self::configuration::Configuration;
+use self::configuration::NginxConfiguration;
 use self::draft::Draft;
-use self::process::{TIME_LIMIT, master, wait_until, workers};
+use self::process::{Reload, master, workers};
 use self::program::{Build, Invocation};
-use self::roots::Roots;
-use self::stage::TemporaryFolder;
-use self::store::Store;
 use crate::certificate::CertificateFile;
-use crate::change::{Change, MAX_CHANGES};
-use crate::control::{Operation, Status};
+use crate::change::Change;
+use crate::control::Worker;
+use crate::engine::process::{TIME_LIMIT, signal, wait_until};
+use crate::engine::{
+    Checked, Disk, Drafted, End, Engine, Product, TemporaryFolder, error_logs, find_program, recover, run,
+    start_error, stop_error, utf8,
+};
 use crate::error::WebServerError;
 use crate::feature::{Feature, FeatureState, Scope};
-use crate::history::{Commit, CommitDetails, CommitRequest};
-use crate::log::{LogFile, LogKind, LogLines, LogStart};
-use crate::model::{Capabilities, ConfigurationFile, Info, Snapshot};
-use crate::plan::{Plan, Validation};
-use crate::revision::Revision;
-use crate::web_server::WebServer;
+use crate::log::LogFile;
+use crate::model::{Capabilities, Info, Pool, Site};
+use crate::plan::Validation;
 
 /// Program and files of an nginx.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +45,6 @@ pub struct NginxOptions {
     pub prefix: Option<PathBuf>,
     /// Private folder for the history and staged files. It is created if it is missing.
     pub state: PathBuf,
-    /// Directories in which files may be changed; empty for no restriction.
-    pub roots: Vec<PathBuf>,
 }
 
 impl NginxOptions {
@@ -69,13 +61,9 @@ impl NginxOptions {
             .find(|file| file.is_file())
             .ok_or_else(|| WebServerError::not_found("file", &files[0].display()))?
             .clone();
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let programs = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-        let program = programs.map(|folder| folder.join("nginx")).find(|program| program.is_file());
-        let program =
-            program.ok_or(WebServerError::NotFound { kind: "program", name: "nginx".to_owned() })?;
+        let program = find_program("nginx")?;
         let prefix = (folder != Path::new("/etc/nginx")).then_some(folder);
-        Ok(Self { program, configuration, prefix, state: state.to_owned(), roots: Vec::new() })
+        Ok(Self { program, configuration, prefix, state: state.to_owned() })
     }
 }
 
@@ -84,13 +72,7 @@ pub struct Nginx {
     invocation: Invocation,
     build: Build,
     info: Info,
-    state: PathBuf,
-    store: Store,
-    roots: Roots,
-    /// Excludes the other threads; a file lock excludes other processes.
-    changes: locks::Mutex<()>,
-    /// Number of the next staging folder.
-    stages: AtomicU64,
+    engine: Engine,
 }
 
 impl std::fmt::Debug for Nginx {
@@ -105,230 +87,171 @@ impl Nginx {
     /// # Errors
     /// If the program cannot be run, or the folder of the state cannot be used.
     pub fn open(options: &NginxOptions) -> Result<Self, WebServerError> {
-        let state = &options.state;
-        create_private(state)?;
-        let state = fs::canonicalize(state).map_err(WebServerError::disk("open", state))?;
-        let configuration = &options.configuration;
+        let engine = Engine::open(&options.state)?;
         let invocation = Invocation {
             program: options.program.clone(),
             prefix: options.prefix.as_deref().map(utf8).transpose()?,
-            main: utf8(configuration)?,
+            main: utf8(&options.configuration)?,
         };
-        let build = Build::read(&options.program, &state.join(format!("version-{}", std::process::id())))?;
-        let _ = fs::remove_file(state.join(format!("version-{}", std::process::id())));
+        let build = Build::read(&options.program, &engine.stage()?.0.join("output"))?;
         let info = info(&build, &invocation);
-        let roots = Roots::open(&options.roots)?;
-        let store = Store::open(&state.join("history.sqlite"))?;
-        let stages = AtomicU64::new(0);
-        let changes = locks::Mutex::new(());
-        let nginx = Self { invocation, build, info, state, store, roots, changes, stages };
-        drop(nginx.lock()?);
+        let nginx = Self { invocation, build, info, engine };
+        recover(&nginx)?;
         Ok(nginx)
     }
 
-    fn read(&self) -> Result<Configuration, WebServerError> {
-        configuration::live(&self.invocation.main)
-    }
-
     /// Returns the file with the PID of the main process.
-    fn pid_file(&self, configuration: &Configuration) -> String {
+    fn pid_file(&self, configuration: &NginxConfiguration) -> String {
         let set = configuration.find(&[], "pid").and_then(|pid| pid.directive.word(1));
         let path = set.or(self.build.path("--pid-path=")).unwrap_or("logs/nginx.pid");
         self.invocation.below_prefix(&self.build, path)
     }
 
-    fn master(&self, configuration: &Configuration) -> Option<u32> {
-        master(&self.pid_file(configuration))
-    }
-
-    fn status_of(&self, configuration: &Configuration) -> Status {
-        self.master(configuration)
-            .map_or(Status::Stopped, |pid| Status::Running { pid, workers: workers(pid) })
-    }
-
-    fn logs(&self, configuration: &Configuration) -> Vec<LogFile> {
-        logs::files(configuration, &self.invocation, &self.build)
-    }
-
-    /// Returns the error logs of all levels.
-    fn error_logs(&self, configuration: &Configuration) -> Vec<String> {
-        let logs = self.logs(configuration).into_iter();
-        logs.filter(|log| log.kind == LogKind::Error).map(|log| log.path).collect()
-    }
-
-    fn stage(&self) -> Result<TemporaryFolder, WebServerError> {
-        TemporaryFolder::create(&self.state, self.stages.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn require_base(base: &Revision, configuration: &Configuration) -> Result<(), WebServerError> {
-        let current = configuration.revision();
-        if *base == current { Ok(()) } else { Err(WebServerError::Conflict { current }) }
-    }
-
-    fn start(&self, configuration: &Configuration) -> Result<(), WebServerError> {
-        if configuration.find(&[], "daemon").is_some_and(|daemon| daemon.directive.word(1) == Some("off")) {
-            return Err(start_error(
-                "daemon is off in its configuration, so another program must start it".to_owned(),
-            ));
-        }
-        let stage = self.stage()?;
-        let (status, output) = program::run(&mut self.invocation.command(), &stage.0.join("output"))?;
-        if !status.success() {
-            return Err(start_error(output.trim().to_owned()));
-        }
-        let has_started = wait_until(TIME_LIMIT, || {
-            self.master(configuration).is_some_and(|master| !workers(master).is_empty())
-        });
-        if has_started {
-            Ok(())
-        } else {
-            Err(start_error("no worker process was started within 5 seconds".to_owned()))
-        }
-    }
-
-    fn stop(&self, configuration: &Configuration, how: Signal) -> Result<(), WebServerError> {
-        let master = self.master(configuration).ok_or(WebServerError::NotRunning)?;
-        process::signal(master, how)?;
-        let file = self.pid_file(configuration);
-        if wait_until(TIME_LIMIT, || process::master(&file) != Some(master)) {
-            return Ok(());
-        }
-        let reason = "it still answers requests; stop it at once, or wait for them".to_owned();
-        Err(WebServerError::Control { operation: "stop", reason })
+    fn new_draft(&self, configuration: NginxConfiguration) -> Draft<'_> {
+        Draft::new(&self.invocation.main, &self.build, configuration)
     }
 }
 
-impl WebServer for Nginx {
-    fn info(&self) -> &Info {
+impl Product for Nginx {
+    type Configuration = NginxConfiguration;
+    type BeforeReload = Reload;
+
+    fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn product_info(&self) -> &Info {
         &self.info
     }
 
-    fn snapshot(&self) -> Result<Snapshot, WebServerError> {
-        let lock = self.lock()?;
-        let configuration = self.read()?;
-        self.record_external(&lock, &configuration)?;
-        let files = configuration.contents().into_iter().map(|(path, content)| ConfigurationFile {
-            path: path.to_owned(),
-            size: u64::try_from(content.len()).unwrap_or(u64::MAX),
-        });
-        Ok(Snapshot {
-            revision: configuration.revision(),
-            sites: sites::sites(&configuration),
-            pools: sites::pools(&configuration),
-            files: files.collect(),
-            problems: configuration.problems(),
-        })
+    fn read(&self, disk: &mut Disk) -> Result<NginxConfiguration, WebServerError> {
+        NginxConfiguration::read(&self.invocation.main, disk)
     }
 
-    fn feature(&self, scope: &Scope, feature: Feature) -> Result<FeatureState, WebServerError> {
-        features::state(&self.read()?, scope, feature)
+    fn sites(&self, configuration: &NginxConfiguration) -> Vec<Site> {
+        sites::sites(configuration)
     }
 
-    fn plan(&self, base: &Revision, changes: &[Change]) -> Result<Plan, WebServerError> {
-        if changes.len() > MAX_CHANGES {
-            return Err(WebServerError::Limit {
-                what: "the number of changes".to_owned(),
-                limit: MAX_CHANGES,
-            });
-        }
-        let configuration = self.read()?;
-        Self::require_base(base, &configuration)?;
-        let mut draft = Draft::new(&self.invocation.main, &self.build, configuration);
+    fn pools(&self, configuration: &NginxConfiguration) -> Vec<Pool> {
+        sites::pools(configuration)
+    }
+
+    fn feature_state(
+        &self,
+        configuration: &NginxConfiguration,
+        scope: &Scope,
+        feature: Feature,
+    ) -> Result<FeatureState, WebServerError> {
+        features::state(configuration, scope, feature)
+    }
+
+    fn draft(
+        &self,
+        configuration: NginxConfiguration,
+        changes: &[Change],
+    ) -> Result<Drafted, WebServerError> {
+        let mut draft = self.new_draft(configuration);
         changes.iter().try_for_each(|change| draft.apply(change))?;
-        let drafted = draft.finish();
-        Ok(Plan { base: *base, files: drafted.files, warnings: drafted.warnings, restores: None })
+        Ok(draft.finish())
     }
 
-    fn plan_rollback(&self, base: &Revision, commit: u64) -> Result<Plan, WebServerError> {
-        let configuration = self.read()?;
-        Self::require_base(base, &configuration)?;
-        let files = self.store.files(commit)?;
-        let mut draft = Draft::new(&self.invocation.main, &self.build, configuration);
-        draft.restore(files.ok_or_else(|| WebServerError::not_found("commit", &commit))?);
-        let drafted = draft.finish();
-        Ok(Plan { base: *base, files: drafted.files, warnings: drafted.warnings, restores: Some(commit) })
+    fn restore(
+        &self,
+        configuration: NginxConfiguration,
+        files: BTreeMap<String, Vec<u8>>,
+    ) -> Result<Drafted, WebServerError> {
+        let mut draft = self.new_draft(configuration);
+        draft.restore(files);
+        Ok(draft.finish())
     }
 
-    fn validate(&self, plan: &Plan) -> Result<Validation, WebServerError> {
-        let configuration = self.read()?;
-        Self::require_base(&plan.base, &configuration)?;
-        self.validate_files(plan)
+    fn check(&self, checked: &Checked<'_, NginxConfiguration>) -> Result<Validation, WebServerError> {
+        let logs = self.logs(checked.planned).into_iter().map(|log| log.path).collect::<Vec<_>>();
+        stage::validate(&self.invocation, checked, &logs)
     }
 
-    fn commit(&self, plan: &Plan, request: &CommitRequest) -> Result<Commit, WebServerError> {
-        self.commit_plan(plan, request)
+    fn main_process(&self, configuration: &NginxConfiguration) -> Option<u32> {
+        master(&self.pid_file(configuration))
     }
 
-    fn history(&self, before: Option<u64>, limit: usize) -> Result<Vec<Commit>, WebServerError> {
-        self.store.list(before, limit.min(1_000))
+    fn workers(&self, main_process: u32) -> Vec<Worker> {
+        workers(main_process)
     }
 
-    fn commit_details(&self, number: u64) -> Result<CommitDetails, WebServerError> {
-        self.details(number)
+    fn before_reload(&self, main_process: u32, before: &NginxConfiguration) -> Reload {
+        Reload::prepare(main_process, &error_logs(self, before))
     }
 
-    fn status(&self) -> Result<Status, WebServerError> {
-        Ok(self.status_of(&self.read()?))
+    fn reload(
+        &self,
+        before: Reload,
+        _after: &NginxConfiguration,
+    ) -> Result<Result<(), String>, WebServerError> {
+        before.run()
     }
 
-    fn control(&self, operation: Operation) -> Result<Status, WebServerError> {
-        let lock = self.lock()?;
-        let configuration = self.read()?;
-        let master = self.master(&configuration);
-        match operation {
-            Operation::Start if master.is_some() => {}
-            Operation::Start => self.start(&configuration)?,
-            Operation::Stop => self.stop(&configuration, Signal::QUIT)?,
-            Operation::Terminate => self.stop(&configuration, Signal::TERM)?,
-            Operation::ReopenLogs => {
-                process::signal(master.ok_or(WebServerError::NotRunning)?, Signal::USR1)?;
-            }
-            Operation::Reload => {
-                let master = master.ok_or(WebServerError::NotRunning)?;
-                let reload = process::Reload::prepare(master, &self.error_logs(&configuration));
-                reload.run()?.map_err(|reason| WebServerError::Control { operation: "reload", reason })?;
-            }
+    fn resume(&self, _restored: &NginxConfiguration) -> Result<(), WebServerError> {
+        // nginx keeps running with the old configuration.
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        configuration: &NginxConfiguration,
+        stage: &TemporaryFolder,
+    ) -> Result<(), WebServerError> {
+        if configuration.find(&[], "daemon").is_some_and(|daemon| daemon.directive.word(1) == Some("off")) {
+            return Err(start_error("daemon is off in its configuration, so another program must start it"));
         }
-        drop(lock);
-        Ok(self.status_of(&self.read()?))
-    }
-
-    fn log_files(&self) -> Result<Vec<LogFile>, WebServerError> {
-        Ok(self.logs(&self.read()?))
-    }
-
-    fn read_log(&self, path: &str, start: LogStart) -> Result<LogLines, WebServerError> {
-        if self.log_files()?.iter().any(|log| log.path == path) {
-            logs::read(path, start)
-        } else {
-            Err(WebServerError::NotFound { kind: "log file", name: path.to_owned() })
+        let (status, output) = run(&mut self.invocation.command(), &stage.0.join("output"))?;
+        if !status.success() {
+            return Err(start_error(output.trim()));
         }
+        let has_started = wait_until(TIME_LIMIT, || {
+            self.main_process(configuration).is_some_and(|master| !workers(master).is_empty())
+        });
+        if has_started { Ok(()) } else { Err(start_error("no worker process was started within 5 seconds")) }
     }
 
-    fn certificates(&self) -> Result<Vec<CertificateFile>, WebServerError> {
-        Ok(certificates::inventory(&self.read()?))
+    fn stop(
+        &self,
+        configuration: &NginxConfiguration,
+        main_process: u32,
+        end: End,
+    ) -> Result<(), WebServerError> {
+        signal(main_process, if end == End::Graceful { Signal::QUIT } else { Signal::TERM })?;
+        let file = self.pid_file(configuration);
+        let has_ended = wait_until(TIME_LIMIT, || master(&file) != Some(main_process));
+        if has_ended { Ok(()) } else { Err(stop_error()) }
     }
-}
 
-fn start_error(reason: String) -> WebServerError {
-    WebServerError::Control { operation: "start", reason }
-}
+    fn reopen_logs(
+        &self,
+        _configuration: &NginxConfiguration,
+        main_process: u32,
+    ) -> Result<(), WebServerError> {
+        signal(main_process, Signal::USR1)
+    }
 
-fn utf8(path: &Path) -> Result<String, WebServerError> {
-    path.to_str().map(str::to_owned).ok_or_else(|| WebServerError::Impossible {
-        action: format!("use {}", path.display()),
-        reason: "the path is not UTF-8".to_owned(),
-    })
+    fn logs(&self, configuration: &NginxConfiguration) -> Vec<LogFile> {
+        logs::files(configuration, &self.invocation, &self.build)
+    }
+
+    fn certificate_files(&self, configuration: &NginxConfiguration) -> Vec<CertificateFile> {
+        certificates::inventory(configuration)
+    }
 }
 
 fn info(build: &Build, invocation: &Invocation) -> Info {
     let capabilities = Capabilities {
         features: features::supported(),
+        unsupported_fields: Vec::new(),
         stop_sites: true,
         pools: true,
         raw_edit: true,
         http2: build.has("--with-http_v2_module"),
         tls: build.has("--with-http_ssl_module"),
+        default_site: true,
     };
     Info {
         product: "nginx".to_owned(),
@@ -336,19 +259,4 @@ fn info(build: &Build, invocation: &Invocation) -> Info {
         configuration: invocation.main.clone(),
         capabilities,
     }
-}
-
-/// Creates a folder that only this user can read. An existing one must belong to this user.
-fn create_private(folder: &Path) -> Result<(), WebServerError> {
-    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder).map_err(WebServerError::disk("create", folder))?;
-    let metadata = fs::metadata(folder).map_err(WebServerError::disk("read", folder))?;
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        let reason = std::io::Error::new(std::io::ErrorKind::PermissionDenied, "it belongs to another user");
-        return Err(WebServerError::disk("use", folder)(reason));
-    }
-    // The history contains everything that the configuration contains.
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
-        .map_err(WebServerError::disk("protect", folder))
 }

@@ -24,6 +24,8 @@ pub(crate) struct PlannedFile {
     pub(crate) before: Option<Vec<u8>>,
     /// New content; `None` if the file is deleted.
     pub(crate) after: Option<Vec<u8>>,
+    /// Target, if the path becomes a symbolic link to a file with the new content.
+    pub(crate) link: Option<String>,
 }
 
 impl Plan {
@@ -54,8 +56,11 @@ impl Plan {
 
 impl PlannedFile {
     pub(crate) fn diff(&self) -> FileDiff {
-        let [before, after] = [&self.before, &self.after]
+        let [before, mut after] = [&self.before, &self.after]
             .map(|content| String::from_utf8_lossy(content.as_deref().unwrap_or_default()));
+        if let Some(target) = &self.link {
+            after = format!("symbolic link to {target}\n").into();
+        }
         let change = match (&self.before, &self.after) {
             (None, _) => FileChange::Created,
             (_, None) => FileChange::Deleted,

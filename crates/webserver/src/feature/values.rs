@@ -356,6 +356,21 @@ pub enum TlsVersion {
     Tls13,
 }
 
+impl TlsVersion {
+    /// All versions, the oldest first.
+    pub(crate) const ALL: [Self; 4] = [Self::Tls10, Self::Tls11, Self::Tls12, Self::Tls13];
+
+    /// Returns the name in configurations, such as `TLSv1.2`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tls10 => "TLSv1",
+            Self::Tls11 => "TLSv1.1",
+            Self::Tls12 => "TLSv1.2",
+            Self::Tls13 => "TLSv1.3",
+        }
+    }
+}
+
 /// Limits and timeouts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -430,4 +445,32 @@ pub enum LogLevel {
     Alert,
     /// The web server is unusable.
     Emerg,
+}
+
+impl LogLevel {
+    /// All levels, the lowest first.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Debug,
+        Self::Info,
+        Self::Notice,
+        Self::Warn,
+        Self::Error,
+        Self::Crit,
+        Self::Alert,
+        Self::Emerg,
+    ];
+
+    /// Returns the name in configurations, such as `warn`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Notice => "notice",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Crit => "crit",
+            Self::Alert => "alert",
+            Self::Emerg => "emerg",
+        }
+    }
 }

@@ -2,42 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use nginx::{Closure, Directive, Visited, full_path, is_pattern, matches, parent};
+use nginx::{Closure, Directive, Visited, full_path, parent};
 
-use super::disk::Disk;
+use crate::engine::{Configuration, Disk, IncludePattern};
 use crate::error::WebServerError;
 use crate::plan::{Problem, Severity};
 use crate::position::Position;
-use crate::revision::Revision;
 
 /// Beginning of the names of files that contain stopped sites. Patterns do not match it, because it begins with a dot.
 pub(crate) const STOPPED: &str = ".telarch-stopped-";
 
 /// All files of a configuration.
 #[derive(Clone, Debug)]
-pub(crate) struct Configuration {
+pub(crate) struct NginxConfiguration {
     pub(crate) closure: Closure,
     /// Files of stopped sites: content by path.
     pub(crate) stopped: BTreeMap<String, Vec<u8>>,
 }
 
-/// Folder and name pattern of an `include` in the block `http`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct IncludePattern {
-    pub(crate) folder: String,
-    pub(crate) name: String,
-}
-
-impl IncludePattern {
-    /// Returns the path of a new file that the pattern includes.
-    pub(crate) fn file(&self, name: &str) -> Option<String> {
-        let file = self.name.replacen('*', name, 1);
-        let is_included = !is_pattern(&file) && matches(&self.name, &file);
-        is_included.then(|| full_path(&self.folder, &file))
-    }
-}
-
-impl Configuration {
+impl NginxConfiguration {
     /// Reads all files.
     pub(crate) fn read(main: &str, disk: &mut Disk) -> Result<Self, WebServerError> {
         let closure = Closure::read(main, disk)?.ok_or_else(|| {
@@ -59,29 +42,9 @@ impl Configuration {
         Ok(Self { closure, stopped })
     }
 
-    /// Returns contents by path, sorted.
-    pub(crate) fn contents(&self) -> BTreeMap<&str, &[u8]> {
-        let files = self.closure.files().map(|(path, file)| (path, file.content()));
-        files.chain(self.stopped.iter().map(|(path, content)| (path.as_str(), content.as_slice()))).collect()
-    }
-
-    pub(crate) fn revision(&self) -> Revision {
-        Revision::of(self.contents())
-    }
-
     /// Returns the patterns in the block `http`; those of sites come first.
     pub(crate) fn patterns(&self) -> Vec<IncludePattern> {
         patterns(&self.closure)
-    }
-
-    /// Returns syntax errors and includes that cannot be followed.
-    pub(crate) fn problems(&self) -> Vec<Problem> {
-        let syntax = self.closure.files().filter_map(|(path, file)| {
-            let error = file.document().err()?;
-            Some(problem(error.problem.to_string(), path, error.line))
-        });
-        let includes = self.closure.problems().iter();
-        syntax.chain(includes.map(|found| problem(found.reason.clone(), &found.file, found.line))).collect()
     }
 
     /// Returns the first directive with these enclosing blocks and this name.
@@ -98,6 +61,22 @@ impl Configuration {
             }
         });
         found
+    }
+}
+
+impl Configuration for NginxConfiguration {
+    fn contents(&self) -> BTreeMap<&str, &[u8]> {
+        let files = self.closure.files().map(|(path, file)| (path, file.content()));
+        files.chain(self.stopped.iter().map(|(path, content)| (path.as_str(), content.as_slice()))).collect()
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let syntax = self.closure.files().filter_map(|(path, file)| {
+            let error = file.document().err()?;
+            Some(problem(error.problem.to_string(), path, error.line))
+        });
+        let includes = self.closure.problems().iter();
+        syntax.chain(includes.map(|found| problem(found.reason.clone(), &found.file, found.line))).collect()
     }
 }
 
@@ -126,17 +105,9 @@ fn patterns(closure: &Closure) -> Vec<IncludePattern> {
     let mut found: Vec<IncludePattern> = includes
         .filter_map(|include| {
             let path = full_path(&folder, include.word(1)?);
-            let (_, name) = path.rsplit_once('/')?;
-            let folder = parent(&path);
-            let is_usable = name.matches('*').count() == 1 && !is_pattern(folder);
-            is_usable.then(|| IncludePattern { folder: folder.to_owned(), name: name.to_owned() })
+            IncludePattern::parse(&path)
         })
         .collect();
     found.sort_by_key(|pattern| !pattern.folder.contains("sites"));
     found
-}
-
-/// Reads the live configuration.
-pub(crate) fn live(main: &str) -> Result<Configuration, WebServerError> {
-    Configuration::read(main, &mut Disk::default())
 }

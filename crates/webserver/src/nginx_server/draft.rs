@@ -9,54 +9,35 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nginx::{ClosureFile, Directive, Document, Editor, NewDirective, Visited};
 
-use super::configuration::Configuration;
-use super::disk::Disk;
+use super::configuration::NginxConfiguration;
 use super::features::{self, ScopeBlocks};
 use super::program::Build;
 use super::sites::{ServerBlock, server_blocks, stopped_id};
 use crate::change::Change;
+use crate::engine::{Configuration as _, DraftFiles, Drafted};
 use crate::error::WebServerError;
 use crate::feature::{Feature, FeatureValue, Scope};
-use crate::plan::{PlannedFile, Problem, Severity};
 use crate::value::SiteId;
 
 /// A configuration with planned changes.
 pub(super) struct Draft<'a> {
     main: &'a str,
     build: &'a Build,
-    disk: Disk,
-    before: BTreeMap<String, Vec<u8>>,
-    configuration: Configuration,
+    files: DraftFiles,
+    configuration: NginxConfiguration,
     /// The configuration must be read again before it is used.
     is_stale: bool,
     /// Identifiers that new sites cannot have.
     ids: BTreeSet<SiteId>,
-    warnings: Vec<Problem>,
-}
-
-/// Result of a draft.
-pub(super) struct Drafted {
-    pub(super) files: Vec<PlannedFile>,
-    pub(super) warnings: Vec<Problem>,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(main: &'a str, build: &'a Build, configuration: Configuration) -> Self {
-        let before = configuration.contents().into_iter();
-        let before = before.map(|(path, content)| (path.to_owned(), content.to_vec())).collect();
+    pub(super) fn new(main: &'a str, build: &'a Build, configuration: NginxConfiguration) -> Self {
+        let files = DraftFiles::new(&configuration);
         let started = server_blocks(&configuration).into_iter().map(|(id, _)| id);
         let stopped = configuration.stopped.keys().filter_map(|path| stopped_id(path));
         let ids = started.chain(stopped).collect();
-        Self {
-            main,
-            build,
-            disk: Disk::default(),
-            before,
-            configuration,
-            is_stale: false,
-            ids,
-            warnings: Vec::new(),
-        }
+        Self { main, build, files, configuration, is_stale: false, ids }
     }
 
     /// Applies a change.
@@ -87,15 +68,12 @@ impl<'a> Draft<'a> {
 
     /// Returns the changed files.
     pub(super) fn finish(self) -> Drafted {
-        let planned = self.disk.planned.into_iter();
-        let files =
-            planned.map(|(path, after)| PlannedFile { before: self.before.get(&path).cloned(), path, after });
-        Drafted { files: files.filter(|file| file.before != file.after).collect(), warnings: self.warnings }
+        self.files.finish()
     }
 
     /// Restores files of an earlier commit.
     pub(super) fn restore(&mut self, files: BTreeMap<String, Vec<u8>>) {
-        let current: Vec<String> = self.before.keys().cloned().collect();
+        let current: Vec<String> = self.files.before().keys().cloned().collect();
         for path in current.into_iter().filter(|path| !files.contains_key(path)) {
             self.delete(&path);
         }
@@ -104,9 +82,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn configuration(&mut self) -> Result<&Configuration, WebServerError> {
+    fn configuration(&mut self) -> Result<&NginxConfiguration, WebServerError> {
         if self.is_stale {
-            self.configuration = Configuration::read(self.main, &mut self.disk)?;
+            self.configuration = NginxConfiguration::read(self.main, &mut self.files.disk)?;
             self.is_stale = false;
         }
         Ok(&self.configuration)
@@ -116,7 +94,7 @@ impl<'a> Draft<'a> {
         if self.is_stale || !self.configuration.closure.replace(path, &content) {
             self.is_stale = true;
         }
-        self.disk.planned.insert(path.to_owned(), Some(content));
+        self.files.write(path, content);
     }
 
     fn delete(&mut self, path: &str) {
@@ -124,15 +102,7 @@ impl<'a> Draft<'a> {
         if self.is_stale || !self.configuration.closure.remove(path) {
             self.is_stale = true;
         }
-        self.disk.planned.insert(path.to_owned(), None);
-    }
-
-    /// Returns whether a file exists, also outside the configuration.
-    fn exists(&mut self, path: &str) -> Result<bool, WebServerError> {
-        if let Some(planned) = self.disk.planned.get(path) {
-            return Ok(planned.is_some());
-        }
-        Ok(std::fs::symlink_metadata(path).is_ok())
+        self.files.delete(path);
     }
 
     /// Writes a block into a new file, or appends it to the block `http` of the main file.
@@ -154,7 +124,7 @@ impl<'a> Draft<'a> {
     fn edit<T>(
         &mut self,
         path: &str,
-        edit: impl FnOnce(&Configuration, &mut Editor<'_>) -> Result<T, WebServerError>,
+        edit: impl FnOnce(&NginxConfiguration, &mut Editor<'_>) -> Result<T, WebServerError>,
     ) -> Result<T, WebServerError> {
         let configuration = self.configuration()?;
         let document = document(configuration, path)?;
@@ -177,10 +147,6 @@ impl<'a> Draft<'a> {
         self.edit(&file, |configuration, editor| edit(server_block(configuration, site)?, editor))
     }
 
-    fn warn(&mut self, message: impl Into<String>) {
-        self.warnings.push(Problem { severity: Severity::Warning, message: message.into(), position: None });
-    }
-
     fn set_feature(
         &mut self,
         scope: &Scope,
@@ -200,7 +166,7 @@ impl<'a> Draft<'a> {
         let mut files: Vec<String> = local.iter().map(|visited| visited.file.to_owned()).collect();
         let replaced = features::replaced_headers(configuration, &blocks);
         if value.is_some() && feature == Feature::ResponseHeaders && local.is_empty() && replaced > 0 {
-            self.warn(format!(
+            self.files.warn(format!(
                 "{replaced} headers of higher scopes are no longer added here: repeat them in this value"
             ));
         }
@@ -282,7 +248,7 @@ fn add(editor: &mut Editor<'_>, block: Visited<'_>, behind: Option<&Directive>, 
 }
 
 /// Returns the tree of a file.
-fn document<'a>(configuration: &'a Configuration, path: &str) -> Result<&'a Document, WebServerError> {
+fn document<'a>(configuration: &'a NginxConfiguration, path: &str) -> Result<&'a Document, WebServerError> {
     let file = configuration.closure.file(path);
     let file = file.ok_or_else(|| WebServerError::NotFound { kind: "file", name: path.to_owned() })?;
     ClosureFile::document(file).map_err(|error| WebServerError::Syntax {
@@ -294,7 +260,7 @@ fn document<'a>(configuration: &'a Configuration, path: &str) -> Result<&'a Docu
 
 /// Returns the block of a started site.
 fn server_block<'a>(
-    configuration: &'a Configuration,
+    configuration: &'a NginxConfiguration,
     site: &SiteId,
 ) -> Result<ServerBlock<'a>, WebServerError> {
     let found = server_blocks(configuration).into_iter().find(|(id, _)| id == site);

@@ -8,7 +8,7 @@ use nginx::Visited;
 pub(super) use read::read;
 pub(super) use write::{directives, problem, supported};
 
-use super::configuration::{Configuration, are_named, position};
+use super::configuration::{NginxConfiguration, are_named, position};
 use super::sites::{location_path, server_blocks, words};
 use crate::error::WebServerError;
 use crate::feature::{Feature, FeatureState, Scope, Setting};
@@ -58,7 +58,7 @@ pub(super) struct ScopeBlocks<'a> {
 
 impl<'a> ScopeBlocks<'a> {
     /// Finds the blocks of a scope.
-    pub(super) fn find(configuration: &'a Configuration, scope: &Scope) -> Result<Self, WebServerError> {
+    pub(super) fn find(configuration: &'a NginxConfiguration, scope: &Scope) -> Result<Self, WebServerError> {
         let Some(id) = scope.site() else {
             let http = configuration.find(&[], "http");
             let http = http.ok_or(WebServerError::NotFound { kind: "block", name: "http".to_owned() })?;
@@ -88,14 +88,14 @@ impl<'a> ScopeBlocks<'a> {
     }
 
     /// Returns the directives of a feature that are directly in the innermost block, also in included files.
-    pub(super) fn local(&self, configuration: &'a Configuration, feature: Feature) -> Vec<Visited<'a>> {
+    pub(super) fn local(&self, configuration: &'a NginxConfiguration, feature: Feature) -> Vec<Visited<'a>> {
         local(configuration, &self.blocks, |name| owns(feature, name))
     }
 }
 
 /// Returns the directives directly in a block, also in included files.
 fn local<'a>(
-    configuration: &'a Configuration,
+    configuration: &'a NginxConfiguration,
     blocks: &[Visited<'a>],
     is_wanted: impl Fn(&str) -> bool,
 ) -> Vec<Visited<'a>> {
@@ -110,7 +110,7 @@ fn local<'a>(
 
 /// Reads the value that applies in a scope.
 pub(super) fn state(
-    configuration: &Configuration,
+    configuration: &NginxConfiguration,
     scope: &Scope,
     feature: Feature,
 ) -> Result<FeatureState, WebServerError> {
@@ -157,7 +157,7 @@ pub(super) fn require_scope(feature: Feature, scope: &Scope) -> Result<(), WebSe
 }
 
 /// Returns the number of headers of higher levels that a value in this scope replaces.
-pub(super) fn replaced_headers(configuration: &Configuration, blocks: &ScopeBlocks<'_>) -> usize {
+pub(super) fn replaced_headers(configuration: &NginxConfiguration, blocks: &ScopeBlocks<'_>) -> usize {
     let names: Vec<&str> = blocks.blocks.iter().map(|block| block.directive.name()).collect();
     let higher = names.split_last().map_or(&[][..], |(_, higher)| higher);
     let mut count = 0_usize;

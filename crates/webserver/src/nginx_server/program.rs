@@ -1,21 +1,14 @@
-//! The program `nginx`: its build, its validator, and commands with a time limit.
+//! The program `nginx`: its build, and the messages of its validator.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use nginx::full_path;
 
+use crate::engine::run;
 use crate::error::WebServerError;
 use crate::plan::{Problem, Severity};
 use crate::position::Position;
-
-/// Maximum time of a command.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
-/// Maximum size of the output of a command in bytes.
-const MAX_OUTPUT: usize = 256 << 10;
 
 /// Facts about the build, from `nginx -V`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,36 +82,6 @@ impl Invocation {
         let prefix = self.prefix.as_deref().or(build.path("--prefix=")).unwrap_or("/");
         full_path(prefix, path)
     }
-}
-
-/// Runs a command. Returns its status and what it wrote to standard output and standard error.
-pub(crate) fn run(command: &mut Command, output: &Path) -> Result<(ExitStatus, String), WebServerError> {
-    let file = File::create(output).map_err(WebServerError::disk("create", output))?;
-    let second = file.try_clone().map_err(WebServerError::disk("create", output))?;
-    let program = PathBuf::from(command.get_program());
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(file)
-        .stderr(second)
-        .spawn()
-        .map_err(WebServerError::disk("run", &program))?;
-    let begin = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(WebServerError::disk("run", &program))? {
-            break status;
-        }
-        if begin.elapsed() > TIME_LIMIT {
-            let _ = child.kill();
-            let _ = child.wait();
-            let reason =
-                std::io::Error::new(std::io::ErrorKind::TimedOut, "it did not end within 20 seconds");
-            return Err(WebServerError::disk("run", &program)(reason));
-        }
-        thread::sleep(Duration::from_millis(2));
-    };
-    let mut text = fs::read(output).map_err(WebServerError::disk("read", output))?;
-    text.truncate(MAX_OUTPUT);
-    Ok((status, String::from_utf8_lossy(&text).into_owned()))
 }
 
 /// Parses messages of nginx.

@@ -3,7 +3,7 @@
 use nginx::{ClosureFile, Directive, Document, Visited};
 use sha2::{Digest as _, Sha256};
 
-use super::configuration::{Configuration, STOPPED, are_named, position};
+use super::configuration::{NginxConfiguration, STOPPED, are_named, position};
 use crate::listen::ListenAddress;
 use crate::model::{Listener, Location, LocationContent, Pool, PoolMember, Site, SiteState};
 use crate::position::Position;
@@ -20,7 +20,7 @@ pub(crate) struct ServerBlock<'a> {
 }
 
 /// Returns the blocks of all started sites with their identifiers.
-pub(crate) fn server_blocks(configuration: &Configuration) -> Vec<(SiteId, ServerBlock<'_>)> {
+pub(crate) fn server_blocks(configuration: &NginxConfiguration) -> Vec<(SiteId, ServerBlock<'_>)> {
     let mut blocks = Vec::new();
     configuration.closure.visit(&mut |parents, visited| {
         if let [http] = parents
@@ -51,7 +51,7 @@ pub(crate) fn server_blocks(configuration: &Configuration) -> Vec<(SiteId, Serve
 }
 
 /// Returns all sites; stopped ones at the end.
-pub(crate) fn sites(configuration: &Configuration) -> Vec<Site> {
+pub(crate) fn sites(configuration: &NginxConfiguration) -> Vec<Site> {
     let blocks = server_blocks(configuration);
     let mut sites: Vec<Site> =
         blocks.into_iter().map(|(id, block)| site(id, block.server, SiteState::Started)).collect();
@@ -72,7 +72,7 @@ pub(crate) fn stopped_id(path: &str) -> Option<SiteId> {
 }
 
 /// Returns all pools.
-pub(crate) fn pools(configuration: &Configuration) -> Vec<Pool> {
+pub(crate) fn pools(configuration: &NginxConfiguration) -> Vec<Pool> {
     let mut pools = Vec::new();
     configuration.closure.visit(&mut |parents, visited| {
         if visited.directive.name() == "upstream"

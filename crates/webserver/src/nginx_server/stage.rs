@@ -11,44 +11,27 @@ use std::path::{Path, PathBuf};
 
 use nginx::{Directive, Document, Editor, parent};
 
-use super::disk;
-use super::program::{Invocation, problems, run};
+use super::configuration::NginxConfiguration;
+use super::program::{Invocation, problems};
+use crate::engine::{Checked, names, run};
 use crate::error::WebServerError;
 use crate::plan::Validation;
-
-/// Folder that is deleted when it is dropped.
-pub(crate) struct TemporaryFolder(pub(crate) PathBuf);
-
-impl TemporaryFolder {
-    /// Creates an empty folder. Its name contains the PID, because several processes may validate at a time.
-    pub(crate) fn create(state: &Path, number: u64) -> Result<Self, WebServerError> {
-        let path = state.join(format!("stage-{}-{number}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir(&path).map_err(WebServerError::disk("create", &path))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for TemporaryFolder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Lets nginx check files. `logs` are log files of the planned configuration; nginx creates missing ones, which are
 /// deleted again.
 pub(crate) fn validate(
     invocation: &Invocation,
-    files: &BTreeMap<&str, &[u8]>,
-    deleted: &BTreeSet<&str>,
+    checked: &Checked<'_, NginxConfiguration>,
     logs: &[String],
-    stage: &TemporaryFolder,
 ) -> Result<Validation, WebServerError> {
+    let stage = checked.stage;
+    let files = checked.planned.closure.files().map(|(path, file)| (path, file.content()));
+    let files: BTreeMap<&str, &[u8]> = files.collect();
     let root = stage.0.to_string_lossy().into_owned();
     let main = invocation.main.as_str();
     let pid = format!("{root}/nginx.pid");
     let mut sets_pid = false;
-    for (path, content) in files {
+    for (path, content) in &files {
         let (content, has_pid) = staged(content, &root, (*path == main).then_some(pid.as_str()));
         sets_pid |= has_pid;
         let target = PathBuf::from(format!("{root}{path}"));
@@ -58,7 +41,7 @@ pub(crate) fn validate(
     }
     let conf = parent(main);
     let folders: BTreeSet<&str> = files.keys().map(|path| parent(path)).collect();
-    mirror(conf, &root, files, &folders, deleted)?;
+    mirror(conf, &root, &files, &folders, checked.deleted)?;
     let mut missing: Vec<&String> = logs.iter().collect();
     missing.retain(|log| !Path::new(log).exists());
     let staged = Invocation { main: format!("{root}{main}"), ..invocation.clone() };
@@ -111,7 +94,7 @@ fn mirror(
     folders: &BTreeSet<&str>,
     deleted: &BTreeSet<&str>,
 ) -> Result<(), WebServerError> {
-    for name in disk::names(folder)? {
+    for name in names(folder)? {
         let live = if folder == "/" { format!("/{name}") } else { format!("{folder}/{name}") };
         let below = format!("{live}/");
         if files.contains_key(live.as_str()) || deleted.contains(live.as_str()) || live == root {

@@ -6,7 +6,7 @@ use super::Draft;
 use crate::error::WebServerError;
 use crate::listen::ListenAddress;
 use crate::model::PoolMember;
-use crate::nginx_server::configuration::Configuration;
+use crate::nginx_server::configuration::NginxConfiguration;
 use crate::value::PoolName;
 
 impl Draft<'_> {
@@ -43,7 +43,9 @@ impl Draft<'_> {
         let path =
             self.configuration()?.patterns().iter().find_map(|pattern| pattern.file(&format!("pool-{pool}")));
         match path {
-            Some(path) if self.exists(&path)? => Err(WebServerError::Exists { kind: "file", name: path }),
+            Some(path) if self.files.exists(&path) => {
+                Err(WebServerError::Exists { kind: "file", name: path })
+            }
             path => self.add_block(path.as_deref(), &upstream),
         }
     }
@@ -67,7 +69,7 @@ impl Draft<'_> {
     }
 }
 
-fn find<'a>(configuration: &'a Configuration, pool: &PoolName) -> Option<Visited<'a>> {
+fn find<'a>(configuration: &'a NginxConfiguration, pool: &PoolName) -> Option<Visited<'a>> {
     let all = configuration.all(&["http"], "upstream");
     all.into_iter().find(|visited| visited.directive.word(1) == Some(pool.as_str()))
 }

@@ -5,9 +5,10 @@ use nginx::{NewDirective, full_path, parent};
 use super::bindings::{listen_words, require_bindings};
 use super::{Draft, server_block};
 use crate::change::NewSite;
+use crate::engine::IncludePattern;
 use crate::error::WebServerError;
 use crate::model::SiteState;
-use crate::nginx_server::configuration::{IncludePattern, STOPPED};
+use crate::nginx_server::configuration::STOPPED;
 use crate::nginx_server::sites::{MARKER, stopped_id};
 use crate::value::{FilePath, HostPattern, SiteId};
 
@@ -24,7 +25,7 @@ impl Draft<'_> {
         }
         let path = self.configuration.patterns().iter().find_map(|pattern| pattern.file(site.id.as_str()));
         if let Some(path) = &path
-            && (self.exists(path)? || self.exists(&stopped_path(path, &site.id))?)
+            && (self.files.exists(path) || self.files.exists(&stopped_path(path, &site.id)))
         {
             return Err(WebServerError::Exists { kind: "site", name: site.id.to_string() });
         }
@@ -114,7 +115,7 @@ impl Draft<'_> {
         text.push(b'\n');
         let path = full_path(&pattern.folder, &format!("{STOPPED}{site}"));
         self.write(&path, text);
-        self.warn(format!(
+        self.files.warn(format!(
             "requests for the names of the site {site} now reach the default site of their address"
         ));
         Ok(())
@@ -126,13 +127,13 @@ impl Draft<'_> {
         path: &str,
         pattern: &IncludePattern,
     ) -> Result<(), WebServerError> {
-        let text = nginx::Files::read(&mut self.disk, path)?.unwrap_or_default();
+        let text = nginx::Files::read(&mut self.files.disk, path)?.unwrap_or_default();
         let file = pattern.file(site.as_str()).filter(|file| parent(file) == pattern.folder);
         let file = file.ok_or_else(|| WebServerError::Impossible {
             action: format!("start the site {site}"),
             reason: format!("no file name in {} is included", pattern.folder),
         })?;
-        if self.exists(&file)? {
+        if self.files.exists(&file) {
             return Err(WebServerError::Exists { kind: "file", name: file });
         }
         self.delete(path);

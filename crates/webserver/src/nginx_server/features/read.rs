@@ -2,7 +2,6 @@
 
 use nginx::Directive;
 
-use super::write::{log_level, tls_version};
 use crate::feature::{
     AccessLog, BasicAuthentication, Compression, CompressionLevel, DefaultDocuments, DirectoryBrowsing,
     ErrorLog, ErrorPage, ErrorPages, Feature, FeatureValue, IpRestrictions, IpRule, Limits, ListFormat,
@@ -72,9 +71,7 @@ pub(in crate::nginx_server) fn read(feature: Feature, directives: &[&Directive])
             certificate: all.parse("ssl_certificate", path)?,
             key: all.parse("ssl_certificate_key", path)?,
             protocols: all.list("ssl_protocols", |text| {
-                [TlsVersion::Tls10, TlsVersion::Tls11, TlsVersion::Tls12, TlsVersion::Tls13]
-                    .into_iter()
-                    .find(|version| tls_version(*version) == text)
+                TlsVersion::ALL.into_iter().find(|version| version.name() == text)
             })?,
             ciphers: all.parse("ssl_ciphers", |text| CipherList::parse(text).ok())?,
             prefer_server_ciphers: all.parse("ssl_prefer_server_ciphers", on_off)?,
@@ -248,11 +245,8 @@ fn error_log(directives: &[&Directive]) -> Option<Option<ErrorLog>> {
     if found.next().is_some() || first.words().len() > 3 {
         return None;
     }
-    let levels = [LogLevel::Debug, LogLevel::Info, LogLevel::Notice, LogLevel::Warn];
-    let levels =
-        levels.into_iter().chain([LogLevel::Error, LogLevel::Crit, LogLevel::Alert, LogLevel::Emerg]);
     let level = match first.word(2) {
-        Some(text) => Some(levels.into_iter().find(|level| log_level(*level) == text)?),
+        Some(text) => Some(LogLevel::ALL.into_iter().find(|level| level.name() == text)?),
         None => None,
     };
     Some(Some(ErrorLog { file: FilePath::parse(first.word(1)?).ok()?, level }))

@@ -2,7 +2,7 @@
 
 use nginx::NewDirective;
 
-use crate::feature::{Feature, FeatureValue, Limits, ListFormat, LogLevel, Logging, Ssl, TlsVersion};
+use crate::feature::{Feature, FeatureValue, Limits, ListFormat, Logging, Ssl};
 
 /// Returns the directives that set a value.
 pub(in crate::nginx_server) fn directives(value: &FeatureValue) -> Vec<NewDirective> {
@@ -129,10 +129,7 @@ fn write_ssl(value: &Ssl, written: &mut Written) {
     written.option("ssl_certificate", value.certificate.as_ref().map(ToString::to_string));
     written.option("ssl_certificate_key", value.key.as_ref().map(ToString::to_string));
     if let Some(protocols) = &value.protocols {
-        written.list(
-            "ssl_protocols",
-            protocols.iter().map(|version| tls_version(*version).to_owned()).collect(),
-        );
+        written.list("ssl_protocols", protocols.iter().map(|version| version.name().to_owned()).collect());
     }
     written.option("ssl_ciphers", value.ciphers.as_ref().map(ToString::to_string));
     written.option("ssl_prefer_server_ciphers", value.prefer_server_ciphers.map(on_off));
@@ -160,7 +157,7 @@ fn write_logging(value: &Logging, written: &mut Written) {
     }
     if let Some(error) = &value.error {
         let mut words = vec![error.file.to_string()];
-        words.extend(error.level.map(|level| log_level(level).to_owned()));
+        words.extend(error.level.map(|level| level.name().to_owned()));
         written.list("error_log", words);
     }
 }
@@ -175,28 +172,6 @@ fn list_format(format: ListFormat) -> &'static str {
         ListFormat::Xml => "xml",
         ListFormat::Json => "json",
         ListFormat::Jsonp => "jsonp",
-    }
-}
-
-pub(super) fn tls_version(version: TlsVersion) -> &'static str {
-    match version {
-        TlsVersion::Tls10 => "TLSv1",
-        TlsVersion::Tls11 => "TLSv1.1",
-        TlsVersion::Tls12 => "TLSv1.2",
-        TlsVersion::Tls13 => "TLSv1.3",
-    }
-}
-
-pub(super) fn log_level(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Notice => "notice",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
-        LogLevel::Crit => "crit",
-        LogLevel::Alert => "alert",
-        LogLevel::Emerg => "emerg",
     }
 }
 

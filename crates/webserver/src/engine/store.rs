@@ -32,6 +32,9 @@ pub(crate) struct PendingFile {
     pub(crate) target: String,
     /// Target of a link that is deleted.
     pub(crate) link: Option<String>,
+    /// Target of a link that is created.
+    #[serde(default)]
+    pub(crate) new_link: Option<String>,
     /// Digest of the old content.
     pub(crate) before: Option<String>,
     /// Digest of the new content.

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use nginx::Files;
+use conftext::Files;
 
 use crate::error::WebServerError;
 

@@ -8,27 +8,23 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 
 use super::disk;
-use super::roots::{Roots, Target};
 use super::store::{PendingFile, Store, digest};
 use crate::error::WebServerError;
 use crate::plan::PlannedFile;
 
 /// Writes the planned files. The journal of the store contains the commit afterwards, until the store inserts or abandons
 /// it. After an error, the old files are in place and the journal is empty.
-pub(crate) fn write(store: &Store, roots: &Roots, files: &[PlannedFile]) -> Result<(), WebServerError> {
+pub(crate) fn write(store: &Store, files: &[PlannedFile]) -> Result<(), WebServerError> {
     let pending = files.iter().map(pending).collect::<Result<Vec<_>, _>>()?;
-    for entry in &pending {
-        roots.require_inside(Path::new(&entry.target).parent().unwrap_or(Path::new("/")))?;
-    }
     let contents: Vec<&[u8]> = files
         .iter()
         .flat_map(|file| [&file.before, &file.after])
         .filter_map(|content| content.as_deref())
         .collect();
     store.begin(&pending, &contents)?;
-    let written = replace_all(roots, files, &pending);
+    let written = replace_all(files, &pending);
     written.or_else(|error| {
-        match restore(store, roots, &pending) {
+        match restore(store, &pending) {
             Ok(()) => store.abandon()?,
             Err(restore) => {
                 let (cause, restore) = (error.to_string(), restore.to_string());
@@ -41,11 +37,16 @@ pub(crate) fn write(store: &Store, roots: &Roots, files: &[PlannedFile]) -> Resu
 
 /// Restores the old content of files that have the new one. Files with another content were changed meanwhile by another
 /// program, and are left alone.
-pub(crate) fn restore(store: &Store, roots: &Roots, pending: &[PendingFile]) -> Result<(), WebServerError> {
+pub(crate) fn restore(store: &Store, pending: &[PendingFile]) -> Result<(), WebServerError> {
     for file in pending {
-        let target = roots.target(Path::new(&file.target))?;
-        let target = target.path();
+        let target = Path::new(&file.target);
         let _ = fs::remove_file(temporary(target));
+        if let Some(link) = &file.new_link {
+            if fs::read_link(target).is_ok_and(|found| found == Path::new(link)) {
+                fs::remove_file(target).map_err(WebServerError::disk("delete", target))?;
+            }
+            continue;
+        }
         let current = disk::read(&file.target)?.map(|content| digest(&content));
         if current != file.after || current == file.before {
             continue;
@@ -87,24 +88,26 @@ fn pending(file: &PlannedFile) -> Result<PendingFile, WebServerError> {
     })?;
     let link = link.map(|link| link.to_string_lossy().into_owned());
     let [before, after] = [&file.before, &file.after].map(|content| content.as_deref().map(digest));
-    Ok(PendingFile { path: file.path.clone(), target, link, before, after })
+    Ok(PendingFile { path: file.path.clone(), target, link, new_link: file.link.clone(), before, after })
 }
 
 /// Prepares all new files before the first one replaces an old one, so that a full disk changes nothing.
-fn replace_all(roots: &Roots, files: &[PlannedFile], pending: &[PendingFile]) -> Result<(), WebServerError> {
-    let mut targets = Vec::with_capacity(files.len());
+fn replace_all(files: &[PlannedFile], pending: &[PendingFile]) -> Result<(), WebServerError> {
     for (file, entry) in files.iter().zip(pending) {
-        let path = Path::new(&entry.target);
-        if let Some(folder) = path.parent().filter(|_| file.after.is_some()) {
-            fs::create_dir_all(folder).map_err(WebServerError::disk("create", folder))?;
-        }
-        let target = roots.target(path)?;
+        let target = Path::new(&entry.target);
         if let Some(content) = &file.after {
-            prepare(target.path(), content).map_err(WebServerError::disk("write", path))?;
+            if let Some(folder) = target.parent() {
+                fs::create_dir_all(folder).map_err(WebServerError::disk("create", folder))?;
+            }
+            let prepared = match &file.link {
+                Some(link) => prepare_link(target, link),
+                None => prepare(target, content),
+            };
+            prepared.map_err(WebServerError::disk("write", target))?;
         }
-        targets.push(target);
     }
-    for (file, target) in files.iter().zip(targets.iter().map(Target::path)) {
+    for (file, entry) in files.iter().zip(pending) {
+        let target = Path::new(&entry.target);
         if disk::read(&file.path)? != file.before {
             let reason = io::Error::other("it was changed meanwhile");
             return Err(WebServerError::disk("replace", target)(reason));
@@ -121,11 +124,7 @@ fn replace_all(roots: &Roots, files: &[PlannedFile], pending: &[PendingFile]) ->
 /// Writes the temporary file next to a file, with owner, group and mode of that file.
 fn prepare(target: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = temporary(target);
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        // The file may be left over from a process that was killed.
-        _ => {}
-    }
+    remove_left_over(&temporary)?;
     let written = write_new(&temporary, target, content);
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
@@ -133,18 +132,33 @@ fn prepare(target: &Path, content: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Creates the temporary link next to a path.
+fn prepare_link(target: &Path, link: &str) -> io::Result<()> {
+    let temporary = temporary(target);
+    remove_left_over(&temporary)?;
+    symlink(link, temporary)
+}
+
+/// Removes a temporary file of a process that was killed.
+fn remove_left_over(temporary: &Path) -> io::Result<()> {
+    match fs::remove_file(temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn write_new(temporary: &Path, target: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
     file.write_all(content)?;
-    match fs::symlink_metadata(target) {
-        Ok(old) if old.is_file() => {
+    match fs::metadata(target) {
+        Ok(old) => {
             let new = file.metadata()?;
             if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
                 fchown(&file, Some(old.uid()), Some(old.gid()))?;
             }
             file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
         }
-        _ => file.set_permissions(Permissions::from_mode(0o644))?,
+        Err(_) => file.set_permissions(Permissions::from_mode(0o644))?,
     }
     file.sync_all()
 }
