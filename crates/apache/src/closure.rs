@@ -15,7 +15,7 @@ const MAX_SIZE: usize = 64 << 20;
 /// Maximum number of different paths and patterns that are included.
 const MAX_INCLUDES: usize = 1_000;
 /// Maximum number of visited directives.
-const MAX_VISITS: usize = 1_000_000;
+const MAX_VISITS: usize = 300_000;
 /// Maximum depth of included files. Apache has a limit of 16.
 const MAX_DEPTH: usize = 16;
 /// Maximum depth of included folders.
@@ -136,7 +136,7 @@ impl Closure {
     /// Visits all active directives in the order of Apache, with included files in place of `Include`.
     ///
     /// The visitor receives the enclosing sections without conditions such as `<IfModule>`, the path of the file and the
-    /// directive, and the state at the directive. At most a million directives are visited.
+    /// directive, and the state at the directive. At most 300,000 directives are visited.
     pub fn visit<'a>(
         &'a self,
         built_in: &BuiltIn,

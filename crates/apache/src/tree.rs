@@ -188,11 +188,15 @@ fn start_tag(line: &Line, name: RawWord, bounds: &Bounds) -> Result<Directive, S
     let bracket = rest.iter().rposition(|byte| *byte == b'>').map(|found| name.next.saturating_add(found));
     let value = name.value.get(1..).unwrap_or_default();
     let value = if is_alone { value.strip_suffix(b">").unwrap_or(value) } else { value };
-    let missing = || SyntaxProblem::MissingBracket(shortened(value));
     let end = match bracket {
         Some(bracket) => bracket,
         None if is_alone => name.next,
-        None => return Err(SyntaxError { line: line.last, problem: missing() }),
+        None => {
+            return Err(SyntaxError {
+                line: line.last,
+                problem: SyntaxProblem::MissingBracket(shortened(value)),
+            });
+        }
     };
     let words = words(line, RawWord { value: value.to_vec(), ..name }, end, bounds)?;
     Ok(Directive::new(line, words))

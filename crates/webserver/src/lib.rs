@@ -1,12 +1,13 @@
 //! Administration of web servers through their own configuration files.
 //!
-//! [`WebServer`] is the interface, and [`Nginx`] implements it for nginx. The types of this crate cannot hold a value that
+//! [`WebServer`] is the interface, and [`Nginx`] and [`Apache`] implement it. The types of this crate cannot hold a value that
 //! would change the structure of a configuration file: text without control characters, parsed addresses, paths without
 //! `..` and variables.
 //!
 //! A change never takes effect without a fresh base revision, a plan, the verdict of the web server's own validator, an
 //! atomic write and the result of the reload. See [`WebServer::commit`].
 
+mod apache_server;
 mod certificate;
 mod change;
 mod control;
@@ -24,6 +25,7 @@ mod revision;
 mod value;
 mod web_server;
 
+pub use apache_server::{Apache, ApacheOptions};
 pub use certificate::{Certificate, CertificateFile};
 pub use change::{Change, MAX_CHANGES, NewSite};
 pub use control::{Operation, Status, Worker};

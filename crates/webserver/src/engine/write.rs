@@ -108,7 +108,12 @@ fn replace_all(files: &[PlannedFile], pending: &[PendingFile]) -> Result<(), Web
     }
     for (file, entry) in files.iter().zip(pending) {
         let target = Path::new(&entry.target);
-        if disk::read(&file.path)? != file.before {
+        // The file behind a deleted link may be deleted by the same commit.
+        let is_unchanged = match &entry.link {
+            Some(link) => fs::read_link(target).is_ok_and(|found| found == Path::new(link)),
+            None => disk::read(&file.path)? == file.before,
+        };
+        if !is_unchanged {
             let reason = io::Error::other("it was changed meanwhile");
             return Err(WebServerError::disk("replace", target)(reason));
         }

@@ -4,9 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use telarch_webserver::{
-    Change, FeatureValue, Scope, Severity, Ssl, Verdict, WebServer as _, WebServerError,
-};
+use telarch_webserver::{Change, FeatureValue, Scope, Severity, Ssl, Verdict, WebServerError};
 
 use crate::fixture::{Fixture, free_port, get, site};
 
@@ -66,7 +64,7 @@ fn a_port_in_use_restores_the_old_files() {
     let Verdict::Failed { reason } = &commit.verdict else { panic!("{commit:?}") };
     assert!(reason.contains("Address already in use") || reason.contains("still could not bind"), "{reason}");
     require_unchanged(&fixture, &before);
-    assert_eq!(commit.revision, fixture.nginx.snapshot().unwrap().revision);
+    assert_eq!(commit.revision, fixture.server.snapshot().unwrap().revision);
     // The next change works.
     let port = free_port();
     fixture.change(&[fixture.new_site("shop", port, "the shop")]);
@@ -113,12 +111,12 @@ fn a_configuration_broken_by_hand_can_be_read_and_repaired() {
     let Some(fixture) = Fixture::start() else { return };
     let before = fixture.text("conf/sites/main");
     fixture.put("conf/sites/main", &before.replace("root www/main;", "root \"www/main;"));
-    let snapshot = fixture.nginx.snapshot().unwrap();
+    let snapshot = fixture.server.snapshot().unwrap();
     assert!(snapshot.sites.is_empty());
     let problem = snapshot.problems[0].to_string();
     assert!(problem.contains("conf/sites/main:9: unexpected end of file"), "{problem}");
     assert_eq!(fixture.get("/").1, "main page", "the running nginx is not affected");
     let repair = Change::RawEdit { file: fixture.file_path("conf/sites/main"), text: before };
     fixture.change(&[repair]);
-    assert!(fixture.nginx.snapshot().unwrap().problems.is_empty());
+    assert!(fixture.server.snapshot().unwrap().problems.is_empty());
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::{fs, thread, time};
 
 use telarch_webserver::{
-    Change, Feature, FeatureState, FeatureValue, Scope, Setting, UrlPath, WebServer as _, WebServerError,
+    Change, Feature, FeatureState, FeatureValue, Scope, Setting, UrlPath, WebServerError,
 };
 
 use crate::fixture::{Fixture, free_port, get, site, status};
@@ -22,7 +22,7 @@ fn set(fixture: &Fixture, json: &str) -> FeatureState {
     let value = value(json);
     let feature = value.feature();
     fixture.change(&[Change::SetFeature { scope: scope(), value: value.clone() }]);
-    let state = fixture.nginx.feature(&scope(), feature).unwrap();
+    let state = fixture.server.feature(&scope(), feature).unwrap();
     assert_eq!(state.setting, Setting::Value { value });
     assert!(state.is_local && state.origins.iter().all(|origin| origin.file.ends_with("/conf/sites/main")));
     state
@@ -39,7 +39,10 @@ fn documents_listings_and_error_pages() {
     let Some(fixture) = Fixture::start() else { return };
     let before = fixture.text("conf/sites/main");
 
-    assert_eq!(fixture.nginx.feature(&scope(), Feature::DefaultDocuments).unwrap().setting, Setting::Default);
+    assert_eq!(
+        fixture.server.feature(&scope(), Feature::DefaultDocuments).unwrap().setting,
+        Setting::Default
+    );
     set(&fixture, r#"{"feature": "default-documents", "files": ["none.html", "other.txt"]}"#);
     assert!(fixture.get("/").1.starts_with("other"));
     set(&fixture, r#"{"feature": "default-documents", "files": ["index.html"]}"#);
@@ -57,7 +60,7 @@ fn documents_listings_and_error_pages() {
     let off = value(r#"{"feature": "directory-browsing", "enabled": false}"#);
     fixture.change(&[Change::SetFeature { scope: location.clone(), value: off }]);
     assert_eq!(status(&fixture.get("/files/").0), 403);
-    let state = fixture.nginx.feature(&location, Feature::DirectoryBrowsing).unwrap();
+    let state = fixture.server.feature(&location, Feature::DirectoryBrowsing).unwrap();
     assert!(state.is_local && state.origins.len() == 2, "{state:?}");
     fixture.change(&[Change::RevertFeature { scope: location, feature: Feature::DirectoryBrowsing }]);
     revert(&fixture, Feature::DirectoryBrowsing, &before);
@@ -99,7 +102,7 @@ fn redirects_headers_types_and_compression() {
     assert!(fixture.get("/other.txt").0.contains("Content-Type: text/x-other"));
     assert!(fixture.get("/index.html").0.contains("Content-Type: text/x-default"));
     revert(&fixture, Feature::MimeTypes, &before);
-    let inherited = fixture.nginx.feature(&scope(), Feature::MimeTypes).unwrap();
+    let inherited = fixture.server.feature(&scope(), Feature::MimeTypes).unwrap();
     assert!(!inherited.is_local && inherited.origins[0].file.ends_with("/conf/nginx.conf"), "{inherited:?}");
 
     set(
@@ -166,7 +169,7 @@ fn limits_and_logs() {
         is_logged
     });
     assert!(is_logged && fs::read_to_string(&error).unwrap().contains("/logged"));
-    let logs = fixture.nginx.log_files().unwrap();
+    let logs = fixture.server.log_files().unwrap();
     assert!(
         logs.iter().any(|log| log.sites == [site("main")] && log.path.ends_with("main access.log")),
         "{logs:?}"
@@ -195,7 +198,7 @@ fn certificates_are_set_and_listed() {
     let json = serde_json::json!({"feature": "ssl", "certificate": fixture.path("conf/tls.pem"),
         "key": fixture.path("conf/tls.key"), "protocols": ["TLSv1.3"], "ciphers": null, "prefer_server_ciphers": true});
     fixture.change(&[Change::SetFeature { scope: scope.clone(), value: value(&json.to_string()) }]);
-    let state = fixture.nginx.feature(&scope, Feature::Ssl).unwrap();
+    let state = fixture.server.feature(&scope, Feature::Ssl).unwrap();
     assert_eq!(state.setting, Setting::Value { value: value(&json.to_string()) });
 
     let url = format!("https://127.0.0.1:{port}/");
@@ -216,7 +219,7 @@ fn certificates_are_set_and_listed() {
         Err(_) => skips::skip_part!("curl is missing: apt-get install curl"),
     }
 
-    let inventory = fixture.nginx.certificates().unwrap();
+    let inventory = fixture.server.certificates().unwrap();
     let found = inventory[0].content.as_ref().unwrap();
     assert_eq!((inventory.len(), &inventory[0].sites), (1, &vec![site("tls")]));
     assert_eq!(found.names, ["tls.example", "127.0.0.1"]);
@@ -229,12 +232,12 @@ fn values_of_all_sites_are_inherited() {
     let headers = value(r#"{"feature": "response-headers", "headers": [{"name": "X-All", "value": "1"}]}"#);
     fixture.change(&[Change::SetFeature { scope: Scope::Server, value: headers }]);
     assert!(fixture.get("/").0.contains("X-All: 1"));
-    let state = fixture.nginx.feature(&scope(), Feature::ResponseHeaders).unwrap();
+    let state = fixture.server.feature(&scope(), Feature::ResponseHeaders).unwrap();
     assert!(!state.is_local && matches!(state.setting, Setting::Value { .. }), "{state:?}");
     // A header of the site replaces those of all sites, which the plan says.
     let own = value(r#"{"feature": "response-headers", "headers": [{"name": "X-Own", "value": "1"}]}"#);
-    let base = fixture.nginx.snapshot().unwrap().revision;
-    let plan = fixture.nginx.plan(&base, &[Change::SetFeature { scope: scope(), value: own }]).unwrap();
+    let base = fixture.server.snapshot().unwrap().revision;
+    let plan = fixture.server.plan(&base, &[Change::SetFeature { scope: scope(), value: own }]).unwrap();
     assert_eq!(plan.warnings().len(), 1, "{:?}", plan.warnings());
     let redirect = value(r#"{"feature": "redirect", "status": 301, "target": "/x"}"#);
     let wrong = fixture.commit(&[Change::SetFeature { scope: Scope::Server, value: redirect }]);
@@ -248,6 +251,6 @@ fn directives_without_a_type_are_reported_as_text() {
         .text("conf/sites/main")
         .replace("root www/main;", "root www/main;\n    return 200 \"$http_x\";");
     fixture.put("conf/sites/main", &text);
-    let state = fixture.nginx.feature(&scope(), Feature::Redirect).unwrap();
+    let state = fixture.server.feature(&scope(), Feature::Redirect).unwrap();
     assert_eq!(state.setting, Setting::Unsupported { text: "return 200 $http_x".to_owned() });
 }

@@ -1,4 +1,4 @@
-//! A folder with an nginx of its own.
+//! A folder with a web server of its own.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -7,41 +7,84 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use telarch_webserver::{
-    Author, Change, Commit, CommitMessage, CommitRequest, FilePath, ListenAddress, Listener, NewSite, Nginx,
-    NginxOptions, Operation, SiteId, WebServer as _, WebServerError,
+    Apache, ApacheOptions, Author, Change, Commit, CommitMessage, CommitRequest, FilePath, ListenAddress,
+    Listener, NewSite, Nginx, NginxOptions, Operation, SiteId, WebServer, WebServerError,
 };
 use tempfile::TempDir;
 
-/// An nginx with one site, `main`. It ends with this value.
+use crate::apache_fixture;
+
+/// A web server with one site, `main`. It ends with this value.
 pub(crate) struct Fixture {
     pub(crate) folder: TempDir,
-    pub(crate) nginx: Nginx,
+    pub(crate) server: Box<dyn WebServer>,
     pub(crate) port: u16,
+    pub(crate) product: Product,
+}
+
+/// Product of a web server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Product {
+    Nginx,
+    Apache,
+}
+
+impl Product {
+    /// Creates the files of a web server. Returns `None` and records a skip if its program is missing.
+    pub(crate) fn create(self) -> Option<Fixture> {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let state = folder.path().join("state");
+        let server: Result<Box<dyn WebServer>, WebServerError> = match self {
+            Self::Nginx => {
+                write_files(folder.path(), port);
+                NginxOptions::of_folder(folder.path(), &state)
+                    .and_then(|options| Nginx::open(&options))
+                    .map(|nginx| Box::new(nginx) as _)
+            }
+            Self::Apache => {
+                apache_fixture::write_files(folder.path(), port);
+                ApacheOptions::of_folder(folder.path(), &state)
+                    .and_then(|options| Apache::open(&options))
+                    .map(|apache| Box::new(apache) as _)
+            }
+        };
+        let server = match server {
+            Err(WebServerError::NotFound { kind: "program", .. }) => {
+                skips::skip!("a web server is missing: apt-get install nginx-light apache2-bin");
+                return None;
+            }
+            server => server.unwrap(),
+        };
+        Some(Fixture { folder, server, port, product: self })
+    }
+
+    /// Creates the files and starts the web server.
+    pub(crate) fn start(self) -> Option<Fixture> {
+        let fixture = self.create()?;
+        let started = fixture.server.control(Operation::Start).unwrap_or_else(|error| panic!("{error}"));
+        assert!(started.is_running());
+        Some(fixture)
+    }
 }
 
 impl Fixture {
-    /// Creates the files. Returns `None` and records a skip if nginx is missing.
+    /// Creates the files of nginx. Returns `None` and records a skip if nginx is missing.
     pub(crate) fn create() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
-        write_files(folder.path(), port);
-        let options = NginxOptions::of_folder(folder.path(), &folder.path().join("state"));
-        let options = match options {
-            Err(WebServerError::NotFound { kind: "program", .. }) => {
-                skips::skip!("nginx is missing: apt-get install nginx-light");
-                return None;
-            }
-            options => options.unwrap(),
-        };
-        let nginx = Nginx::open(&options).unwrap();
-        Some(Self { folder, nginx, port })
+        Product::Nginx.create()
     }
 
     /// Creates the files and starts nginx.
     pub(crate) fn start() -> Option<Self> {
-        let fixture = Self::create()?;
-        assert!(fixture.nginx.control(Operation::Start).unwrap().is_running());
-        Some(fixture)
+        Product::Nginx.start()
+    }
+
+    /// Returns the name of the file of a site below the folder.
+    pub(crate) fn site_file(&self, id: &str) -> String {
+        match self.product {
+            Product::Nginx => format!("conf/sites/{id}"),
+            Product::Apache => format!("sites-available/{id}.conf"),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -64,12 +107,12 @@ impl Fixture {
 
     /// Plans and commits changes.
     pub(crate) fn commit(&self, changes: &[Change]) -> Result<Commit, WebServerError> {
-        let base = self.nginx.snapshot()?.revision;
-        let plan = self.nginx.plan(&base, changes)?;
-        self.nginx.commit(&plan, &request("test"))
+        let base = self.server.snapshot()?.revision;
+        let plan = self.server.plan(&base, changes)?;
+        self.server.commit(&plan, &request("test"))
     }
 
-    /// Commits changes, which nginx must accept.
+    /// Commits changes, which the web server must accept.
     pub(crate) fn change(&self, changes: &[Change]) -> Commit {
         let commit = self.commit(changes).unwrap_or_else(|error| panic!("{error}"));
         assert!(commit.verdict.is_applied(), "{:?}", commit.verdict);
@@ -97,7 +140,7 @@ impl Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        let _ = self.nginx.control(Operation::Terminate);
+        let _ = self.server.control(Operation::Terminate);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use telarch_webserver::{
     Change, CommitKind, FileChange, FilePath, HostPattern, LocationContent, LogKind, LogStart, NewLocation,
     NewSite, Operation, PoolMember, PoolName, ProxyProtocol, SiteState, Status, UrlPath, Verdict,
-    WebServer as _, WebServerError,
+    WebServerError,
 };
 
 use crate::fixture::{Fixture, free_port, get, listener, site, status};
@@ -15,19 +15,19 @@ use crate::fixture::{Fixture, free_port, get, listener, site, status};
 fn a_site_is_created_changed_stopped_and_restored() {
     let Some(fixture) = Fixture::start() else { return };
     let port = free_port();
-    let nginx = &fixture.nginx;
-    let before = nginx.snapshot().unwrap();
+    let server = &fixture.server;
+    let before = server.snapshot().unwrap();
     assert_eq!(before.sites.len(), 1);
     assert_eq!((before.sites[0].id.as_str(), before.sites[0].position.line), ("main", 2));
 
-    let plan = nginx.plan(&before.revision, &[fixture.new_site("shop", port, "the shop")]).unwrap();
+    let plan = server.plan(&before.revision, &[fixture.new_site("shop", port, "the shop")]).unwrap();
     let diffs = plan.diffs();
     assert_eq!((diffs.len(), diffs[0].change), (1, FileChange::Created));
     assert!(
         diffs[0].file.ends_with("/conf/sites/shop") && diffs[0].unified.contains("+    # telarch-site: shop")
     );
-    assert!(nginx.validate(&plan).unwrap().accepted);
-    assert_eq!(nginx.snapshot().unwrap(), before, "planning and validating change nothing");
+    assert!(server.validate(&plan).unwrap().accepted);
+    assert_eq!(server.snapshot().unwrap(), before, "planning and validating change nothing");
 
     let created = fixture.change(&[fixture.new_site("shop", port, "the shop")]);
     assert_eq!((created.kind, created.verdict), (CommitKind::Change, Verdict::Active));
@@ -42,7 +42,7 @@ fn a_site_is_created_changed_stopped_and_restored() {
     let bindings = Change::SetBindings { site: site("shop"), listeners: vec![listener(other)], names };
     fixture.change(&[bindings]);
     assert_eq!(get(other, "/", "").1, "the shop");
-    let snapshot = nginx.snapshot().unwrap();
+    let snapshot = server.snapshot().unwrap();
     let shop = snapshot.sites.iter().find(|found| found.id.as_str() == "shop").unwrap();
     assert_eq!(shop.bindings().count(), 1);
     assert_eq!(shop.names[0].as_str(), "shop.example");
@@ -50,7 +50,7 @@ fn a_site_is_created_changed_stopped_and_restored() {
     let stop = Change::SetSiteState { site: site("shop"), state: SiteState::Stopped };
     fixture.change(&[stop]);
     require_refused(other);
-    let stopped = nginx.snapshot().unwrap();
+    let stopped = server.snapshot().unwrap();
     assert_eq!(stopped.sites[1].state, SiteState::Stopped);
     fixture.change(&[Change::SetSiteState { site: site("shop"), state: SiteState::Started }]);
     assert_eq!(get(other, "/", "").1, "the shop");
@@ -59,19 +59,19 @@ fn a_site_is_created_changed_stopped_and_restored() {
     assert!(!fixture.path("conf/sites/shop").exists());
 
     // Back to the commit that created the site.
-    let base = nginx.snapshot().unwrap().revision;
-    let plan = nginx.plan_rollback(&base, created.number).unwrap();
-    let rolled_back = nginx.commit(&plan, &crate::fixture::request("undo")).unwrap();
+    let base = server.snapshot().unwrap().revision;
+    let plan = server.plan_rollback(&base, created.number).unwrap();
+    let rolled_back = server.commit(&plan, &crate::fixture::request("undo")).unwrap();
     assert_eq!(
         (rolled_back.kind, rolled_back.revision),
         (CommitKind::Rollback { to: created.number }, created.revision)
     );
     assert_eq!(get(port, "/", "").1, "the shop");
-    let history = nginx.history(None, 100).unwrap();
+    let history = server.history(None, 100).unwrap();
     assert_eq!(history.len(), 7, "{history:?}");
     assert_eq!(history.last().unwrap().kind, CommitKind::External);
     assert_eq!(history[0].author.as_ref().unwrap().as_str(), "ada");
-    let details = nginx.commit_details(created.number).unwrap();
+    let details = server.commit_details(created.number).unwrap();
     assert!(details.diffs[0].unified.contains("+server {"), "{}", details.diffs[0].unified);
     assert!(details.validator.contains("test is successful"), "{}", details.validator);
 }
@@ -79,19 +79,20 @@ fn a_site_is_created_changed_stopped_and_restored() {
 #[test]
 fn outside_edits_are_recorded_and_conflict_with_older_plans() {
     let Some(fixture) = Fixture::create() else { return };
-    let nginx = &fixture.nginx;
-    let base = nginx.snapshot().unwrap().revision;
+    let server = &fixture.server;
+    let base = server.snapshot().unwrap().revision;
     let change = Change::SetRoot { site: site("main"), folder: fixture.file_path("www") };
-    let plan = nginx.plan(&base, &[change]).unwrap();
+    let plan = server.plan(&base, &[change]).unwrap();
     let edited = fixture.text("conf/sites/main") + "# edited by hand\n";
     fixture.put("conf/sites/main", &edited);
-    for outcome in
-        [nginx.commit(&plan, &crate::fixture::request("late")).map(|_| ()), nginx.validate(&plan).map(|_| ())]
-    {
+    for outcome in [
+        server.commit(&plan, &crate::fixture::request("late")).map(|_| ()),
+        server.validate(&plan).map(|_| ()),
+    ] {
         assert!(matches!(outcome, Err(WebServerError::Conflict { .. })), "{outcome:?}");
     }
     assert_eq!(fixture.text("conf/sites/main"), edited);
-    let kinds: Vec<CommitKind> = nginx.history(None, 10).unwrap().iter().map(|commit| commit.kind).collect();
+    let kinds: Vec<CommitKind> = server.history(None, 10).unwrap().iter().map(|commit| commit.kind).collect();
     assert_eq!(kinds, [CommitKind::External, CommitKind::External]);
 }
 
@@ -141,7 +142,7 @@ fn applications_pass_requests_to_pools() {
     fixture.change(&[fixture.new_site("backend", port, "from the pool"), put_pool, put, directory]);
     assert_eq!(fixture.get("/app/").1, "from the pool");
     assert_eq!(fixture.get("/docs/a.txt").1, "a");
-    let snapshot = fixture.nginx.snapshot().unwrap();
+    let snapshot = fixture.server.snapshot().unwrap();
     assert_eq!((snapshot.pools.len(), snapshot.pools[0].members.len()), (1, 1));
     let main = snapshot.sites.iter().find(|found| found.id.as_str() == "main").unwrap();
     let application = main.locations.iter().find(|location| location.path == "/app/").unwrap();
@@ -157,29 +158,32 @@ fn applications_pass_requests_to_pools() {
 #[test]
 fn nginx_is_controlled_and_its_logs_are_read() {
     let Some(fixture) = Fixture::create() else { return };
-    let nginx = &fixture.nginx;
-    assert_eq!(nginx.status().unwrap(), Status::Stopped);
-    assert!(matches!(nginx.control(Operation::Reload), Err(WebServerError::NotRunning)));
-    let Status::Running { pid, workers } = nginx.control(Operation::Start).unwrap() else {
+    let server = &fixture.server;
+    assert_eq!(server.status().unwrap(), Status::Stopped);
+    assert!(matches!(server.control(Operation::Reload), Err(WebServerError::NotRunning)));
+    let Status::Running { pid, workers } = server.control(Operation::Start).unwrap() else {
         panic!("it does not run")
     };
     assert!(workers.iter().any(|worker| worker.memory > 0));
-    let Status::Running { pid: same, workers: new } = nginx.control(Operation::Reload).unwrap() else {
+    let Status::Running { pid: same, workers: new } = server.control(Operation::Reload).unwrap() else {
         panic!("it does not run")
     };
     assert!(pid == same && new.iter().any(|worker| workers.iter().all(|old| old.pid != worker.pid)));
 
-    let logs = nginx.log_files().unwrap();
+    let logs = server.log_files().unwrap();
     let access = logs.iter().find(|log| log.kind == LogKind::Access).unwrap();
-    let first = nginx.read_log(&access.path, LogStart::Last(10)).unwrap();
+    let first = server.read_log(&access.path, LogStart::Last(10)).unwrap();
     fixture.get("/a%0ab%1b");
-    let next = nginx.read_log(&access.path, LogStart::After(first.position)).unwrap();
+    let next = server.read_log(&access.path, LogStart::After(first.position)).unwrap();
     assert_eq!(next.lines.len(), 1, "{next:?}");
     assert!(next.lines[0].contains("GET /a%0ab%1b"), "{next:?}");
     fs::rename(&access.path, format!("{}.1", access.path)).unwrap();
-    nginx.control(Operation::ReopenLogs).unwrap();
-    assert!(matches!(nginx.read_log("/etc/passwd", LogStart::Last(1)), Err(WebServerError::NotFound { .. })));
-    assert_eq!(nginx.control(Operation::Stop).unwrap(), Status::Stopped);
+    server.control(Operation::ReopenLogs).unwrap();
+    assert!(matches!(
+        server.read_log("/etc/passwd", LogStart::Last(1)),
+        Err(WebServerError::NotFound { .. })
+    ));
+    assert_eq!(server.control(Operation::Stop).unwrap(), Status::Stopped);
 }
 
 #[test]
@@ -192,22 +196,22 @@ fn five_hundred_sites_are_planned_and_applied_together() {
         Change::CreateSite(NewSite { id: site(&format!("site{number}")), names, ..first.clone() })
     });
     let changes: Vec<Change> = sites.collect();
-    let base = fixture.nginx.snapshot().unwrap().revision;
+    let base = fixture.server.snapshot().unwrap().revision;
     let begin = Instant::now();
-    let plan = fixture.nginx.plan(&base, &changes).unwrap();
+    let plan = fixture.server.plan(&base, &changes).unwrap();
     let planned = begin.elapsed();
-    let commit = fixture.nginx.commit(&plan, &crate::fixture::request("many")).unwrap();
+    let commit = fixture.server.commit(&plan, &crate::fixture::request("many")).unwrap();
     eprintln!(
         "500 sites: planned in {planned:?}, committed in {:?}",
         begin.elapsed().saturating_sub(planned)
     );
     assert_eq!((plan.diffs().len(), commit.verdict), (500, Verdict::Active));
-    assert_eq!(fixture.nginx.snapshot().unwrap().sites.len(), 501);
+    assert_eq!(fixture.server.snapshot().unwrap().sites.len(), 501);
     assert_eq!(get(port, "/", "").1, "site 0");
     let deletions: Vec<Change> =
         (0..500).map(|number| Change::DeleteSite { site: site(&format!("site{number}")) }).collect();
     fixture.change(&deletions);
-    assert_eq!(fixture.nginx.snapshot().unwrap().revision, base);
+    assert_eq!(fixture.server.snapshot().unwrap().revision, base);
 }
 
 /// Waits until no process accepts connections on a port. Old workers close it last.

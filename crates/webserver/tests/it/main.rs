@@ -1,6 +1,9 @@
-//! Tests with a real nginx, which runs as the user of the test on ephemeral ports of the loopback device.
+//! Tests with real web servers, which run as the user of the test on ephemeral ports of the loopback device.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test that panics has failed.
 
+mod apache_fixture;
+mod apache_only;
+mod conformance;
 mod crash;
 mod failures;
 mod features;
