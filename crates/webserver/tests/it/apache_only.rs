@@ -75,6 +75,9 @@ fn settings_that_apache_does_not_have_are_refused() {
         r#"{"feature": "ip-restrictions", "rules": [{"allow": false, "clients": "unix:"}]}"#,
         r#"{"feature": "response-headers", "headers": [{"name": "X", "value": "$request_id"}]}"#,
         r#"{"feature": "basic-authentication", "realm": null}"#,
+        // Modules execute files of these types.
+        r#"{"feature": "mime-types", "types": [{"media_type": "application/x-httpd-php", "extensions": ["jpg"]}]}"#,
+        r#"{"feature": "mime-types", "types": [{"media_type": "Application/X-HTTPD-CGI", "extensions": ["txt"]}]}"#,
         // Expressions could read files.
         r#"{"feature": "basic-authentication", "realm": "%{file:/etc/passwd}", "user_file": "/x"}"#,
         r#"{"feature": "error-pages", "pages": [{"codes": [404], "page": "/%{file:/etc/passwd}"}]}"#,

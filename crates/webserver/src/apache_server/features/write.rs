@@ -56,6 +56,13 @@ pub(in crate::apache_server) fn directives(
         }
         FeatureValue::MimeTypes(value) => {
             for kind in value.types.iter().flatten() {
+                if is_executed(kind.media_type.as_str()) {
+                    let value = FeatureValue::MimeTypes(value.clone());
+                    return Err(impossible(
+                        &value,
+                        "Apache executes files of this type; edit its files instead",
+                    ));
+                }
                 let extensions = kind.extensions.iter().map(ToString::to_string);
                 written.list("AddType", std::iter::once(kind.media_type.to_string()).chain(extensions))?;
             }
@@ -96,6 +103,15 @@ fn is_incomplete(value: &FeatureValue) -> bool {
         FeatureValue::Ssl(value) => value.protocols.as_ref().is_some_and(Vec::is_empty),
         _ => false,
     }
+}
+
+/// Returns whether modules of Apache execute files of a media type, or read them as instructions.
+fn is_executed(media_type: &str) -> bool {
+    let media_type = media_type.to_ascii_lowercase();
+    let subtype = media_type.split_once('/').map_or("", |(_, subtype)| subtype);
+    media_type.starts_with("httpd/")
+        || subtype.starts_with("x-httpd")
+        || ["x-server-parsed-html", "x-server-parsed-html3", "x-type-map", "x-lua-inline"].contains(&subtype)
 }
 
 /// Checks that no field is set that Apache has no directive for.
