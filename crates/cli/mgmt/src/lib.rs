@@ -11,6 +11,7 @@ mod settings;
 mod unit;
 mod users;
 mod web;
+mod web_server;
 
 pub use self::service::hidden;
 pub use self::web::WEB;
@@ -82,6 +83,7 @@ pub static MGMT: Command = Command::new("mgmt", "run and configure the Web Manag
         &LISTEN,
         &ACCOUNTS,
         &NGINX,
+        &APACHE,
         &READY,
         &WEB_USER,
         &PAM,
@@ -115,6 +117,9 @@ static ACCOUNTS: Opt =
         .only_with(SERVE);
 static NGINX: Opt =
     Opt::new("nginx", Value::Path("DIRECTORY"), "manage the nginx whose configuration directory this is")
+        .only_with(SERVE);
+static APACHE: Opt =
+    Opt::new("apache", Value::Path("DIRECTORY"), "manage the Apache whose configuration directory this is")
         .only_with(SERVE);
 static READY: Opt = Opt::new(
     "ready",

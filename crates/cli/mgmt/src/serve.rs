@@ -17,11 +17,11 @@ use management::{BindAddress, Directory, Settings};
 use management_web::{Certificate, Console, ConsoleParts, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use webserver::{Nginx, NginxOptions, WebServer};
+use webserver::WebServer;
 
 use crate::local_wmi::{AddedClasses, MachineWmi};
 use crate::locations::{directory, failed};
-use crate::{ACCOUNTS, DIRECTORY, EPHEMERAL, LISTEN, NGINX, READY, service};
+use crate::{ACCOUNTS, APACHE, DIRECTORY, EPHEMERAL, LISTEN, NGINX, READY, service, web_server};
 
 /// Runs the service until a signal ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
@@ -79,7 +79,7 @@ async fn run_until_signal(
     let console = Console::open(ConsoleParts {
         directory: directory.clone(),
         settings,
-        web: web_server(arguments, directory)?,
+        web: open_web_server(arguments, directory)?,
         system: None,
         sessions: Arc::default(),
         staging: None,
@@ -166,10 +166,12 @@ pub(crate) fn wsman_paths(arguments: &Arguments) -> Option<config::Paths> {
 }
 
 /// Returns the web server to manage.
-fn web_server(arguments: &Arguments, directory: &Directory) -> Result<Option<Arc<dyn WebServer>>, Failure> {
-    let Some(path) = arguments.path(&NGINX) else { return Ok(None) };
-    let options = NginxOptions::of_folder(&path, &directory.history()).map_err(failed)?;
-    Ok(Some(Arc::new(Nginx::open(&options).map_err(failed)?)))
+fn open_web_server(
+    arguments: &Arguments,
+    directory: &Directory,
+) -> Result<Option<Arc<dyn WebServer>>, Failure> {
+    let chosen = web_server::chosen(arguments, &NGINX, &APACHE)?;
+    chosen.map(|server| server.open(&directory.history()).map(Arc::from)).transpose()
 }
 
 /// Returns the address of the listener: that of the command line or of the settings.

@@ -7,10 +7,10 @@ use cli_command::format::{Format, TEXT_OR_JSON};
 use cli_command::paths::IfMissing;
 use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value};
 use serde_json::json;
-use webserver::{Feature, Nginx, NginxOptions, Site, SiteId, WebServer};
+use webserver::{Feature, Site, SiteId, WebServer};
 
-use crate::DIRECTORY;
 use crate::locations::{directory, failed};
+use crate::{DIRECTORY, web_server};
 
 /// The command `telarch web`.
 pub static WEB: Command =
@@ -47,7 +47,7 @@ pub static WEB: Command =
                 .takes(0, 1),
             Action::new("rollback", &[("NUMBER", "restore the files of a commit")]).takes(1, 1),
         ])
-        .options(&[&NGINX, &WHAT_IF, &MESSAGE, &DIRECTORY, &TEXT_OR_JSON])
+        .options(&[&NGINX, &APACHE, &WHAT_IF, &MESSAGE, &DIRECTORY, &TEXT_OR_JSON])
         .notes(&[
             "Each change is validated by the web server, written, and applied by a reload. If the web server rejects the \
              new files, the old ones are restored. The service of telarch mgmt serve shows the same history.",
@@ -58,6 +58,11 @@ static NGINX: Opt = Opt::new(
     "nginx",
     Value::Path("DIRECTORY"),
     "configuration directory of the nginx to manage (default: /etc/nginx)",
+);
+static APACHE: Opt = Opt::new(
+    "apache",
+    Value::Path("DIRECTORY"),
+    "configuration directory of the Apache to manage (default without nginx: /etc/apache2)",
 );
 static WHAT_IF: Opt = Opt::new(
     "what-if",
@@ -73,9 +78,9 @@ const CHANGES: &[Scope] = &[Scope::Action("site"), Scope::Action("features"), Sc
 
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     let state = directory(arguments, IfMissing::Leave)?.history();
-    let folder = arguments.path(&NGINX).unwrap_or_else(|| "/etc/nginx".into());
-    let options = NginxOptions::of_folder(&folder, &state).map_err(failed)?;
-    let web = Nginx::open(&options).map_err(failed)?;
+    let server = web_server::chosen(arguments, &NGINX, &APACHE)?;
+    let web = server.unwrap_or_else(web_server::installed).open(&state)?;
+    let web = web.as_ref();
     let words = arguments.words();
     match (arguments.action(), words.as_slice()) {
         ("sites", _) => {
@@ -83,19 +88,19 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
             Ok(printed(arguments, || json!(snapshot.sites), || show::sites(&snapshot)))
         }
         ("site", [name]) => {
-            let site = find_site(&web, name)?;
+            let site = find_site(web, name)?;
             Ok(printed(arguments, || json!(site), || show::site(&site)))
         }
-        ("site", [name, action]) => change::site(arguments, &web, name, action),
+        ("site", [name, action]) => change::site(arguments, web, name, action),
         ("features", [name]) => {
-            let states = features(&web, &find_site(&web, name)?.id)?;
+            let states = features(web, &find_site(web, name)?.id)?;
             Ok(printed(arguments, || json!(states), || show::features(&states)))
         }
         ("features", [name, feature]) => {
-            let state = feature_state(&web, &find_site(&web, name)?.id, parse_feature(arguments, feature)?)?;
+            let state = feature_state(web, &find_site(web, name)?.id, parse_feature(arguments, feature)?)?;
             Ok(printed(arguments, || json!(state), || show::feature(&state)))
         }
-        ("features", [name, feature, value]) => change::feature(arguments, &web, name, feature, value),
+        ("features", [name, feature, value]) => change::feature(arguments, web, name, feature, value),
         ("history", [number]) => {
             let details = web.commit_details(commit_number(arguments, number)?).map_err(failed)?;
             Ok(printed(arguments, || json!(details), || show::commit(&details)))
@@ -106,7 +111,7 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
             let commits = web.history(None, LISTED_COMMITS).map_err(failed)?;
             Ok(printed(arguments, || json!(commits), || show::history(&commits)))
         }
-        _ => change::rollback(arguments, &web, words.first().copied().unwrap_or_default()),
+        _ => change::rollback(arguments, web, words.first().copied().unwrap_or_default()),
     }
 }
 
@@ -123,7 +128,7 @@ fn printed(
 }
 
 /// Returns the site with an identifier or a host name.
-fn find_site(web: &Nginx, name: &str) -> Result<Site, Failure> {
+fn find_site(web: &dyn WebServer, name: &str) -> Result<Site, Failure> {
     let sites = web.snapshot().map_err(failed)?.sites;
     let mut found: Vec<Site> = match sites.iter().find(|site| site.id.as_str() == name) {
         Some(site) => vec![site.clone()],
@@ -155,11 +160,15 @@ fn commit_number(arguments: &Arguments, text: &str) -> Result<u64, Failure> {
     text.parse().map_err(|_| arguments.usage_error(format!("\"{text}\" is not the number of a commit")))
 }
 
-fn feature_state(web: &Nginx, site: &SiteId, feature: Feature) -> Result<webserver::FeatureState, Failure> {
+fn feature_state(
+    web: &dyn WebServer,
+    site: &SiteId,
+    feature: Feature,
+) -> Result<webserver::FeatureState, Failure> {
     web.feature(&webserver::Scope::Site { site: site.clone() }, feature).map_err(failed)
 }
 
-fn features(web: &Nginx, site: &SiteId) -> Result<Vec<webserver::FeatureState>, Failure> {
+fn features(web: &dyn WebServer, site: &SiteId) -> Result<Vec<webserver::FeatureState>, Failure> {
     let supported = web.info().capabilities.features.iter();
     supported.map(|feature| feature_state(web, site, *feature)).collect()
 }

@@ -127,10 +127,16 @@ pub(crate) fn feature(console: &Console, request: &Admitted<'_>) -> Result<Reply
         return Err(Problem::not_found("feature"));
     }
     let web = console.web()?;
+    // Fields that a form hides.
+    let prefix = format!("{feature}.");
+    let unsupported = web.info().capabilities.unsupported_fields.iter();
+    let unsupported: Vec<&str> =
+        unsupported.filter_map(|field| field.strip_prefix(prefix.as_str())).collect();
     let revision = web.snapshot()?.revision;
     let mut value = json!(web.feature(&Scope::Site { site }, feature)?);
     if let Some(members) = value.as_object_mut() {
         members.insert("writable".to_owned(), json!(access == FeatureAccess::Write));
+        members.insert("unsupported_fields".to_owned(), json!(unsupported));
     }
     Ok(with_revision(Reply::json(value), &revision))
 }

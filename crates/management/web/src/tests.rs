@@ -3,6 +3,7 @@
 mod attacks;
 mod files;
 mod matrix;
+mod real_apache;
 mod real_nginx;
 mod wmi;
 

@@ -9,15 +9,20 @@ use linux::account::User;
 use serde::de::DeserializeSeed as _;
 use serde_json::json;
 use webserver::{
-    Author, Change, CommitMessage, CommitRequest, Feature, FeatureValue, Nginx, Plan, Scope, SiteState,
-    Verdict, WebServer,
+    Author, Change, CommitMessage, CommitRequest, Feature, FeatureValue, Plan, Scope, SiteState, Verdict,
+    WebServer,
 };
 
 use super::{MESSAGE, WHAT_IF, commit_number, find_site, parse_feature, printed, show};
 use crate::locations::failed;
 
 /// Starts, stops or deletes a site.
-pub(super) fn site(arguments: &Arguments, web: &Nginx, name: &str, action: &str) -> Result<String, Failure> {
+pub(super) fn site(
+    arguments: &Arguments,
+    web: &dyn WebServer,
+    name: &str,
+    action: &str,
+) -> Result<String, Failure> {
     let site = find_site(web, name)?.id;
     let change = match action {
         "start" => Change::SetSiteState { site, state: SiteState::Started },
@@ -35,7 +40,7 @@ pub(super) fn site(arguments: &Arguments, web: &Nginx, name: &str, action: &str)
 /// Sets or reverts a feature of a site.
 pub(super) fn feature(
     arguments: &Arguments,
-    web: &Nginx,
+    web: &dyn WebServer,
     name: &str,
     feature: &str,
     value: &str,
@@ -62,21 +67,21 @@ fn parse_value(feature: Feature, text: &str) -> Result<FeatureValue, Failure> {
 }
 
 /// Restores the files of a commit.
-pub(super) fn rollback(arguments: &Arguments, web: &Nginx, number: &str) -> Result<String, Failure> {
+pub(super) fn rollback(arguments: &Arguments, web: &dyn WebServer, number: &str) -> Result<String, Failure> {
     let number = commit_number(arguments, number)?;
     let base = web.snapshot().map_err(failed)?.revision;
     let plan = web.plan_rollback(&base, number).map_err(failed)?;
     carry_out(arguments, web, &plan)
 }
 
-fn make(arguments: &Arguments, web: &Nginx, change: Change) -> Result<String, Failure> {
+fn make(arguments: &Arguments, web: &dyn WebServer, change: Change) -> Result<String, Failure> {
     let base = web.snapshot().map_err(failed)?.revision;
     let plan = web.plan(&base, &[change]).map_err(failed)?;
     carry_out(arguments, web, &plan)
 }
 
 /// Validates a plan with `--what-if`, and commits it otherwise.
-fn carry_out(arguments: &Arguments, web: &Nginx, plan: &Plan) -> Result<String, Failure> {
+fn carry_out(arguments: &Arguments, web: &dyn WebServer, plan: &Plan) -> Result<String, Failure> {
     let (diffs, warnings) = (plan.diffs(), plan.warnings());
     if plan.is_empty() {
         let unchanged = || "The files have this content already; nothing was changed.\n".to_owned();

@@ -127,3 +127,56 @@ fn invalid_commands_change_nothing() {
     }
     assert_eq!(site_file(folder.path()), before);
 }
+
+/// Writes the configuration of an Apache with one site; `None`, with a record of the skipped test, without Apache.
+fn apache_configuration() -> Option<TempDir> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    let modules = "/usr/lib/apache2/modules";
+    if !folders.any(|folder| folder.join("apache2").is_file()) || !Path::new(modules).is_dir() {
+        skips::skip!("Apache is not installed");
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display();
+    let load = ["mpm_event", "authz_core", "alias", "dir"]
+        .map(|name| format!("LoadModule {name}_module {modules}/mod_{name}.so\n"))
+        .concat();
+    let main = format!(
+        "{load}PidFile {at}/pid\nErrorLog {at}/error.log\nServerName localhost\nListen 127.0.0.1:8080\n\
+         IncludeOptional sites-enabled/*.conf\n"
+    );
+    fs::create_dir(folder.path().join("sites-enabled")).unwrap();
+    fs::write(folder.path().join("apache2.conf"), main).unwrap();
+    let site = format!(
+        "<VirtualHost 127.0.0.1:8080>\n    # telarch-site: shop\n    ServerName shop.example\n    DocumentRoot {at}\n\
+         </VirtualHost>\n"
+    );
+    fs::write(folder.path().join("sites-enabled/shop.conf"), site).unwrap();
+    Some(folder)
+}
+
+#[test]
+fn an_apache_is_managed_with_its_own_features() {
+    let Some(folder) = apache_configuration() else { return };
+    let at = folder.path().to_str().unwrap();
+    let web = |words: &[&str]| {
+        let words = [words, &["--apache", at, "--directory", at]].concat();
+        run(&Arguments::parse_words(&WEB, &words).unwrap().expect("no request for help"))
+    };
+    let sites = web(&["sites"]).unwrap();
+    assert!(sites.contains("shop  started  127.0.0.1:8080") && sites.contains("shop.example"), "{sites}");
+    let features = web(&["features", "shop"]).unwrap();
+    assert!(features.contains("redirect") && !features.contains("compression"), "{features}");
+    let value = r#"{"status": 301, "target": "https://new.example/"}"#;
+    let planned = web(&["features", "shop", "redirect", value, "--what-if"]).unwrap();
+    assert!(planned.contains("+        Redirect 301 https://new.example/"), "{planned}");
+    web(&["features", "shop", "redirect", value]).unwrap();
+    let text = fs::read_to_string(folder.path().join("sites-enabled/shop.conf")).unwrap();
+    assert!(
+        text.contains("    <Location />\n        Redirect 301 https://new.example/\n    </Location>\n"),
+        "{text}"
+    );
+    let both = Arguments::parse_words(&WEB, &["sites", "--apache", at, "--nginx", at]);
+    assert!(run(&both.unwrap().expect("no request for help")).is_err());
+}

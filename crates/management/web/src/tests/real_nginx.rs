@@ -111,14 +111,14 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn json_of(reply: &Reply) -> &Value {
+pub(super) fn json_of(reply: &Reply) -> &Value {
     match &reply.content {
         Content::Json(value) | Content::Problem(value) => value,
         other => panic!("no JSON: {other:?}"),
     }
 }
 
-fn tag(reply: &Reply) -> Vec<(String, String)> {
+pub(super) fn tag(reply: &Reply) -> Vec<(String, String)> {
     let tag = reply.headers.iter().find(|(name, _)| *name == "etag").map(|(_, value)| value.clone());
     headers(&[("if-match", &tag.expect("a revision"))])
 }
