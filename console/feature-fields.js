@@ -111,7 +111,7 @@ const logging = object(
       matches: (value) => Boolean(value?.file),
       field: object(
         ["file", text("File of the access log", { required: true, placeholder: "/var/log/nginx/site.access.log" })],
-        ["format", text("Format", { placeholder: "combined", help: "Name of a log_format of the configuration; empty: combined" })],
+        ["format", text("Format", { placeholder: "combined", help: "Name of a format that the configuration defines; empty: combined" })],
       ),
     },
   ])],

@@ -6,6 +6,7 @@ import { featureFields } from "./feature-fields.js";
 import { Form } from "./form.js";
 import { Heading, Link, Problem, Waiting, html, useData } from "./router.js";
 import { actions, writes } from "./state.js";
+import { without } from "./values.js";
 
 /** Returns the name of a feature for people. */
 export function featureTitle(feature) {
@@ -70,6 +71,6 @@ export function Feature({ id, name }) {
       <pre tabindex="0" role="region" aria-label="Directives">${state.setting.text}</pre>`}
     ${isUnsupported && !isReplacing
       ? state.writable && html`<p><button onClick=${() => setReplacing(true)}>Replace these directives…</button></p>`
-      : html`<${Form} key=${data.tag} field=${featureFields[name]} value=${state.setting.value} isReadOnly=${!state.writable}
+      : html`<${Form} key=${data.tag} field=${without(featureFields[name], state.unsupported_fields)} value=${state.setting.value} isReadOnly=${!state.writable}
           label="Preview changes" submit=${submit} />`}`;
 }

@@ -6,7 +6,7 @@ import { featureTitle } from "./feature.js";
 import { Form } from "./form.js";
 import { Heading, Link, Problem, Table, Waiting, go, html, useData } from "./router.js";
 import { actions, hasRole, writes } from "./state.js";
-import { check, object, rows, text } from "./values.js";
+import { check, object, rows, text, without } from "./values.js";
 
 const siteUrl = (id) => `/web/sites/${encodeURIComponent(id)}`;
 
@@ -27,6 +27,12 @@ const listeners = rows("Bindings", "binding", object(
 const names = rows("Host names", "host name", text("Host name", { required: true, placeholder: "www.example.com" }), {
   help: "None: only requests that match no other site",
 });
+
+/** Names of the options of bindings that the web server does not support. */
+function unsupportedOptions(web) {
+  const { tls, http2, default_site } = web?.info.capabilities ?? {};
+  return web ? Object.entries({ tls, http2, default_site }).filter(([, isSupported]) => !isSupported).map(([name]) => name) : [];
+}
 
 const newSite = object(
   ["id", text("Name of the site", { required: true, placeholder: "shop", help: "Letters, digits, hyphens and dots; also the name of the file" })],
@@ -62,13 +68,15 @@ export function Sites() {
 }
 
 export function NewSite() {
+  const web = useData(() => get("/web"));
   const submit = async (body) => {
     const { tag } = await get("/web/sites");
     await preview(`Create the site ${body.id}`, { method: "POST", resource: "/web/sites", body, tag }, { done: () => go(siteUrl(body.id)) });
   };
+  if (!web.data) return html`<${Waiting} error=${web.error} />`;
   return html`
     <${Heading} detail="The next step shows the new file before anything is written.">Add site<//>
-    <${Form} field=${newSite} value=${{ listeners: [{ address: "80" }] }} label="Preview" submit=${submit} cancel=${() => go("/web/sites")} />`;
+    <${Form} field=${without(newSite, unsupportedOptions(web.data.value))} value=${{ listeners: [{ address: "80" }] }} label="Preview" submit=${submit} cancel=${() => go("/web/sites")} />`;
 }
 
 export function Site({ id }) {
@@ -76,6 +84,7 @@ export function Site({ id }) {
   const [failure, setFailure] = useState(null);
   const site = data?.value;
   const isStarted = site?.state === "started";
+  const web = useData(async () => (hasRole("viewer") ? get("/web") : null));
   // The directives of a stopped site are no part of the configuration.
   const features = useData(async () => (isStarted ? get(`${siteUrl(id)}/features`) : null), [isStarted]);
   // Before the dialog of a change closes, so that no action uses the revision before the change.
@@ -108,7 +117,7 @@ export function Site({ id }) {
     <${Problem} error=${failure} />
     ${site.unsupported.length > 0 && html`<p class="warning">Only the file itself can change: ${site.unsupported.join(", ")}</p>`}
     <h2>Bindings and folder</h2>
-    <${Form} key=${data.tag} field=${siteBindings} value=${site} isReadOnly=${!hasRole("administrator")} label="Preview changes" submit=${submit} />
+    <${Form} key=${data.tag} field=${without(siteBindings, unsupportedOptions(web.data?.value))} value=${site} isReadOnly=${!hasRole("administrator")} label="Preview changes" submit=${submit} />
     <h2>Features</h2>
     ${!isStarted && html`<p class="quiet">Start the site to see and change its features.</p>`}
     <${Problem} error=${features.error} />

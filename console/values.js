@@ -29,6 +29,18 @@ export const inheritable = (label, field, inherited = "Inherited or default") =>
     { label: "Set here", matches: (value) => value != null, field },
   ]);
 
+/** Returns a field without the members with these names, at any depth. */
+export function without(field, names) {
+  if (!names?.length) return field;
+  const inner = (part) => part && without(part, names);
+  return {
+    ...field,
+    ...(field.members && { members: field.members.filter(([name]) => !names.includes(name)).map(([name, part]) => [name, inner(part)]) }),
+    ...(field.item && { item: inner(field.item) }),
+    ...(field.variants && { variants: field.variants.map((choice) => ({ ...choice, field: inner(choice.field) })) }),
+  };
+}
+
 let lastKey = 0;
 
 /** Returns a row of a draft; its key stays when rows are moved. */
