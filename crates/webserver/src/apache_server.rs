@@ -48,6 +48,8 @@ pub struct ApacheOptions {
     pub server_root: PathBuf,
     /// Private folder for the history and staged files. It is created if it is missing.
     pub state: PathBuf,
+    /// Directories in which files may be changed; empty for no restriction.
+    pub roots: Vec<PathBuf>,
 }
 
 impl ApacheOptions {
@@ -64,7 +66,7 @@ impl ApacheOptions {
         let configuration = found.ok_or_else(|| WebServerError::not_found("file", &main.display()))?;
         let program = find_program("apache2").or_else(|_| find_program("httpd"));
         let program = program.map_err(|_| WebServerError::not_found("program", &"apache2"))?;
-        Ok(Self { program, configuration, server_root, state: state.to_owned() })
+        Ok(Self { program, configuration, server_root, state: state.to_owned(), roots: Vec::new() })
     }
 }
 
@@ -90,7 +92,7 @@ impl Apache {
     /// # Errors
     /// If the program cannot be run, or the folder of the state cannot be used.
     pub fn open(options: &ApacheOptions) -> Result<Self, WebServerError> {
-        let engine = Engine::open(&options.state)?;
+        let engine = Engine::open(&options.state, &options.roots)?;
         let server_root = utf8(&options.server_root)?;
         let script = options.server_root.join("envvars");
         let variables = match fs::read(&script) {

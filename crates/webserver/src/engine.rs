@@ -11,6 +11,7 @@ mod include_pattern;
 mod log_lines;
 pub(crate) mod process;
 mod program;
+mod roots;
 mod stage;
 mod store;
 mod write;
@@ -29,6 +30,7 @@ pub(crate) use self::program::{find_program, run};
 pub(crate) use self::stage::TemporaryFolder;
 
 use self::log_lines::read_lines;
+use self::roots::Roots;
 use self::store::Store;
 use crate::certificate::CertificateFile;
 use crate::change::{Change, MAX_CHANGES};
@@ -169,6 +171,8 @@ pub(crate) enum End {
 pub(crate) struct Engine {
     state: PathBuf,
     store: Store,
+    /// Directories in which files may be changed.
+    roots: Roots,
     /// Excludes the other threads; a file lock excludes other processes.
     changes: locks::Mutex<()>,
     /// Number of the next temporary folder.
@@ -176,12 +180,14 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens the private folder for history and staged files, and creates it if it is missing.
-    pub(crate) fn open(state: &Path) -> Result<Self, WebServerError> {
+    /// Opens the private folder for history and staged files, and creates it if it is missing. Files are changed in the
+    /// `roots` only, or everywhere if there are none.
+    pub(crate) fn open(state: &Path, roots: &[PathBuf]) -> Result<Self, WebServerError> {
         create_private(state)?;
         let state = fs::canonicalize(state).map_err(WebServerError::disk("open", state))?;
         let store = Store::open(&state.join("history.sqlite"))?;
-        Ok(Self { state, store, changes: locks::Mutex::new(()), stages: AtomicU64::new(0) })
+        let (roots, changes) = (Roots::open(roots)?, locks::Mutex::new(()));
+        Ok(Self { state, store, roots, changes, stages: AtomicU64::new(0) })
     }
 
     pub(crate) fn stage(&self) -> Result<TemporaryFolder, WebServerError> {

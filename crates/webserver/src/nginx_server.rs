@@ -45,6 +45,8 @@ pub struct NginxOptions {
     pub prefix: Option<PathBuf>,
     /// Private folder for the history and staged files. It is created if it is missing.
     pub state: PathBuf,
+    /// Directories in which files may be changed; empty for no restriction.
+    pub roots: Vec<PathBuf>,
 }
 
 impl NginxOptions {
@@ -63,7 +65,7 @@ impl NginxOptions {
             .clone();
         let program = find_program("nginx")?;
         let prefix = (folder != Path::new("/etc/nginx")).then_some(folder);
-        Ok(Self { program, configuration, prefix, state: state.to_owned() })
+        Ok(Self { program, configuration, prefix, state: state.to_owned(), roots: Vec::new() })
     }
 }
 
@@ -87,7 +89,7 @@ impl Nginx {
     /// # Errors
     /// If the program cannot be run, or the folder of the state cannot be used.
     pub fn open(options: &NginxOptions) -> Result<Self, WebServerError> {
-        let engine = Engine::open(&options.state)?;
+        let engine = Engine::open(&options.state, &options.roots)?;
         let invocation = Invocation {
             program: options.program.clone(),
             prefix: options.prefix.as_deref().map(utf8).transpose()?,

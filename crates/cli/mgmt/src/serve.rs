@@ -171,7 +171,7 @@ fn open_web_server(
     directory: &Directory,
 ) -> Result<Option<Arc<dyn WebServer>>, Failure> {
     let chosen = web_server::chosen(arguments, &NGINX, &APACHE)?;
-    chosen.map(|server| server.open(&directory.history()).map(Arc::from)).transpose()
+    chosen.map(|server| server.open(&directory.history(), Vec::new()).map(Arc::from)).transpose()
 }
 
 /// Returns the address of the listener: that of the command line or of the settings.

@@ -8,7 +8,6 @@ mod web_process;
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -22,13 +21,14 @@ use management_web::{Certificate, Console, ConsoleParts, LocalWmi, WebProcessSta
 use service::Certificates;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
-use webserver::{Nginx, NginxOptions, WebServer};
+use webserver::WebServer;
 use zeroize::Zeroizing;
 
 use crate::local_wmi::{AddedClasses, MachineWmi};
 use crate::locations::failed;
 use crate::serve::{self, Signals, address, host_names, log_paths, write_ready, wsman_paths};
-use crate::{NGINX, PAM, WEB_USER};
+use crate::web_server::{self, ChosenServer};
+use crate::{APACHE, NGINX, PAM, WEB_USER};
 
 pub use self::web_process::hidden;
 
@@ -93,7 +93,7 @@ impl<'a> MachineParts<'a> {
             arguments,
             directory,
             web_user: web_user(arguments)?,
-            web: web_server(arguments, directory, settings)?,
+            web: open_web_server(arguments, directory, settings)?,
             wmi: Arc::new(wmi),
             sessions: Arc::default(),
             staging: Arc::clone(staging),
@@ -348,32 +348,31 @@ fn web_user(arguments: &Arguments) -> Result<(u32, u32), Failure> {
     Ok((user.uid, user.groups.first().map_or(user.uid, |group| group.gid)))
 }
 
-/// Opens the managed web server: that of the command line, of the settings, or `/etc/nginx` if nginx is installed.
-fn web_server(
+/// Opens the managed web server: that of the command line, of the settings, or the one that is installed.
+fn open_web_server(
     arguments: &Arguments,
     directory: &Directory,
     settings: &Settings,
 ) -> Result<Option<Arc<dyn WebServer>>, Failure> {
-    let named = arguments.path(&NGINX).or_else(|| settings.nginx_directory.clone());
-    let usual = PathBuf::from("/etc/nginx");
-    let Some(folder) = named.clone().or_else(|| usual.join("nginx.conf").is_file().then_some(usual)) else {
+    let named = web_server::chosen(arguments, &NGINX, &APACHE)?
+        .or_else(|| settings.nginx_directory.clone().map(ChosenServer::Nginx));
+    let is_named = named.is_some();
+    let Some(server) = named.or_else(web_server::installed) else {
         tracing::info!("No web server is managed; set NginxDirectory");
         return Ok(None);
     };
-    let options = match NginxOptions::of_folder(&folder, &directory.history()) {
-        Ok(options) => options,
-        Err(error) if named.is_none() => {
-            tracing::warn!(%error, "The nginx of this machine cannot be managed");
-            return Ok(None);
-        }
-        Err(error) => return Err(failed(error)),
-    };
     let roots = match settings.configuration_roots.as_slice() {
-        [] => vec![folder],
+        [] => vec![server.directory().to_owned()],
         roots => roots.to_vec(),
     };
-    let nginx = Nginx::open(&NginxOptions { roots, ..options }).map_err(failed)?;
-    Ok(Some(Arc::new(nginx)))
+    match server.open(&directory.history(), roots) {
+        Ok(web) => Ok(Some(Arc::from(web))),
+        Err(error) if !is_named => {
+            tracing::warn!(error = %error.to_string().escape_debug(), "The web server of this machine cannot be managed");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns the accounts of the operating system; `None`, with a warning, if PAM cannot be used.

@@ -9,8 +9,9 @@ use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value};
 use serde_json::json;
 use webserver::{Feature, Site, SiteId, WebServer};
 
+use crate::DIRECTORY;
 use crate::locations::{directory, failed};
-use crate::{DIRECTORY, web_server};
+use crate::web_server::{self, ChosenServer};
 
 /// The command `telarch web`.
 pub static WEB: Command =
@@ -79,7 +80,8 @@ const CHANGES: &[Scope] = &[Scope::Action("site"), Scope::Action("features"), Sc
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     let state = directory(arguments, IfMissing::Leave)?.history();
     let server = web_server::chosen(arguments, &NGINX, &APACHE)?;
-    let web = server.unwrap_or_else(web_server::installed).open(&state)?;
+    let server = server.or_else(web_server::installed).unwrap_or(ChosenServer::Nginx("/etc/nginx".into()));
+    let web = server.open(&state, Vec::new())?;
     let web = web.as_ref();
     let words = arguments.words();
     match (arguments.action(), words.as_slice()) {

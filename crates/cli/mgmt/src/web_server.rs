@@ -29,26 +29,33 @@ pub(crate) fn chosen(
     }
 }
 
-/// Returns the web server of this machine: nginx, or Apache if only that one has a configuration directory.
-pub(crate) fn installed() -> ChosenServer {
-    let [nginx, apache] = ["/etc/nginx", "/etc/apache2"].map(Path::new);
-    if !nginx.join("nginx.conf").exists() && apache.join("apache2.conf").exists() {
-        return ChosenServer::Apache(apache.to_owned());
+/// Returns the web server of this machine, if nginx or Apache has a configuration in its usual directory.
+pub(crate) fn installed() -> Option<ChosenServer> {
+    let [nginx, apache] = ["/etc/nginx", "/etc/apache2"].map(PathBuf::from);
+    if nginx.join("nginx.conf").exists() {
+        return Some(ChosenServer::Nginx(nginx));
     }
-    ChosenServer::Nginx(nginx.to_owned())
+    apache.join("apache2.conf").exists().then_some(ChosenServer::Apache(apache))
 }
 
 impl ChosenServer {
-    /// Opens the web server. Each product has a history of its own below `history`.
-    pub(crate) fn open(&self, history: &Path) -> Result<Box<dyn WebServer>, Failure> {
+    /// Returns the configuration directory.
+    pub(crate) fn directory(&self) -> &Path {
+        let (Self::Nginx(directory) | Self::Apache(directory)) = self;
+        directory
+    }
+
+    /// Opens the web server, whose files are changed in `roots` only, or everywhere if there are none. Each product has a
+    /// history of its own below `history`.
+    pub(crate) fn open(&self, history: &Path, roots: Vec<PathBuf>) -> Result<Box<dyn WebServer>, Failure> {
         match self {
             Self::Nginx(directory) => {
                 let options = NginxOptions::of_folder(directory, history).map_err(failed)?;
-                Ok(Box::new(Nginx::open(&options).map_err(failed)?))
+                Ok(Box::new(Nginx::open(&NginxOptions { roots, ..options }).map_err(failed)?))
             }
             Self::Apache(directory) => {
                 let options = ApacheOptions::of_folder(directory, &history.join("apache")).map_err(failed)?;
-                Ok(Box::new(Apache::open(&options).map_err(failed)?))
+                Ok(Box::new(Apache::open(&ApacheOptions { roots, ..options }).map_err(failed)?))
             }
         }
     }

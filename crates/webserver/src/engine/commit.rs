@@ -40,9 +40,9 @@ impl<P: Product> ChangeLock<'_, P> {
     /// web server loads them again.
     fn recover(&self) -> Result<(), WebServerError> {
         let product = self.product;
-        let store = &product.engine().store;
+        let Engine { store, roots, .. } = product.engine();
         let Some(pending) = store.pending()? else { return Ok(()) };
-        write::restore(store, &pending)?;
+        write::restore(store, roots, &pending)?;
         let configuration = live(product)?;
         let paths: Vec<&str> = pending.iter().map(|file| file.path.as_str()).collect();
         let text = format!("Undid an interrupted change of {}", paths.join(", "));
@@ -118,8 +118,8 @@ pub(super) fn commit<P: Product>(
         return Err(WebServerError::Rejected(Box::new(validation)));
     }
     let reload = product.main_process(&before).map(|process| product.before_reload(process, &before));
-    let store = &product.engine().store;
-    write::write(store, &plan.files)?;
+    let Engine { store, roots, .. } = product.engine();
+    write::write(store, roots, &plan.files)?;
     let verdict = match reload.map(|reload| product.reload(reload, &live(product)?)).transpose() {
         Ok(None) => Verdict::Written,
         Ok(Some(Ok(()))) => Verdict::Active,
@@ -129,7 +129,7 @@ pub(super) fn commit<P: Product>(
     if let Verdict::Failed { reason } = &verdict
         && let Some(pending) = store.pending()?
     {
-        let restored = write::restore(store, &pending).and_then(|()| product.resume(&live(product)?));
+        let restored = write::restore(store, roots, &pending).and_then(|()| product.resume(&live(product)?));
         restored.map_err(|restore| WebServerError::Unrestored {
             cause: reason.clone(),
             restore: restore.to_string(),

@@ -3,7 +3,9 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::error::WebServerError;
 use crate::log::{LogFile, LogKind, LogLines, LogPosition, LogStart};
@@ -20,11 +22,21 @@ pub(crate) fn log_file(path: String, kind: LogKind, sites: Vec<SiteId>) -> LogFi
     LogFile { path, kind, sites, size }
 }
 
+/// Returns the file behind a symbolic link of this user or root. Links of other users are not followed: they could lead to
+/// files that only this process can read.
+fn without_link(path: &Path) -> PathBuf {
+    let is_own = fs::symlink_metadata(path).is_ok_and(|link| {
+        link.is_symlink() && [0, rustix::process::geteuid().as_raw()].contains(&link.uid())
+    });
+    let resolved = is_own.then(|| fs::canonicalize(path).ok()).flatten();
+    resolved.unwrap_or_else(|| path.to_owned())
+}
+
 /// Reads complete lines.
 pub(super) fn read_lines(path: &str, start: LogStart) -> Result<LogLines, WebServerError> {
     let path = Path::new(path);
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, rustix::fs::Mode::empty());
+    let flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rustix::fs::open(without_link(path), flags, rustix::fs::Mode::empty());
     let mut file = File::from(file.map_err(|errno| WebServerError::disk("read", path)(errno.into()))?);
     let metadata = file.metadata().map_err(WebServerError::disk("read", path))?;
     if !metadata.is_file() {

@@ -8,23 +8,27 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 
 use super::disk;
+use super::roots::{Roots, Target};
 use super::store::{PendingFile, Store, digest};
 use crate::error::WebServerError;
 use crate::plan::PlannedFile;
 
 /// Writes the planned files. The journal of the store contains the commit afterwards, until the store inserts or abandons
 /// it. After an error, the old files are in place and the journal is empty.
-pub(crate) fn write(store: &Store, files: &[PlannedFile]) -> Result<(), WebServerError> {
+pub(crate) fn write(store: &Store, roots: &Roots, files: &[PlannedFile]) -> Result<(), WebServerError> {
     let pending = files.iter().map(pending).collect::<Result<Vec<_>, _>>()?;
+    for entry in &pending {
+        roots.require_inside(Path::new(&entry.target).parent().unwrap_or(Path::new("/")))?;
+    }
     let contents: Vec<&[u8]> = files
         .iter()
         .flat_map(|file| [&file.before, &file.after])
         .filter_map(|content| content.as_deref())
         .collect();
     store.begin(&pending, &contents)?;
-    let written = replace_all(files, &pending);
+    let written = replace_all(roots, files, &pending);
     written.or_else(|error| {
-        match restore(store, &pending) {
+        match restore(store, roots, &pending) {
             Ok(()) => store.abandon()?,
             Err(restore) => {
                 let (cause, restore) = (error.to_string(), restore.to_string());
@@ -37,9 +41,10 @@ pub(crate) fn write(store: &Store, files: &[PlannedFile]) -> Result<(), WebServe
 
 /// Restores the old content of files that have the new one. Files with another content were changed meanwhile by another
 /// program, and are left alone.
-pub(crate) fn restore(store: &Store, pending: &[PendingFile]) -> Result<(), WebServerError> {
+pub(crate) fn restore(store: &Store, roots: &Roots, pending: &[PendingFile]) -> Result<(), WebServerError> {
     for file in pending {
-        let target = Path::new(&file.target);
+        let target = roots.target(Path::new(&file.target))?;
+        let target = target.path();
         let _ = fs::remove_file(temporary(target));
         if let Some(link) = &file.new_link {
             if fs::read_link(target).is_ok_and(|found| found == Path::new(link)) {
@@ -92,22 +97,25 @@ fn pending(file: &PlannedFile) -> Result<PendingFile, WebServerError> {
 }
 
 /// Prepares all new files before the first one replaces an old one, so that a full disk changes nothing.
-fn replace_all(files: &[PlannedFile], pending: &[PendingFile]) -> Result<(), WebServerError> {
+fn replace_all(roots: &Roots, files: &[PlannedFile], pending: &[PendingFile]) -> Result<(), WebServerError> {
+    let mut targets = Vec::with_capacity(files.len());
     for (file, entry) in files.iter().zip(pending) {
-        let target = Path::new(&entry.target);
-        if let Some(content) = &file.after {
-            if let Some(folder) = target.parent() {
-                fs::create_dir_all(folder).map_err(WebServerError::disk("create", folder))?;
-            }
-            let prepared = match &file.link {
-                Some(link) => prepare_link(target, link),
-                None => prepare(target, content),
-            };
-            prepared.map_err(WebServerError::disk("write", target))?;
+        let path = Path::new(&entry.target);
+        if let Some(folder) = path.parent().filter(|_| file.after.is_some()) {
+            fs::create_dir_all(folder).map_err(WebServerError::disk("create", folder))?;
         }
+        let target = roots.target(path)?;
+        if let Some(content) = &file.after {
+            let prepared = match &file.link {
+                Some(link) => prepare_link(target.path(), link),
+                None => prepare(target.path(), content),
+            };
+            prepared.map_err(WebServerError::disk("write", path))?;
+        }
+        targets.push(target);
     }
-    for (file, entry) in files.iter().zip(pending) {
-        let target = Path::new(&entry.target);
+    let targets = targets.iter().map(Target::path);
+    for ((file, entry), target) in files.iter().zip(pending).zip(targets) {
         // The file behind a deleted link may be deleted by the same commit.
         let is_unchanged = match &entry.link {
             Some(link) => fs::read_link(target).is_ok_and(|found| found == Path::new(link)),
@@ -155,15 +163,15 @@ fn remove_left_over(temporary: &Path) -> io::Result<()> {
 fn write_new(temporary: &Path, target: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
     file.write_all(content)?;
-    match fs::metadata(target) {
-        Ok(old) => {
+    match fs::symlink_metadata(target) {
+        Ok(old) if old.is_file() => {
             let new = file.metadata()?;
             if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
                 fchown(&file, Some(old.uid()), Some(old.gid()))?;
             }
             file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
         }
-        Err(_) => file.set_permissions(Permissions::from_mode(0o644))?,
+        _ => file.set_permissions(Permissions::from_mode(0o644))?,
     }
     file.sync_all()
 }
