@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{Plugin, PluginError, SecurityDefaults, SecurityEntry, access, is_at_or_below};
+use super::{Plugin, PluginError, is_at_or_below};
 use crate::Reason;
 use crate::value::malformed;
 
@@ -143,21 +143,6 @@ impl Plugin {
             self.set_endpoints(switches)?;
         }
         Ok(())
-    }
-
-    /// Returns the security entries of an endpoint: its own, or one with the descriptor that applies to it.
-    pub(super) fn endpoint_security(
-        &self,
-        name: &EndpointName,
-        security_defaults: SecurityDefaults<'_>,
-    ) -> Vec<SecurityEntry> {
-        let (uri, entries) = (name.uri(), self.security(security_defaults));
-        let own: Vec<_> = entries.iter().filter(|entry| is_at_or_below(&entry.uri, &uri)).cloned().collect();
-        if !own.is_empty() {
-            return own;
-        }
-        let descriptor = access::effective(&entries, security_defaults.root, &uri).clone();
-        vec![SecurityEntry { uri, exact_match: false, descriptor }]
     }
 
     /// Returns the switch that applies to an endpoint: its own, else that of the longest shorter version.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::representation::{PLUGIN_NAMESPACE, ROOT, fixed_attributes, unknown, write_resource};
-use super::{EndpointName, Plugin, PluginError, SecurityDefaults, is_at_or_below};
+use super::{EndpointName, Plugin, PluginError, SecurityDefaults, SecurityEntry, access, is_at_or_below};
 use crate::value::{Value as _, excerpt};
 use crate::{Reason, Winrs};
 
@@ -92,6 +92,21 @@ impl Plugin {
         entries.retain(|entry| !is_at_or_below(&entry.uri, &uri));
         entries.extend(put);
         self.set_entries(entries)
+    }
+
+    /// Returns the security entries of an endpoint: its own, or one with the descriptor that applies to it.
+    fn endpoint_security(
+        &self,
+        name: &EndpointName,
+        security_defaults: SecurityDefaults<'_>,
+    ) -> Vec<SecurityEntry> {
+        let (uri, entries) = (name.uri(), self.security(security_defaults));
+        let own: Vec<_> = entries.iter().filter(|entry| is_at_or_below(&entry.uri, &uri)).cloned().collect();
+        if !own.is_empty() {
+            return own;
+        }
+        let descriptor = access::effective(&entries, security_defaults.root, &uri).clone();
+        vec![SecurityEntry { uri, exact_match: false, descriptor }]
     }
 
     /// Rejects quotas that differ from those in force.

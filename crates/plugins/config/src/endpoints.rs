@@ -8,9 +8,10 @@ use service::{Answer, Call, Item};
 use wsman::{EndpointReference, Fault, ResourceUri, SelectorSet, namespace};
 use xml::Writer;
 
-use crate::plugins::NAME;
 use crate::{ConfigPlugin, fault};
 
+/// Selector of plug-ins and endpoints.
+pub(crate) const NAME: &str = "Name";
 /// Name of the plug-in that the endpoints belong to.
 const PLUGIN: &str = "PowerShell";
 

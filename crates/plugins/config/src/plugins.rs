@@ -6,10 +6,8 @@ use service::{Answer, Call, Item};
 use wsman::{Action, EndpointReference, Fault, ResourceUri, SelectorSet, namespace};
 use xml::Writer;
 
-use crate::{ConfigPlugin, endpoints, fault};
-
-/// Selector of plug-ins and endpoints.
-pub(crate) const NAME: &str = "Name";
+use crate::endpoints::{self, NAME};
+use crate::{ConfigPlugin, fault};
 
 /// Plug-in or endpoint that a request addresses.
 enum Addressed {
