@@ -16,7 +16,7 @@ use crate::admission::is_admitted;
 use crate::destination::{Destination, DestinationSettings, Route};
 use crate::error::CollectorError;
 use crate::identity::IdentityCheck;
-use crate::output::{Output, OutputSettings, TotalLimit};
+use crate::output::{Format, Output, OutputSettings, TotalLimit};
 use crate::quarantine::{self, Rejected};
 use crate::record::{self, Receipt};
 use crate::source::Source;
@@ -51,6 +51,10 @@ pub struct Collector {
     writer: Writer,
     /// Rules that select the events of each destination.
     routes: Vec<Route>,
+    /// Whether an output receives events as XML.
+    writes_xml: bool,
+    /// Whether an output or a destination receives events as JSON.
+    writes_json: bool,
     subscriptions: RwLock<Arc<Subscriptions>>,
     identity: IdentityCheck,
     /// Memory for batches in work, in KiB.
@@ -125,6 +129,9 @@ impl Collector {
             let folder = outputs.iter().find_map(OutputSettings::folder_of_sources)?;
             Some(TotalLimit::new(folder.to_owned(), limit))
         });
+        let writes_xml = outputs.iter().any(|output| output.format == Format::Xml);
+        let writes_json =
+            !destinations.is_empty() || outputs.iter().any(|output| output.format == Format::Json);
         let outputs = outputs.into_iter().map(Output::open).collect::<Result<Vec<_>, _>>()?;
         let open = |settings| Destination::open(settings, &spool);
         let destinations = destinations.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
@@ -137,6 +144,8 @@ impl Collector {
             store,
             writer,
             routes,
+            writes_xml,
+            writes_json,
             subscriptions: RwLock::default(),
             identity,
             memory: Semaphore::new(MEMORY),
@@ -291,7 +300,10 @@ impl Collector {
         let time = evaluated.to_string();
         let mut routed = vec![Vec::new(); self.routes.len()];
         let mut delivered = Delivered::default();
-        let (mut xml, mut json, mut quarantine) = (Vec::new(), Vec::new(), Vec::new());
+        let size = batch.items.iter().map(|item| item.xml.len() + 1).sum();
+        let mut xml = Vec::with_capacity(if self.writes_xml { size } else { 0 });
+        let mut json = Vec::with_capacity(if self.writes_json { size } else { 0 });
+        let mut quarantine = Vec::new();
         let mut digest = Sha256::new();
         digest.update(batch.head.bookmark.as_deref().unwrap_or_default());
         let mut foreign = None;
@@ -318,7 +330,13 @@ impl Collector {
             if is_foreign {
                 foreign.get_or_insert_with(|| record::computer(&record));
             }
-            record::write_xml(&record, &mut xml);
+            if self.writes_xml {
+                record::write_xml(&record, &mut xml);
+            }
+            delivered.stored += 1;
+            if !self.writes_json {
+                continue;
+            }
             let receipt = Receipt { source: &source.name, subscription: name, time: &time, is_foreign };
             let start = json.len();
             record::write_json(&record, &receipt, &mut json);
@@ -327,7 +345,6 @@ impl Collector {
                     lines.extend_from_slice(json.get(start..).unwrap_or_default());
                 }
             }
-            delivered.stored += 1;
         }
         let fault = foreign.map(|computer| {
             let stated = states_other.unwrap_or_default();
