@@ -5,10 +5,12 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use cli_command::{Arguments, Failure};
 use eventing::{
-    Batch, Collector, CollectorParts, Format, IdentityCheck, Layout, OutputSettings, Source, Subscriptions,
+    Batch, Collector, CollectorParts, Format, IdentityCheck, Layout, OutputSettings, PullFailure, Source,
+    Subscriptions,
 };
 use winevent::delivery::{Bounds, Content, Message};
 use winevent::subscription::Thumbprint;
@@ -26,7 +28,8 @@ fn shown(state: &Path, words: &[&str]) -> Result<String, Failure> {
     crate::run(&Arguments::parse_words(&EVENTS, &words)?.unwrap())
 }
 
-/// Collects one event of `web1.example`, and the end of the subscription of `web2.example`.
+/// Collects one event of `web1.example`, the end of the subscription of `web2.example`, and a failure to connect to
+/// `web4.example`.
 fn collect(state: &Path) {
     let folder = state.join("events");
     std::fs::create_dir(&folder).unwrap();
@@ -63,6 +66,12 @@ fn collect(state: &Path) {
     let Content::Events(items) = &message.content else { panic!("{:?}", message.content) };
     // The end of a source's subscription is written together with the batch that follows.
     collector.note(&two, &subscription, &message.head, Some("ended by the source")).unwrap();
+    let failure = PullFailure {
+        message: "cannot pull from web4.example: refused; check the address".to_owned(),
+        code: Some(1_326),
+        retry_in: Duration::from_secs(600),
+    };
+    collector.note_failure(&Source::of_address("web4.example"), &subscription, &failure).unwrap();
     let batch = Batch { head: &message.head, items };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     assert_eq!(runtime.block_on(collector.deliver(&one, &subscription, batch)).unwrap().stored, 1);
@@ -85,7 +94,7 @@ fn sources_are_listed_in_every_format() {
     let text = shown(state.path(), &["sources"]).unwrap();
     let lines: Vec<Vec<&str>> =
         text.lines().map(|line| line.split("  ").filter(|cell| !cell.is_empty()).collect()).collect();
-    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines.len(), 4, "{text}");
     assert_eq!(lines[1][..3], ["web1.example", "Everything", "active"].map(|cell| cell), "{text}");
     let cells: Vec<&str> = lines[2].iter().map(|cell| cell.trim()).collect();
     assert_eq!((cells[0], cells[2], cells[4]), ("web2.example", "fault", "never"), "{text}");
@@ -93,6 +102,9 @@ fn sources_are_listed_in_every_format() {
         serde_json::from_str(&shown(state.path(), &["sources", "--format", "json"]).unwrap()).unwrap();
     assert_eq!((&json[0]["batches"], &json[0]["address"]), (&1.into(), &"192.0.2.7".into()), "{json}");
     assert_eq!(json[1]["lastFault"], "ended by the source");
+    assert_eq!((&json[2]["proof"], &json[2]["faultCode"]), (&"address".into(), &1_326.into()));
+    let wait = json[2]["nextAttempt"].as_i64().unwrap() - json[2]["faultTime"].as_i64().unwrap();
+    assert_eq!((wait, &json[2]["lastContact"]), (600, &serde_json::Value::Null));
     let metrics = shown(state.path(), &["sources", "--format", "prometheus"]).unwrap();
     let labels = "{source=\"certificate:web1.example\",subscription=\"Everything\"}";
     assert!(metrics.contains(&format!("telarch_event_source_batches_total{labels} 1\n")), "{metrics}");
@@ -111,6 +123,16 @@ fn the_state_of_a_source_is_explained() {
         text.contains("last fault: ended by the source") && text.contains("last events: never"),
         "{text}"
     );
+    let text = shown(state.path(), &["why", "web4"]).unwrap();
+    for part in [
+        "web4.example (address)\n",
+        "subscription Everything: fault\n    last contact: never",
+        "last fault: cannot pull from web4.example: refused; check the address\n    time of the fault: 20",
+        "next attempt: 20",
+        "the collector tries again, at once with wecutil rs ID\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     let error = shown(state.path(), &["why", "web3"]).unwrap_err().to_string();
     assert!(error.contains("no message from web3; known sources: web1.example, web2.example"), "{error}");
 }
