@@ -1,5 +1,6 @@
 //! The service of a machine as separate processes: broker, gateway, and a host per user.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -67,6 +68,64 @@ fn kill(process: i32) {
     kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
 }
 
+/// Returns the response with the metrics.
+fn metrics(port: u16) -> String {
+    let mut stream = std::net::TcpStream::connect(loopback(port)).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
+}
+
+#[test]
+fn shells_of_all_hosts_are_counted_until_a_host_is_killed() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
+    let [page] = free_ports();
+    let (telarchd, port) = start(&format!("Metrics.Enabled = true\nMetrics.Port = {page}\n"));
+    telarchd.wait_for_log(&["Serving metrics"]);
+    let is_counted = |shells: usize| metrics(page).contains(&format!("\ntelarch_shells {shells}\n"));
+    assert!(is_counted(0), "{}", metrics(page));
+    block_on(async {
+        let (one, other) = (ann.session(port), ben.session(port));
+        let shells = [
+            one.shell(ShellOptions::default()).await.unwrap(),
+            other.shell(ShellOptions::default()).await.unwrap(),
+            other.shell(ShellOptions::default()).await.unwrap(),
+        ];
+        assert!(is_counted(3), "{}", metrics(page));
+        let [_, shell, _] = shells;
+        shell.close().await.unwrap();
+        assert!(is_counted(2), "{}", metrics(page));
+        let uid = ben.uid.to_string();
+        let host = hosts(&telarchd).into_iter().find(|host| status(*host, "Uid").starts_with(&uid)).unwrap();
+        kill(host);
+        while !is_counted(1) {
+            std::thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn the_broker_lists_powershell_endpoints_that_the_gateway_cannot_read() {
+    let Some(ann) = TestUser::create() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("Backup.pssc"), "@{}").unwrap();
+    let (_telarchd, port) = start(&format!("PowerShell.Configurations = \"{}\"\n", folder.path().display()));
+    block_on(async {
+        let plugins = Locator::new(ResourceUri::parse(config::PLUGIN_RESOURCE).unwrap());
+        let session = ann.session(port);
+        let mut all = session.enumerate(&plugins, EnumerateOptions::default()).await.unwrap();
+        let mut names = Vec::new();
+        while let Some(plugin) = all.next().await {
+            names.extend(plugin.unwrap().element().attribute("", "Name").map(Cow::into_owned));
+        }
+        let expected = ["PowerShell", "Microsoft.PowerShell", "PowerShell.7", "Backup"];
+        assert!(expected.iter().all(|name| names.iter().any(|own| own == name)), "{names:?}");
+        let one = plugins.with_selectors(SelectorSet::new().with("Name", "backup"));
+        assert!(session.get(&one).await.is_ok());
+    });
+}
+
 #[test]
 fn metrics_are_served_and_end_without_a_restart() {
     if !is_root() {
@@ -77,10 +136,7 @@ fn metrics_are_served_and_end_without_a_restart() {
     let settings = |enabled| format!("Metrics.Enabled = {enabled}\nMetrics.Port = {port}\n");
     telarchd.reconfigure(&settings(true));
     telarchd.wait_for_log(&["Serving metrics", &port.to_string()]);
-    let mut stream = std::net::TcpStream::connect(loopback(port)).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    let mut page = String::new();
-    stream.read_to_string(&mut page).unwrap();
+    let page = metrics(port);
     assert!(page.starts_with("HTTP/1.1 200") && page.ends_with("# EOF\n"), "{page}");
     telarchd.reconfigure(&settings(false));
     while std::net::TcpStream::connect(loopback(port)).is_ok() {
