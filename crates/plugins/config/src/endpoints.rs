@@ -15,12 +15,16 @@ pub(crate) const NAME: &str = "Name";
 /// Name of the plug-in that the endpoints belong to.
 const PLUGIN: &str = "PowerShell";
 
-/// Returns the endpoints of this machine.
+/// Returns the endpoints of this machine, without those that have the name of a plug-in.
 pub(crate) async fn names(plugin: &ConfigPlugin) -> Vec<EndpointName> {
     let Some(list) = plugin.powershell.clone() else { return Vec::new() };
     let config = Arc::clone(&plugin.store.state().config);
     // Folders are read on a thread that may wait for the disk.
-    tokio::task::spawn_blocking(move || list.names(&config)).await.unwrap_or_default()
+    let mut names = tokio::task::spawn_blocking(move || list.names(&config)).await.unwrap_or_default();
+    // Their instances could not be distinguished from those of plug-ins.
+    let state = plugin.store.state();
+    names.retain(|name| state.plugins.find(name.as_str()).is_none());
+    names
 }
 
 /// Returns the endpoint with a name, compared without case.
