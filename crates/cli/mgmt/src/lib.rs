@@ -8,6 +8,7 @@ mod restrictions;
 mod serve;
 mod service;
 mod settings;
+mod startup;
 mod unit;
 mod users;
 mod web;

@@ -26,7 +26,9 @@ use zeroize::Zeroizing;
 
 use crate::local_wmi::{AddedClasses, MachineWmi};
 use crate::locations::failed;
-use crate::serve::{self, Signals, address, host_names, log_paths, write_ready, wsman_paths};
+use crate::startup::{
+    Signals, address, create_state, host_names, log_paths, shown_address, write_ready, wsman_paths,
+};
 use crate::web_server::{self, ChosenServer};
 use crate::{APACHE, NGINX, PAM, WEB_USER};
 
@@ -87,7 +89,7 @@ impl<'a> MachineParts<'a> {
         settings: &Settings,
         staging: &Arc<Staging>,
     ) -> Result<Self, Failure> {
-        serve::create_state(directory)?;
+        create_state(directory)?;
         let wmi = MachineWmi::open(directory.state(), AddedClasses::OfService)?;
         Ok(Self {
             arguments,
@@ -185,7 +187,7 @@ impl Running {
             certificate: pem,
         };
         let Process { link, ended, ready } = Process::start(machine, &listener, &console, &start)?;
-        let url = format!("https://{}", serve::shown_address(bound));
+        let url = format!("https://{}", shown_address(bound));
         let fingerprint = certificate.fingerprint().to_owned();
         let (is_ready, restarts) = (false, VecDeque::new());
         Ok(Self {

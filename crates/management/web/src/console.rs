@@ -12,7 +12,7 @@ use management::{
 use serde_json::json;
 use webserver::WebServer;
 
-use crate::access::ClientChecks;
+use crate::client_checks::ClientChecks;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::wmi::{LocalWmi, Wmi};

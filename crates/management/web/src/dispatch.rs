@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use management::{AuditRecord, AuditResult, LoggedRequest, Timestamp};
 
-use crate::access::{ClientChecks, require_own_origin, require_rights, require_session_secret};
+use crate::access::{require_own_origin, require_rights, require_session_secret};
 use crate::assets;
 use crate::call::{Admitted, Call};
 use crate::caller::Caller;
+use crate::client_checks::ClientChecks;
 use crate::console::Console;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};

@@ -12,6 +12,7 @@ mod assets;
 mod call;
 mod caller;
 mod certificate;
+mod client_checks;
 mod console;
 mod dispatch;
 mod event_stream;

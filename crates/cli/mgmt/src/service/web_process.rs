@@ -35,7 +35,7 @@ pub fn hidden() -> Option<ExitCode> {
 fn run(uid: u32, gid: u32) -> Result<(), Box<dyn Error>> {
     confinement::close_all();
     let link = Link::from_inherited(confinement::stdin_socket()?)?;
-    crate::serve::begin_log();
+    crate::startup::begin_log();
     // Signals of a terminal are handled by the privileged process.
     rustix::process::setsid()?;
     std::env::set_current_dir("/")?;

@@ -18,9 +18,10 @@ use super::message::{
     ClientCredential, LogEntry, OperationRequest, PREFIX, PrivilegedReply, WebProcessStart, WebRequest,
     is_within_limit,
 };
-use crate::access::{ClientChecks, api_key, cookie};
+use crate::access::{api_key, cookie};
 use crate::call::Call;
 use crate::certificate::Certificate;
+use crate::client_checks::ClientChecks;
 use crate::dispatch::{Operation, Routed, failure, logged, route};
 use crate::event_stream::EventStream;
 use crate::problem::Problem;
