@@ -214,7 +214,8 @@ fn plug_ins_are_listed() {
     let part = format!("{CONFIG}/plugin");
     let [answer] = peer.manage([("enumerate_all", json!({"resource": part, "optimize": true}))]);
     let listed = answer.expect("not refused");
-    assert_eq!(listed["items"].as_array().map(Vec::len), Some(6), "{listed}");
+    // Six plug-ins, and the endpoints Microsoft.PowerShell and PowerShell.7; an installed pwsh adds others.
+    assert!(listed["items"].as_array().is_some_and(|items| items.len() >= 8), "{listed}");
 }
 
 #[test]

@@ -80,7 +80,7 @@ async fn packages_are_those_that_dpkg_lists() {
 async fn parent_keys_exist() {
     let (_folder, machine) = machine();
     let answer = call(&machine, "EnumKey", &[("sSubKeyName", "software\\Microsoft".into())]).await.unwrap();
-    assert_eq!(strings(&answer, "sNames"), ["Windows", "Windows NT"]);
+    assert_eq!(strings(&answer, "sNames"), ["WebManagement", "Windows", "Windows NT"]);
     let answer = call(&machine, "EnumKey", &[("sSubKeyName", "SOFTWARE\\Nobody".into())]).await.unwrap();
     assert_eq!((text(&answer, "ReturnValue").as_str(), answer.value("sNames")), ("2", Some(&Value::Null)));
     let key = "SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion";
