@@ -1,7 +1,7 @@
 //! Parts of configuration files that several web servers have in common, without I/O.
 //!
-//! [`matches`] and [`expand`] find the files that a pattern includes, over the [`Files`] of a caller. [`TextEdits`] replaces
-//! ranges of a text and keeps every other byte.
+//! [`matches()`] and [`expand`] find the files that a pattern includes, over the [`Files`] of a caller. [`TextEdits`]
+//! replaces ranges of a text and keeps every other byte.
 
 mod edits;
 mod files;
