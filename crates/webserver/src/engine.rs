@@ -57,6 +57,14 @@ pub(crate) trait Configuration: Sized {
     }
 }
 
+/// Checks that a file is part of a configuration.
+pub(crate) fn require_file<C: Configuration>(configuration: &C, path: &str) -> Result<(), WebServerError> {
+    match configuration.contents().contains_key(path) {
+        true => Ok(()),
+        false => Err(WebServerError::NotFound { kind: "file of the configuration", name: path.to_owned() }),
+    }
+}
+
 /// Result of planned changes.
 pub(crate) struct Drafted {
     pub(crate) files: Vec<PlannedFile>,

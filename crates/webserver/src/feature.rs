@@ -218,6 +218,21 @@ pub enum FeatureValue {
 }
 
 impl FeatureValue {
+    /// Returns whether a list in it that every web server needs is empty, or a media type is a pattern.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        match self {
+            Self::DefaultDocuments(value) => value.files.is_empty(),
+            Self::ErrorPages(value) => value.pages.iter().any(|page| page.codes.is_empty()),
+            Self::MimeTypes(value) => value
+                .types
+                .iter()
+                .flatten()
+                .any(|kind| kind.extensions.is_empty() || kind.media_type.as_str() == "*"),
+            Self::Ssl(value) => value.protocols.as_ref().is_some_and(Vec::is_empty),
+            _ => false,
+        }
+    }
+
     /// Returns the feature to which the value belongs.
     #[must_use]
     pub fn feature(&self) -> Feature {

@@ -8,6 +8,7 @@ use winevent::event::Record;
 
 use super::sender::Sender;
 use super::settings::DestinationSettings;
+use super::spool::MAX_BATCH;
 use super::undeliverable::Undeliverable;
 use crate::error::CollectorError;
 
@@ -110,5 +111,3 @@ fn subscription(line: &str) -> Option<String> {
 /// Pauses before further attempts with the same events.
 const PAUSES: [Duration; 4] =
     [Duration::from_millis(200), Duration::from_millis(600), Duration::from_secs(2), Duration::from_secs(5)];
-/// Size of a batch in bytes after which no more events are added.
-const MAX_BATCH: usize = 1 << 20;

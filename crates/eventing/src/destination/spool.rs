@@ -235,7 +235,7 @@ const POSITION: &str = "position";
 /// Size of a file in bytes after which the next one begins.
 const SEGMENT: u64 = 1 << 20;
 /// Size of a batch in bytes after which no more lines are added.
-const MAX_BATCH: usize = 1 << 20;
+pub(super) const MAX_BATCH: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

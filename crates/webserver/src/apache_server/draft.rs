@@ -13,7 +13,7 @@ use apache::{BuiltIn, Directive, Editor, NewDirective, Visited, full_path, match
 use super::configuration::{ApacheConfiguration, SiteFolder};
 use super::sites::{MARKER, host_blocks};
 use crate::change::Change;
-use crate::engine::{Configuration as _, DraftFiles, Drafted};
+use crate::engine::{DraftFiles, Drafted, require_file};
 use crate::error::WebServerError;
 use crate::value::SiteId;
 
@@ -49,13 +49,9 @@ impl<'a> Draft<'a> {
                 reason: "pools of Apache are not supported; edit its files".to_owned(),
             }),
             Change::RawEdit { file, text } => {
-                let path = file.as_str();
-                if self.configuration()?.contents().contains_key(path) {
-                    self.write(path, text.clone().into_bytes());
-                    Ok(())
-                } else {
-                    Err(WebServerError::NotFound { kind: "file of the configuration", name: path.to_owned() })
-                }
+                require_file(self.configuration()?, file.as_str())?;
+                self.write(file.as_str(), text.clone().into_bytes());
+                Ok(())
             }
         }
     }

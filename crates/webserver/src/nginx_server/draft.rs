@@ -14,7 +14,7 @@ use super::features::{self, ScopeBlocks};
 use super::program::Build;
 use super::sites::{ServerBlock, server_blocks, stopped_id};
 use crate::change::Change;
-use crate::engine::{Configuration as _, DraftFiles, Drafted};
+use crate::engine::{DraftFiles, Drafted, require_file};
 use crate::error::WebServerError;
 use crate::feature::{Feature, FeatureValue, Scope};
 use crate::value::SiteId;
@@ -55,13 +55,9 @@ impl<'a> Draft<'a> {
             Change::SetFeature { scope, value } => self.set_feature(scope, value.feature(), Some(value)),
             Change::RevertFeature { scope, feature } => self.set_feature(scope, *feature, None),
             Change::RawEdit { file, text } => {
-                let path = file.as_str();
-                if self.configuration()?.contents().contains_key(path) {
-                    self.write(path, text.clone().into_bytes());
-                    Ok(())
-                } else {
-                    Err(WebServerError::NotFound { kind: "file of the configuration", name: path.to_owned() })
-                }
+                require_file(self.configuration()?, file.as_str())?;
+                self.write(file.as_str(), text.clone().into_bytes());
+                Ok(())
             }
         }
     }

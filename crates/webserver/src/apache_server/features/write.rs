@@ -92,16 +92,8 @@ fn impossible(value: &FeatureValue, reason: &str) -> WebServerError {
 
 fn is_incomplete(value: &FeatureValue) -> bool {
     match value {
-        FeatureValue::DefaultDocuments(value) => value.files.is_empty(),
-        FeatureValue::ErrorPages(value) => value.pages.iter().any(|page| page.codes.is_empty()),
-        FeatureValue::MimeTypes(value) => value
-            .types
-            .iter()
-            .flatten()
-            .any(|kind| kind.extensions.is_empty() || kind.media_type.as_str() == "*"),
         FeatureValue::IpRestrictions(value) => value.rules.is_empty(),
-        FeatureValue::Ssl(value) => value.protocols.as_ref().is_some_and(Vec::is_empty),
-        _ => false,
+        _ => value.is_incomplete(),
     }
 }
 

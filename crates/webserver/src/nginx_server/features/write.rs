@@ -75,17 +75,9 @@ pub(in crate::nginx_server) fn directives(value: &FeatureValue) -> Vec<NewDirect
 /// Returns why a value cannot be written, for example because a list is empty.
 pub(in crate::nginx_server) fn problem(value: &FeatureValue) -> Option<&'static str> {
     let is_incomplete = match value {
-        FeatureValue::DefaultDocuments(value) => value.files.is_empty(),
-        FeatureValue::ErrorPages(value) => value.pages.iter().any(|page| page.codes.is_empty()),
-        FeatureValue::MimeTypes(value) => value
-            .types
-            .iter()
-            .flatten()
-            .any(|kind| kind.extensions.is_empty() || kind.media_type.as_str() == "*"),
         FeatureValue::Compression(value) => value.types.as_ref().is_some_and(Vec::is_empty),
-        FeatureValue::Ssl(value) => value.protocols.as_ref().is_some_and(Vec::is_empty),
         FeatureValue::BasicAuthentication(value) => return realm_problem(value.realm.as_ref()?.as_str()),
-        _ => false,
+        _ => value.is_incomplete(),
     };
     if is_incomplete {
         return Some("a list in it is empty");
