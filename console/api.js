@@ -12,15 +12,15 @@ export class Failure extends Error {
   }
 }
 
-/** Aborts the running GET requests at the end of a session. */
+/** Aborts the running requests that only read, at the end of a session. */
 let reads = new AbortController();
 
 /**
  * Sends a request and returns `{value, tag}`: the JSON of the response and its ETag.
  * A session that has ended leads back to the sign-in page.
- * A GET request that `abortReads` ended never settles, so its page shows no error before it is replaced.
+ * A request that only reads and that `abortReads` ended never settles, so its page shows no error before it is replaced.
  */
-export async function send(method, resource, { body, tag, query } = {}) {
+export async function send(method, resource, { body, tag, query, onlyReads = method === "GET" } = {}) {
   const headers = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (tag) headers["if-match"] = tag;
@@ -30,7 +30,7 @@ export async function send(method, resource, { body, tag, query } = {}) {
     if (value !== undefined && value !== "") parameters.set(name, value);
   }
   const suffix = parameters.size ? `?${parameters}` : "";
-  const signal = method === "GET" ? reads.signal : undefined;
+  const signal = onlyReads ? reads.signal : undefined;
   let response;
   let text;
   try {
@@ -60,6 +60,9 @@ export async function send(method, resource, { body, tag, query } = {}) {
 
 export const get = (resource, query) => send("GET", resource, { query });
 
+/** Runs a WQL query, or returns its next page. */
+export const queryWmi = async (body) => (await send("POST", "/wmi/query", { body, onlyReads: true })).value;
+
 /** Streams of events that are open. */
 const streams = new Set();
 
@@ -74,7 +77,7 @@ export function follow(resource, query, use) {
   };
 }
 
-/** Aborts the running GET requests, and every later one until the next sign-in; closes the streams of events. */
+/** Aborts the running requests that only read, and every later one until the next sign-in; closes the streams of events. */
 export function abortReads() {
   reads.abort();
   // Otherwise the browser would open them again, without a session.

@@ -1,6 +1,6 @@
 // Hardware of the machine through its management controllers: sensors, event log and power.
 import { useEffect, useState } from "preact/hooks";
-import { send } from "./api.js";
+import { queryWmi } from "./api.js";
 import { change } from "./elevation.js";
 import { Heading, Problem, Table, Waiting, html, time, useData } from "./router.js";
 import { actions, dialog, hasRole, notice } from "./state.js";
@@ -13,9 +13,9 @@ async function rowsOf(query, most = 2000) {
   let cursor = null;
   do {
     const body = cursor ? { namespace, cursor, limit: 500 } : { namespace, query, limit: 500 };
-    const { value } = await send("POST", "/wmi/query", { body });
-    rows.push(...value.rows);
-    cursor = value.next;
+    const page = await queryWmi(body);
+    rows.push(...page.rows);
+    cursor = page.next;
   } while (cursor && rows.length < most);
   return rows;
 }

@@ -1,6 +1,6 @@
 // Overview of the machine.
 import { useEffect, useState } from "preact/hooks";
-import { follow, get, send } from "./api.js";
+import { follow, get, queryWmi } from "./api.js";
 import { Heading, Link, Problem, Table, Waiting, bytes, html, time, useData } from "./router.js";
 
 /** A line chart of numbers from 0 to `most`, with its last value in words. */
@@ -38,7 +38,7 @@ function useSamples() {
 }
 
 /** Runs a query of the machine's WMI; null if it fails, for a part of the page that is not essential. */
-const rowsOf = (query, namespace = "root/cimv2") => send("POST", "/wmi/query", { body: { namespace, query, limit: 500 } }).then(({ value }) => value.rows).catch(() => null);
+const rowsOf = (query, namespace = "root/cimv2") => queryWmi({ namespace, query, limit: 500 }).then(({ rows }) => rows).catch(() => null);
 
 /** Services: their number by state, and those that failed. */
 function Services() {

@@ -1,6 +1,6 @@
 // WMI of the machine: namespaces, classes, instances, queries and methods.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { get, send } from "./api.js";
+import { get, queryWmi } from "./api.js";
 import { change } from "./elevation.js";
 import { Heading, Link, Problem, Table, Waiting, html, useData } from "./router.js";
 import { actions, dialog, hasRole, notice } from "./state.js";
@@ -304,7 +304,7 @@ export function Query() {
   const [sent, setSent] = useState(text);
   const box = useRef(null);
   const words = useWords(namespace, text, box);
-  const pages = usePages(async (cursor) => (await send("POST", "/wmi/query", { body: cursor ? { namespace, cursor } : { namespace, query: text } })).value, null);
+  const pages = usePages((cursor) => queryWmi(cursor ? { namespace, cursor } : { namespace, query: text }), null);
   const run = (event) => {
     event?.preventDefault();
     words.close();
