@@ -21,6 +21,8 @@ pub const REALM: &str = "TELARCH.TEST";
 /// A running KDC; dropping it ends exactly the process it started.
 pub struct Kdc {
     child: Child,
+    /// Log of the KDC.
+    log: Collected,
     realm: Realm,
     _folder: TempDir,
 }
@@ -60,7 +62,8 @@ pub fn in_realm(name: &str, keys: Keys, body: impl FnOnce(&Realm)) {
     again.env(FOLDER_VARIABLE, &kdc.realm().folder);
     let ended = run(&mut again, b"", TEST_LIMIT);
     let (stdout, stderr) = (tail(&ended.stdout), tail(&ended.stderr));
-    assert_eq!(ended.code, 0, "in a process of the realm:\n{stdout}\n{stderr}");
+    let log = tail(&kdc.log.so_far());
+    assert_eq!(ended.code, 0, "in a process of the realm:\n{stdout}\n{stderr}\nLog of the KDC:\n{log}");
     assert!(stdout.contains("1 passed"), "{name} is not the name of this test:\n{stdout}");
     eprint!("{stderr}");
 }
@@ -86,8 +89,8 @@ impl Kdc {
         realm.write_principals();
         // Somebody else may take a port between the time it is found free and the time the KDC asks for it.
         let started = (0..5).find_map(|_| realm.start_kdc(keys));
-        let child = started.expect("a KDC does not listen; its last lines are above");
-        Some(Self { child, realm, _folder: folder })
+        let (child, log) = started.expect("a KDC does not listen; its last lines are above");
+        Some(Self { child, log, realm, _folder: folder })
     }
 
     /// The realm it serves.
@@ -307,7 +310,7 @@ impl Realm {
     }
 
     /// A KDC that listens; none if it does not want the port.
-    fn start_kdc(&self, keys: Keys) -> Option<Child> {
+    fn start_kdc(&self, keys: Keys) -> Option<(Child, Collected)> {
         self.write_settings(free_port(), keys);
         let mut command = self.command("krb5kdc");
         command.arg("-n").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -320,7 +323,7 @@ impl Realm {
             (failed || lines.contains("commencing operation")).then_some(!failed)
         });
         if listens == Some(true) {
-            return Some(child);
+            return Some((child, stderr));
         }
         eprintln!("krb5kdc does not listen, its last lines:\n{}", tail(&stderr.so_far()));
         let _ = child.kill();
@@ -355,3 +358,6 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Longer than anything in a test waits.
 const TEST_LIMIT: Duration = Duration::from_secs(600);
+
+/// Settings of the KDC in the folder of a realm.
+const KDC_SETTINGS: &str = "krb5-of-kdc.conf";
