@@ -285,7 +285,9 @@ impl Realm {
              supported_enctypes = {short}\n    max_life = 24h\n    max_renewable_life = 48h\n  }}\n\
              [logging]\n    kdc = STDERR\n    admin_server = STDERR\n    default = STDERR\n"
         );
-        fs::write(self.path("krb5.conf"), krb5).expect("a fresh folder");
+        fs::write(self.path("krb5.conf"), &krb5).expect("a fresh folder");
+        // The KDC reads its settings again while it runs, so that changes for clients must not apply to it.
+        fs::write(self.path(KDC_SETTINGS), krb5).expect("a fresh folder");
         fs::write(self.path("kdc.conf"), kdc).expect("a fresh folder");
     }
 
@@ -313,6 +315,7 @@ impl Realm {
     fn start_kdc(&self, keys: Keys) -> Option<(Child, Collected)> {
         self.write_settings(free_port(), keys);
         let mut command = self.command("krb5kdc");
+        command.env("KRB5_CONFIG", self.path(KDC_SETTINGS));
         command.arg("-n").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let stderr = Collected::from(child.stderr.take().expect("it was asked for"), ());
