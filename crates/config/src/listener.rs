@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::error::MAX_ERRORS;
-use crate::schema::{Change, exchange};
-use crate::value::{Hostname, Kind, Number, Port, Thumbprint, UrlPrefix, Value, excerpt};
+use crate::schema::{Change, Mutability, exchange};
+use crate::value::{Hostname, Kind, Number, Port, Thumbprint, TrustedBalancers, UrlPrefix, Value, excerpt};
 use crate::{PutError, Reason, Service, SettingError};
 
 /// Resource URI of listeners, which is also the namespace of `cfg:Listener`.
@@ -36,6 +36,9 @@ pub struct Listener {
     pub url_prefix: UrlPrefix,
     /// Certificate of an HTTPS listener; `None` means the one in `Service/CertificateThumbprint`.
     pub certificate_thumbprint: Option<Thumbprint>,
+    /// Balancers whose connections begin with a header of the PROXY protocol. Only in the file: Windows has no such
+    /// field.
+    pub trusted_balancers: TrustedBalancers,
     /// Creator of the listener.
     pub source: ListenerSource,
 }
@@ -114,6 +117,7 @@ impl Listener {
             enabled: true,
             url_prefix: UrlPrefix::default(),
             certificate_thumbprint: None,
+            trusted_balancers: TrustedBalancers::default(),
             source: ListenerSource::Local,
         }
     }
@@ -208,7 +212,7 @@ impl Listener {
         writer.attribute("xml:lang", "en-US");
         writer.element("cfg:Address", &self.address.to_string());
         writer.element("cfg:Transport", self.transport.as_str());
-        for field in FIELDS {
+        for field in FIELDS.iter().filter(|field| field.is_in_messages()) {
             writer.element(field.element, &(field.show)(&shown));
         }
         for address in &serving.addresses {
@@ -256,6 +260,9 @@ impl Listener {
 
     fn assign(&mut self, seen: &mut Vec<&'static str>, name: &str, text: &str) -> Result<Change, Reason> {
         let field = Field::find(name)?;
+        if !field.is_in_messages() {
+            return Err(Reason::ReadOnly);
+        }
         if seen.contains(&field.name) {
             return Err(Reason::Repeated);
         }
@@ -307,29 +314,32 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) element: &'static str,
     pub(crate) kind: Kind,
+    mutability: Mutability,
     pub(crate) show: fn(&Listener) -> Cow<'_, str>,
     pub(crate) replace: fn(&mut Listener, &str) -> Result<Change, Reason>,
 }
 
 macro_rules! fields {
-    ($($name:literal $field:ident: $value:ty;)*) => {
+    ($($name:literal $field:ident: $value:ty, $mutability:ident;)*) => {
         &[$(Field {
             name: $name,
             element: concat!("cfg:", $name),
             kind: <$value as Value>::KIND,
+            mutability: Mutability::$mutability,
             show: |listener| listener.$field.show(),
             replace: |listener, text| exchange::<$value>(&mut listener.$field, text),
         }),*]
     };
 }
 
-/// Fields in the order of messages.
+/// Fields in the order of messages, then those that only the file has.
 pub(crate) const FIELDS: &[Field] = fields! {
-    "Port" port: Port;
-    "Hostname" hostname: Hostname;
-    "Enabled" enabled: bool;
-    "URLPrefix" url_prefix: UrlPrefix;
-    "CertificateThumbprint" certificate_thumbprint: Option<Thumbprint>;
+    "Port" port: Port, Writable;
+    "Hostname" hostname: Hostname, Writable;
+    "Enabled" enabled: bool, Writable;
+    "URLPrefix" url_prefix: UrlPrefix, Writable;
+    "CertificateThumbprint" certificate_thumbprint: Option<Thumbprint>, Writable;
+    "TrustedBalancers" trusted_balancers: TrustedBalancers, FileOnly;
 };
 
 impl Field {
@@ -340,5 +350,10 @@ impl Field {
             let similar = crate::schema::most_similar(names, name);
             Reason::Unknown { nearest: similar.map(|own| format!("Listener/{own}")) }
         })
+    }
+
+    /// Returns whether messages contain the field.
+    fn is_in_messages(&self) -> bool {
+        self.mutability != Mutability::FileOnly
     }
 }

@@ -11,6 +11,7 @@ mod product_vendor;
 mod profiles;
 mod switch;
 mod thumbprint;
+mod trusted_balancers;
 mod trusted_hosts;
 mod url_prefix;
 
@@ -24,6 +25,7 @@ pub use optional_path::OptionalPath;
 pub use product_vendor::ProductVendor;
 pub use profiles::Profiles;
 pub use thumbprint::Thumbprint;
+pub use trusted_balancers::TrustedBalancers;
 pub use trusted_hosts::TrustedHosts;
 pub use url_prefix::UrlPrefix;
 

@@ -144,6 +144,9 @@ impl<I: Link> Connection<'_, I> {
         let head = match self.head(closing).await? {
             Ok(head) => head,
             Err(error) => {
+                if proxyprotocol::has_signature(&self.received) {
+                    self.service.balancers.report_forgery(self.peer.address.ip());
+                }
                 tracing::debug!(peer = %self.peer.address, %error, "Malformed HTTP request");
                 return self.reject(error.status()).await;
             }

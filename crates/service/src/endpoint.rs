@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
-use config::{ListenerKey, ListenerSource, UrlPrefix};
+use config::{ListenerKey, ListenerSource, TrustedBalancers, UrlPrefix};
 
 use crate::certificate::Certificate;
 
@@ -43,6 +43,7 @@ pub(crate) struct EndpointListener {
     pub(crate) id: ListenerId,
     pub(crate) scope: AddressScope,
     pub(crate) prefix: UrlPrefix,
+    pub(crate) balancers: TrustedBalancers,
 }
 
 /// Identity of a listener. A compatibility listener can have the same key as a configured one.
@@ -81,10 +82,17 @@ impl Endpoint {
 
     /// Returns the URL prefixes of the listeners for a local address.
     pub(crate) fn prefixes(&self, local: IpAddr) -> impl Iterator<Item = &UrlPrefix> {
-        self.listeners
-            .iter()
-            .filter(move |listener| listener.scope.covers(local))
-            .map(|listener| &listener.prefix)
+        self.listeners_of(local).map(|listener| &listener.prefix)
+    }
+
+    /// Returns whether a listener for a local address trusts the peer as a balancer, whose connections begin with a
+    /// header of the PROXY protocol.
+    pub(crate) fn trusts_balancer(&self, local: IpAddr, peer: IpAddr) -> bool {
+        self.listeners_of(local).any(|listener| listener.balancers.contains(peer))
+    }
+
+    fn listeners_of(&self, local: IpAddr) -> impl Iterator<Item = &EndpointListener> {
+        self.listeners.iter().filter(move |listener| listener.scope.covers(local))
     }
 
     /// Returns whether there is a listener for a local address and transport.

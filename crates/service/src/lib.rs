@@ -15,6 +15,7 @@ mod access;
 mod answer;
 mod audit;
 mod authentication;
+mod balancer;
 mod caller;
 mod catalog;
 mod certificate;

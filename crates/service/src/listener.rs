@@ -16,7 +16,7 @@ pub use socket::ListenError;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use config::{ListenerAddress, ListenerKey, ListenerSource, UrlPrefix};
+use config::{ListenerAddress, ListenerKey, ListenerSource, TrustedBalancers, UrlPrefix};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -58,6 +58,7 @@ impl Listener {
             id,
             scope: AddressScope::All(Family::of(self.address.ip())),
             prefix: UrlPrefix::default(),
+            balancers: TrustedBalancers::default(),
         };
         let endpoint = Endpoint { certificate: self.certificate, listeners: vec![listener] };
         let (_open, endpoint) = watch::channel(Arc::new(endpoint));

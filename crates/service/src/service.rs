@@ -7,6 +7,7 @@ use config::{Config, State};
 use tokio::sync::watch;
 
 use crate::authentication::SignIn;
+use crate::balancer::BalancerConnections;
 use crate::caller::Principals;
 use crate::catalog::Catalog;
 use crate::client_certificate::ClientCertificates;
@@ -52,6 +53,7 @@ pub struct Service {
     pub(crate) product: Product,
     pub(crate) events: Option<Arc<dyn EventEndpoint>>,
     pub(crate) connections: Arc<ConnectionTable>,
+    pub(crate) balancers: Arc<BalancerConnections>,
     pub(crate) shutdown: Shutdown,
     pub(crate) operations: OperationLimit,
     pub(crate) enumerations: Enumerations,
@@ -75,6 +77,7 @@ impl Service {
             product,
             events,
             connections: ConnectionTable::new(Arc::clone(&metrics)),
+            balancers: Arc::new(BalancerConnections::new()),
             shutdown: Shutdown::new(),
             operations: OperationLimit::default(),
             enumerations: Enumerations::default(),

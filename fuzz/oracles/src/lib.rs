@@ -27,6 +27,7 @@ pub mod plugin_hosted;
 pub mod plugin_shell;
 pub mod plugin_wmi;
 pub mod provider_linux;
+pub mod proxyprotocol;
 pub mod psrp;
 pub mod repository;
 pub mod sddl;

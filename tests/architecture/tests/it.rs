@@ -17,7 +17,7 @@ fn floor(folder: &str) -> u8 {
         "crates/xml" | "crates/calendar" | "crates/conftext" => 0,
         "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" | "crates/cim" => 1,
         "crates/ipmi/proto" | "crates/psrp" | "crates/winevent" | "crates/nats" | "crates/nginx" => 1,
-        "crates/apache" => 1,
+        "crates/apache" | "crates/proxyprotocol" => 1,
         "crates/copy/proto" | "crates/files" | "crates/locks" | "crates/random" | "crates/tls" => 2,
         "crates/confinement" | "crates/metrics" => 2,
         "crates/accounts/store"

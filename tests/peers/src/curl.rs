@@ -80,6 +80,12 @@ impl Curl {
         self.option(["--header", field])
     }
 
+    /// Connects from another address of this machine, such as one of the loopback network.
+    #[must_use]
+    pub fn from_address(self, address: &str) -> Self {
+        self.option(["--interface", address])
+    }
+
     /// Sends another content type than that of SOAP in UTF-8.
     #[must_use]
     pub fn content_type(self, content_type: &str) -> Self {
@@ -129,21 +135,37 @@ impl Curl {
         transfers.try_into().unwrap_or_else(|_| panic!("not two transfers: {ended:?}"))
     }
 
+    /// Sends the request and returns whether the server closed the connection without a response.
+    ///
+    /// # Panics
+    ///
+    /// When curl is not installed or does not end in time.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        /// Exit codes of curl: an empty reply, and a connection that was reset while sending or receiving.
+        const CLOSED: [i32; 3] = [52, 55, 56];
+        CLOSED.contains(&self.end([&self.url]).code)
+    }
+
     fn option<'a>(mut self, option: impl IntoIterator<Item = &'a str>) -> Self {
         self.options.extend(option.into_iter().map(str::to_owned));
         self
     }
 
     fn run(&self, last: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Run {
+        let ended = self.end(last);
+        assert_eq!(ended.code, 0, "curl failed: {ended:?}");
+        ended
+    }
+
+    fn end(&self, last: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Run {
         assert_installed();
         let mut command = Command::new("curl");
         // `-q` comes first, so that no .curlrc is read.
         command.args(["-q", "--silent", "--show-error", "--http1.1", "--noproxy", "*", "--max-time", "90"]);
         command.arg("--header").arg(format!("Content-Type: {}", self.content_type));
         command.args(&self.options).args(["--data-binary", "@-"]).args(last);
-        let ended = run(&mut command, &self.body, LIMIT);
-        assert_eq!(ended.code, 0, "curl failed: {ended:?}");
-        ended
+        run(&mut command, &self.body, LIMIT)
     }
 }
 

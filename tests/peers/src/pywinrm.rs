@@ -5,13 +5,19 @@ use serde_json::Value;
 use crate::holder::Holder;
 use crate::python::Login;
 use crate::remote::{Peer, Refusal};
-use crate::telarchd::Telarchd;
+use crate::telarchd::{Telarchd, USER};
 use crate::way_in::WayIn;
 
 /// pywinrm in a Python process of its own for each call.
 pub struct Pywinrm(pub(crate) Login);
 
 impl Pywinrm {
+    /// Signs in at another URL than that of a test service, as the user that every service knows.
+    #[must_use]
+    pub fn to(url: &str, way: WayIn) -> Self {
+        Self(Login::of(USER, url, way))
+    }
+
     /// Subscribes to events, over its transport, by `action` of `tests/peers/python/subscribe_pywinrm.py`.
     ///
     /// # Errors

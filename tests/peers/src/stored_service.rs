@@ -85,7 +85,8 @@ impl StoredService {
         if rustix::process::geteuid().is_root() {
             command.args(["--gateway-user", "nobody"]);
         }
-        command.env("NOTIFY_SOCKET", self.path("notify")).stdin(Stdio::null()).stderr(Stdio::null());
+        command.env("NOTIFY_SOCKET", self.path("notify")).stdin(Stdio::null());
+        command.stderr(fs::File::create(self.log_file()).expect("a file"));
         self.service = Some(command.spawn().expect("telarchd"));
         let until = Instant::now() + LIMIT;
         let mut message = [0; 4_096];
@@ -96,7 +97,34 @@ impl StoredService {
                 return self;
             }
         }
-        panic!("telarchd does not get ready");
+        panic!("telarchd does not get ready: {}", self.log());
+    }
+
+    /// Returns the log of the service so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// Waits until the log contains a text, and returns the log.
+    ///
+    /// # Panics
+    /// If the log does not contain it in time.
+    #[must_use]
+    pub fn wait_for_log(&self, text: &str) -> String {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let log = self.log();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(Instant::now() < until, "{text} is not in the log: {log}");
+            std::thread::sleep(Duration::from_millis(10)); // A file sends no notification.
+        }
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.path("service.log")
     }
 
     /// The file of settings.

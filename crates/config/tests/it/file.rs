@@ -96,6 +96,10 @@ fn an_error_names_the_setting_the_file_and_the_line() {
             "Listener/Ports: unknown setting; did you mean Listener/Port? (config.toml, line 4)",
         ),
         (
+            "[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\nTrustedBalancers = \"::1,::/0\"",
+            "Listener/TrustedBalancers: \"::/0\" is not a list of addresses and networks separated by commas, such as 192.0.2.10,2001:db8::/64, in which the bits behind each prefix are zero (config.toml, line 4)",
+        ),
+        (
             "[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\n[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"",
             "listener Address=*+Transport=HTTP already exists; change it instead (config.toml, line 4)",
         ),

@@ -43,6 +43,25 @@ fn a_listener_has_the_element_order_of_windows() {
 }
 
 #[test]
+fn trusted_balancers_are_only_in_the_file() {
+    let text =
+        "[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\nTrustedBalancers = \"192.0.2.10, ::1\"\n";
+    let (_, draft) = telarch_config::file::read(text, &telarch_config::Policies::default()).unwrap();
+    let own = draft.listeners.find(key("*", "HTTP")).unwrap();
+    assert!(own.trusted_balancers.contains([192, 0, 2, 10].into()));
+    assert!(own.lines().contains("TrustedBalancers = \"192.0.2.10,::1\"\n"), "{}", own.lines());
+    assert!(!written(own, &[]).contains("TrustedBalancers"));
+    let put = element("<Listener><Port>5990</Port></Listener>");
+    let changed = own.put(put.root(), &serving(&[])).unwrap();
+    assert_eq!(changed.trusted_balancers, own.trusted_balancers, "a message changes the other fields");
+    let put = element("<Listener><TrustedBalancers>192.0.2.11</TrustedBalancers></Listener>");
+    let Err(ListenerError::Content(PutError::Settings(errors))) = own.put(put.root(), &serving(&[])) else {
+        panic!("a message cannot change them")
+    };
+    assert_eq!(errors[0].reason, Reason::ReadOnly);
+}
+
+#[test]
 fn each_enabled_compatibility_setting_adds_a_listener() {
     let mut config = Config::default();
     assert_eq!(Listener::of_compatibility(&config.service), []);

@@ -211,7 +211,8 @@ fn sockets(
                     certificate: CertificateChoice::of(listener, service),
                     listeners: Vec::new(),
                 });
-                endpoint.listeners.push(EndpointListener { id, scope: scope.clone(), prefix });
+                let balancers = listener.trusted_balancers.clone();
+                endpoint.listeners.push(EndpointListener { id, scope: scope.clone(), prefix, balancers });
             }
         }
     }

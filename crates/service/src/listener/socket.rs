@@ -92,9 +92,7 @@ pub(super) async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                if let Err(error) = start(stream, peer, &endpoint, &service) {
-                    tracing::debug!(%peer, %error, "Connection failed before it was served");
-                }
+                begin(stream, peer, &endpoint, &service);
             }
             Err(error) if is_connection_error(&error) => {}
             // Out of file descriptors or memory.
@@ -109,10 +107,54 @@ pub(super) async fn accept(
     }
 }
 
-/// Starts a task that serves an accepted connection.
+/// Starts a task that serves an accepted connection. If the peer is a trusted balancer, the task first receives the
+/// header with the address of the client.
+fn begin(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    endpoint: &watch::Receiver<Arc<Endpoint>>,
+    service: &Arc<Service>,
+) {
+    let local = match stream.local_addr() {
+        Ok(local) => local.ip().to_canonical(),
+        Err(error) => return report_failure(peer, &error),
+    };
+    if !endpoint.borrow().trusts_balancer(local, peer.ip()) {
+        if let Err(error) = start(stream, Ends { client: peer, local }, endpoint, service) {
+            report_failure(peer, &error);
+        }
+        return;
+    }
+    let (endpoint, service) = (endpoint.clone(), Arc::clone(service));
+    tokio::spawn(async move {
+        let client = tokio::select! {
+            () = service.shutdown.begun() => return,
+            client = service.balancers.receive_header(&mut stream, peer) => client,
+        };
+        let Some(client) = client else { return };
+        if let Err(error) = start(stream, Ends { client, local }, &endpoint, &service) {
+            report_failure(client, &error);
+        }
+    });
+}
+
+fn report_failure(peer: SocketAddr, error: &io::Error) {
+    tracing::debug!(%peer, %error, "Connection failed before it was served");
+}
+
+/// Addresses of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    /// The client, which a balancer may have named.
+    client: SocketAddr,
+    /// The address of this machine to which the client or its balancer is connected.
+    local: IpAddr,
+}
+
+/// Starts a task that serves the connection of a client.
 fn start(
     stream: TcpStream,
-    address: SocketAddr,
+    Ends { client: address, local }: Ends,
     endpoint: &watch::Receiver<Arc<Endpoint>>,
     service: &Arc<Service>,
 ) -> io::Result<()> {
@@ -121,7 +163,6 @@ fn start(
     };
     // A response is one write. Without this option, the next one would wait for the peer's delayed acknowledgement.
     stream.set_nodelay(true)?;
-    let local: IpAddr = stream.local_addr()?.ip().to_canonical();
     // The connection keeps its certificate when the endpoint gets another one.
     let (certificate, transport) = {
         let endpoint = endpoint.borrow();

@@ -25,6 +25,7 @@ mod plugin_hosted;
 mod plugin_shell;
 mod plugin_wmi;
 mod provider_linux;
+mod proxyprotocol;
 mod psrp;
 mod random;
 mod repository;

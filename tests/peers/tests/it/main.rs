@@ -36,6 +36,7 @@ mod doctor;
 mod doctor_here;
 mod doctor_realm;
 mod glpi_agent;
+mod haproxy;
 mod hardware;
 mod installation;
 mod kerberos;

@@ -168,5 +168,6 @@ fn listener(listener: &Listener) -> Value {
         "Enabled": listener.enabled,
         "URLPrefix": listener.url_prefix.as_str(),
         "CertificateThumbprint": thumbprint.unwrap_or_default(),
+        "TrustedBalancers": listener.trusted_balancers.to_string(),
     })
 }
