@@ -162,7 +162,7 @@ impl Handshake {
             Step::Continue(token) => Step::Continue(token),
             Step::Done { token, outcome } => {
                 let identity = Identity::proven(outcome.account, self.scheme);
-                let identity = identity.by_mechanism(self.mechanism());
+                let identity = identity.by_mechanism(self.mechanism()).in_directory(outcome.directory);
                 Step::Done { token, outcome: Established { identity, context: outcome.context } }
             }
         })

@@ -5,7 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::{Account, AuthError, Oid};
+use crate::{Account, AuthError, DirectorySids, Oid};
 
 /// Service side of one authentication.
 pub trait Acceptor: Send {
@@ -74,6 +74,8 @@ pub struct Accepted {
     pub account: Account,
     /// Protection of subsequent messages.
     pub context: Box<dyn SecurityContext>,
+    /// SIDs from a directory, if the mechanism has proven any.
+    pub directory: DirectorySids,
 }
 
 /// Result of an [`Initiator`].

@@ -1,6 +1,7 @@
 //! Results of authentication.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::{AuthError, Oid, Scheme, Secret};
 
@@ -12,15 +13,20 @@ pub struct Identity {
     account: Account,
     scheme: Scheme,
     mechanism: Option<Oid>,
+    directory: DirectorySids,
 }
 
 impl Identity {
     pub(crate) fn proven(account: Account, scheme: Scheme) -> Self {
-        Self { account, scheme, mechanism: None }
+        Self { account, scheme, mechanism: None, directory: DirectorySids::default() }
     }
 
     pub(crate) fn by_mechanism(self, mechanism: Option<Oid>) -> Self {
         Self { mechanism, ..self }
+    }
+
+    pub(crate) fn in_directory(self, directory: DirectorySids) -> Self {
+        Self { directory, ..self }
     }
 
     /// Authenticates the user whom the kernel reports as the peer of a Unix socket (unix(7), `SO_PEERCRED`).
@@ -49,6 +55,28 @@ impl Identity {
     #[must_use]
     pub fn mechanism(&self) -> Option<&Oid> {
         self.mechanism.as_ref()
+    }
+
+    /// SIDs from a directory, such as the groups in a Kerberos ticket.
+    #[must_use]
+    pub fn directory(&self) -> &DirectorySids {
+        &self.directory
+    }
+}
+
+/// SIDs of a user and its groups that a directory has proven, in binary form (MS-DTYP 2.4.2.2). Empty for most schemes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DirectorySids(Arc<[Vec<u8>]>);
+
+impl DirectorySids {
+    /// Returns the SIDs in this order.
+    pub fn new(sids: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        Self(sids.into_iter().collect())
+    }
+
+    /// Returns the SIDs.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(Vec::as_slice)
     }
 }
 

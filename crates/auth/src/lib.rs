@@ -46,7 +46,7 @@ pub use context::{
 };
 pub use error::AuthError;
 pub use holder::{CertificateRefused, Holder};
-pub use identity::{Account, Identity, LocalUsers, PasswordVerifier, VerifierCost};
+pub use identity::{Account, DirectorySids, Identity, LocalUsers, PasswordVerifier, VerifierCost};
 pub use oid::Oid;
 pub use scheme::Scheme;
 pub use secret::Secret;

@@ -12,8 +12,8 @@ use std::sync::{Arc, Weak, mpsc};
 use std::time::{Duration, Instant};
 
 use auth::{
-    Accepted, Acceptor, Account, AuthError, Authenticator, CertificateProof, Holder, Identity, MechListMic,
-    Oid, Peer, Scheme, SealError, Secret, SecurityContext, Step, VerifierCost,
+    Accepted, Acceptor, Account, AuthError, Authenticator, CertificateProof, DirectorySids, Holder, Identity,
+    MechListMic, Oid, Peer, Scheme, SealError, Secret, SecurityContext, Step, VerifierCost,
 };
 use locks::Mutex;
 use quickconfig::{MachineRequest, MachineResponse};
@@ -437,7 +437,9 @@ impl Acceptor for RemoteAcceptor {
                 self.claim.mechanism.clone_from(&signed_in.mechanism);
                 self.gateway.cache_session(signed_in, self.scheme);
                 let context = self.context(context)?;
-                Ok(Step::Done { token, outcome: Accepted { account, context } })
+                // The token of the session has the SIDs.
+                let directory = DirectorySids::default();
+                Ok(Step::Done { token, outcome: Accepted { account, context, directory } })
             }
             BrokerMessage::SignInRefused { error, token, claim } => {
                 self.refusal = token;

@@ -1,7 +1,7 @@
 //! Service side of CredSSP.
 
 use auth::credssp::{Delegation, PasswordCredentials, Version};
-use auth::{Accepted, AuthError, Oid, Step, credssp};
+use auth::{Accepted, AuthError, DirectorySids, Oid, Step, credssp};
 use rustls::ServerConnection;
 
 use crate::context::Context;
@@ -78,7 +78,10 @@ impl auth::Acceptor for Acceptor {
                 self.credentials = Some(credentials);
                 let token = token.map(|token| tls.send(&token)).transpose().map_err(tls_error)?;
                 let context = Box::new(Context::new(tls));
-                Ok(Step::Done { token, outcome: Accepted { account, context } })
+                Ok(Step::Done {
+                    token,
+                    outcome: Accepted { account, context, directory: DirectorySids::default() },
+                })
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Access of sources to subscriptions.
 
-use sddl::{AccessMask, Domain, Guard, Token, well_known};
+use sddl::{AccessMask, Domain, Guard, Sid, Token, well_known};
 use winevent::subscription::{NonDomainSources, SubjectPattern, SubscriptionType};
 use winevent::{Subscription, Timestamp};
 
@@ -37,19 +37,62 @@ fn has_match(patterns: &[SubjectPattern], subjects: &[String]) -> bool {
     patterns.iter().any(|pattern| subjects.iter().any(|subject| pattern.matches(subject)))
 }
 
-/// Returns a token for the check of a subscription's descriptor, in which the machine is also the domain.
+/// Returns a token for the check of a subscription's descriptor, in which `DC` is the group of domain computers.
 ///
-/// The groups of a computer are in its Kerberos ticket, which is not read. Every computer account that may sign in to
-/// this service counts as a domain computer.
+/// The groups of a computer are in its Kerberos ticket if a domain controller has issued it. Otherwise every computer
+/// account that may sign in to this service counts as a domain computer.
 fn domain_token(token: &Token, is_computer: bool) -> Token {
     let machine = token.machine();
-    let mut groups: Vec<_> = token.groups().collect();
-    groups.push(well_known::AUTHENTICATED_USERS);
-    if is_computer {
+    let directory: Vec<Sid> =
+        token.groups().filter(|group| group.domain().is_some_and(|domain| domain != machine)).collect();
+    let is_domain_computer = match directory.as_slice() {
+        [] => is_computer,
+        groups => groups.iter().any(|group| group.sub_authorities().last() == Some(&DOMAIN_COMPUTERS)),
+    };
+    let mut groups = vec![well_known::AUTHENTICATED_USERS];
+    if is_domain_computer {
         groups.push(machine.account(DOMAIN_COMPUTERS));
     }
-    Token::new(token.user(), groups, machine).in_domain(Domain { sid: machine, forest_root: machine })
+    token.clone().with_groups(groups).in_domain(Domain { sid: machine, forest_root: machine })
 }
 
 /// Relative identifier of the group of domain computers.
 const DOMAIN_COMPUTERS: u32 = 515;
+
+#[cfg(test)]
+mod tests {
+    use sddl::DomainSid;
+
+    use super::*;
+
+    const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
+    const DOMAIN: DomainSid = DomainSid::new([11, 22, 33]);
+
+    /// Returns whether a descriptor admits a computer account with these groups of the domain.
+    fn admits(descriptor: &str, groups: &[u32]) -> bool {
+        let token =
+            Token::new(MACHINE.account(3_000), groups.iter().map(|rid| DOMAIN.account(*rid)), MACHINE);
+        let guard = Guard::parse(descriptor).unwrap();
+        guard.access_check(&domain_token(&token, true), AccessMask::GENERIC_EXECUTE).is_granted()
+    }
+
+    #[test]
+    fn groups_of_the_ticket_match_entries_of_the_descriptor() {
+        let collectors = "O:NSG:NSD:(A;;GA;;;S-1-5-21-11-22-33-1234)";
+        assert!(admits(collectors, &[515, 1_234]));
+        assert!(!admits(collectors, &[515, 1_235]));
+        assert!(!admits(collectors, &[]), "a ticket without groups");
+        let except = "O:NSG:NSD:(D;;GA;;;S-1-5-21-11-22-33-666)(A;;GA;;;DC)";
+        assert!(admits(except, &[515]));
+        assert!(!admits(except, &[515, 666]), "an entry that denies wins");
+    }
+
+    #[test]
+    fn domain_computers_are_those_of_the_ticket_or_else_all_computer_accounts() {
+        let default = winevent::subscription::DEFAULT_DOMAIN_SOURCES;
+        assert!(admits(default, &[515]));
+        assert!(admits(default, &[]), "a ticket without groups");
+        assert!(!admits(default, &[516]), "a domain controller is no domain computer");
+        assert!(!admits("O:NSG:NSD:(A;;GA;;;BA)", &[515, 544]), "544 of the domain is not BUILTIN");
+    }
+}

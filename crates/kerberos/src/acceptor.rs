@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auth::ntlm::HostNames;
-use auth::{Accepted, Account, AuthError, Binding, Hardening, ServiceClass, Step, TicketService};
+use auth::{
+    Accepted, Account, AuthError, Binding, DirectorySids, Hardening, ServiceClass, Step, TicketService,
+};
+use sddl::{LogonInfo, Sid};
 
 use crate::diagnosis::{Operation, diagnose};
 use crate::error::Mismatch;
@@ -68,6 +71,8 @@ pub struct Client {
     pub context: Context,
     /// Whether the client has delegated its ticket, which is discarded here.
     pub delegated: Delegated,
+    /// SIDs of the client and its groups, if a domain controller has put them into the ticket.
+    pub logon_info: Option<LogonInfo>,
 }
 
 /// A client's token that a key of the keytab has decrypted.
@@ -188,6 +193,7 @@ impl Acceptor {
         }
         let client = client.ok_or(KerberosError::Downgraded("a client name"))?;
         let (principal, account) = self.account(&client)?;
+        let logon_info = logon_info_of(&client)?;
         let delegated = match progress.flags & flag::DELEGATION {
             0 => Delegated::Nothing,
             _ => Delegated::Ticket,
@@ -197,7 +203,7 @@ impl Acceptor {
         }
         let context = Context::established(raw, progress.flags);
         let token = (!progress.token.is_empty()).then_some(progress.token);
-        Ok(Step::Done { token, outcome: Client { principal, account, context, delegated } })
+        Ok(Step::Done { token, outcome: Client { principal, account, context, delegated, logon_info } })
     }
 
     fn require_protection(&self, flags: u32) -> Result<(), KerberosError> {
@@ -314,8 +320,10 @@ impl auth::Acceptor for Acceptor {
         })?;
         Ok(match step {
             Step::Continue(token) => Step::Continue(token),
-            Step::Done { token, outcome: Client { account, context, .. } } => {
-                Step::Done { token, outcome: Accepted { account, context: Box::new(context) } }
+            Step::Done { token, outcome: Client { account, context, logon_info, .. } } => {
+                let sids = logon_info.iter().flat_map(|info| [&info.user].into_iter().chain(&info.groups));
+                let directory = DirectorySids::new(sids.map(Sid::encode));
+                Step::Done { token, outcome: Accepted { account, context: Box::new(context), directory } }
             }
         })
     }
@@ -383,6 +391,20 @@ fn principal_of(name: &Name) -> Result<Principal, KerberosError> {
         KerberosError::NotAPrincipal(String::from_utf8_lossy(error.as_bytes()).into_owned())
     })?;
     Principal::parse(&text)
+}
+
+/// Returns the SIDs in the PAC of a client's ticket. A PAC without a valid signature counts as none.
+///
+/// # Errors
+/// [`KerberosError::Malformed`] if they cannot be read: without them, entries that deny access would not apply.
+fn logon_info_of(client: &Name) -> Result<Option<LogonInfo>, KerberosError> {
+    /// Attribute of MIT Kerberos with the buffer `PAC_LOGON_INFO`.
+    const LOGON_INFO: &str = "urn:mspac:logon-info";
+    let Some(bytes) = client.verified_attribute(LOGON_INFO) else { return Ok(None) };
+    let info =
+        LogonInfo::decode(&bytes).map_err(|error| KerberosError::Malformed { cause: error.to_string() })?;
+    tracing::debug!(domain = %info.domain, groups = info.groups.len(), "Ticket has groups");
+    Ok(Some(info))
 }
 
 /// Maximum token length in bytes; tickets with many groups have up to 48 KiB.

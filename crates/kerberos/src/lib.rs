@@ -23,7 +23,9 @@
 //! The tokens are those of the plain Kerberos mechanism; SPNEGO can wrap them. All calls block: on disk access, and in
 //! a client on a KDC.
 //!
-//! Out of scope: groups from the PAC, and use of delegated tickets.
+//! Groups of a Windows domain come with the ticket (MS-PAC) if its signature is valid.
+//!
+//! Out of scope: use of delegated tickets.
 
 mod acceptor;
 mod cache;

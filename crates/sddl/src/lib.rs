@@ -1,4 +1,4 @@
-//! Access control: SIDs, security descriptors in SDDL, access checks.
+//! Access control: SIDs, security descriptors in SDDL, access checks, SIDs in Kerberos tickets.
 //!
 //! For code that protects resources of the service, or displays and edits their security descriptors.
 //!
@@ -40,6 +40,7 @@ mod error;
 mod explain;
 mod guard;
 pub mod linux;
+mod logon_info;
 mod principal;
 mod sid;
 mod token;
@@ -53,6 +54,7 @@ pub use descriptor::{MAX_ACES, MAX_TEXT, SecurityDescriptor};
 pub use error::SddlError;
 pub use explain::Explanation;
 pub use guard::{Guard, ROOT_SDDL, SHELL_SDDL};
+pub use logon_info::{LogonInfo, LogonInfoError};
 pub use principal::{Principal, RelativeSid};
 pub use sid::{DomainSid, MAX_SUB_AUTHORITIES, Sid, well_known};
 pub use token::{Domain, Token};

@@ -101,6 +101,15 @@ impl Sid {
         self.sub_authorities.get(..self.count.into()).unwrap_or_default()
     }
 
+    /// Returns the machine or domain of a user or group: `S-1-5-21-a-b-c` of `S-1-5-21-a-b-c-RID`.
+    #[must_use]
+    pub fn domain(&self) -> Option<DomainSid> {
+        match (self.authority, self.sub_authorities()) {
+            (NT, &[21, a, b, c, _]) => Some(DomainSid::new([a, b, c])),
+            _ => None,
+        }
+    }
+
     /// Returns the two-letter SDDL alias, if there is one.
     #[must_use]
     pub fn alias(&self) -> Option<&'static str> {

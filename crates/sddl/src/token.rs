@@ -31,6 +31,13 @@ impl Token {
         Self { user, groups: groups.into_iter().collect(), machine, domain: None }
     }
 
+    /// Returns the token with more groups.
+    #[must_use]
+    pub fn with_groups(mut self, groups: impl IntoIterator<Item = Sid>) -> Self {
+        self.groups.extend(groups);
+        self
+    }
+
     /// Returns the token for a machine that has joined `domain`. Without a domain, `DA`, `DU`, `DC`, `DD` and
     /// `EA` match no user.
     #[must_use]

@@ -1,8 +1,8 @@
 //! Security descriptors and SIDs.
 
 use sddl::{
-    AccessMask, Dacl, DomainSid, Guard, MAX_ACES, Outcome, Principal, SddlError, SecurityDescriptor, Sid,
-    Token,
+    AccessMask, Dacl, DomainSid, Guard, LogonInfo, MAX_ACES, Outcome, Principal, SddlError,
+    SecurityDescriptor, Sid, Token,
 };
 
 /// Checks any bytes, parsed as SDDL, as a binary SID and as a binary descriptor.
@@ -28,6 +28,28 @@ pub fn sddl(data: &[u8]) {
     match SecurityDescriptor::parse(text) {
         Ok(descriptor) => descriptor_holds(&descriptor),
         Err(error) => error_points_into(text, &error),
+    }
+}
+
+/// Checks any bytes as the SIDs of a Kerberos ticket.
+///
+/// The number of groups is bounded, no group occurs twice, bytes behind the structure change nothing, and the position
+/// of an error lies within the bytes.
+///
+/// # Panics
+/// If one of these properties does not hold.
+pub fn logon_info(data: &[u8]) {
+    match LogonInfo::decode(data) {
+        Ok(info) => {
+            assert!(info.groups.len() <= LogonInfo::MAX_GROUPS && data.len() <= LogonInfo::MAX_LENGTH);
+            let unique: std::collections::BTreeSet<_> = info.groups.iter().collect();
+            assert_eq!(unique.len(), info.groups.len(), "a group occurs twice");
+            assert_eq!(info.user.domain(), Some(info.domain));
+            if data.len() < LogonInfo::MAX_LENGTH {
+                assert_eq!(LogonInfo::decode(&[data, &[0xff]].concat()), Ok(info));
+            }
+        }
+        Err(error) => assert!(error.at <= data.len(), "{error}"),
     }
 }
 

@@ -155,7 +155,7 @@ impl Acceptor {
         pub_key_auth: &[u8],
         nonce: Option<&Nonce>,
     ) -> Result<Step<Delegation>, AuthError> {
-        let Accepted { account, mut context } = accepted;
+        let Accepted { account, mut context, .. } = accepted;
         let shown = unwrap(context.as_mut(), pub_key_auth)?;
         verify(&shown, &proof::proof(Side::Client, version, &self.key, nonce)?)?;
         let own = wrap(context.as_mut(), proof::proof(Side::Service, version, &self.key, nonce)?)?;

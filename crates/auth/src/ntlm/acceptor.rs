@@ -16,7 +16,7 @@ use super::message::{Authenticate, Challenge, Negotiate};
 use super::response::{ClientChallenge, NtResponse};
 use super::session::Context;
 use super::verifier::{NtlmVerifier, Verified};
-use crate::{Accepted, AuthError, Binding, Hardening, MechListMic, ServiceClass, Step};
+use crate::{Accepted, AuthError, Binding, DirectorySids, Hardening, MechListMic, ServiceClass, Step};
 
 /// Service side of one NTLM authentication.
 pub struct Acceptor {
@@ -134,7 +134,10 @@ impl Acceptor {
             self.verify_target_name(&response.pairs)?;
         }
         let context = Box::new(Context::new(&key, flags, Direction::ToClient, mic));
-        Ok(Step::Done { token: None, outcome: Accepted { account, context } })
+        Ok(Step::Done {
+            token: None,
+            outcome: Accepted { account, context, directory: DirectorySids::default() },
+        })
     }
 
     /// Verifies the MIC over all three messages, so that no attacker can change the negotiation. Its presence is announced

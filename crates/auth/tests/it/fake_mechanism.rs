@@ -5,8 +5,8 @@
 use sha2::{Digest as _, Sha256};
 use telarch_auth::spnego::{Mechanism, Offer};
 use telarch_auth::{
-    Accepted, Acceptor, Account, AuthError, Initiated, Initiator, MechListMic, Mutual, Oid, SealError,
-    SecurityContext, Step,
+    Accepted, Acceptor, Account, AuthError, DirectorySids, Initiated, Initiator, MechListMic, Mutual, Oid,
+    SealError, SecurityContext, Step,
 };
 
 /// Parameters that both ends share.
@@ -135,7 +135,8 @@ impl Acceptor for End {
             return Ok(Step::Continue(token.unwrap()));
         }
         let account = Account { name: self.fake.user.to_owned() };
-        Ok(Step::Done { token, outcome: Accepted { account, context: Box::new(self.fake.context(true)) } })
+        let context = Box::new(self.fake.context(true));
+        Ok(Step::Done { token, outcome: Accepted { account, context, directory: DirectorySids::default() } })
     }
 }
 

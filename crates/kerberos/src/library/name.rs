@@ -63,6 +63,32 @@ impl Name {
         Ok(text.octets().to_vec())
     }
 
+    /// Returns the value of an attribute (RFC 6680 7.5), if the name has it and the library has verified who has issued
+    /// it.
+    pub(crate) fn verified_attribute(&self, attribute: &str) -> Option<Vec<u8>> {
+        let attribute = borrowed(attribute.as_bytes());
+        let (mut value, mut shown) = (Owned::empty(&self.library), Owned::empty(&self.library));
+        let (mut minor, mut is_verified, mut is_complete) = (0, 0, 0);
+        // The first value; an attribute of a ticket has only one.
+        let mut more = -1;
+        // SAFETY: the name is open, and all pointers are to values of this frame; the buffers are released with
+        // `value` and `shown`.
+        let major = unsafe {
+            (self.library.gss.gss_get_name_attribute)(
+                &raw mut minor,
+                self.handle(),
+                &raw const attribute,
+                &raw mut is_verified,
+                &raw mut is_complete,
+                value.out(),
+                shown.out(),
+                &raw mut more,
+            )
+        };
+        self.library.outcome("gss_get_name_attribute", major, minor).ok()?;
+        (is_verified != 0).then(|| value.octets().to_vec())
+    }
+
     /// Returns the account name that the `auth_to_local` rules of `krb5.conf` derive.
     pub(crate) fn local_name(&self) -> Result<Vec<u8>, Failure> {
         let mechanism = oid(KERBEROS);

@@ -53,6 +53,9 @@ symbols! { Gss:
     gss_display_status(*mut u32, u32, c_int, *const Oid, *mut u32, *mut Buffer) -> u32;
     gss_export_sec_context(*mut u32, *mut *mut GssContext, *mut Buffer) -> u32;
     gss_get_mic(*mut u32, *mut GssContext, u32, *const Buffer, *mut Buffer) -> u32;
+    gss_get_name_attribute(
+        *mut u32, *mut GssName, *const Buffer, *mut c_int, *mut c_int, *mut Buffer, *mut Buffer, *mut c_int,
+    ) -> u32;
     gss_import_name(*mut u32, *const Buffer, *const Oid, *mut *mut GssName) -> u32;
     gss_import_sec_context(*mut u32, *const Buffer, *mut *mut GssContext) -> u32;
     gss_init_sec_context(

@@ -39,6 +39,16 @@ fn the_oracle_holds_for_every_beginning_of_a_seed() {
 }
 
 #[test]
+fn the_oracle_holds_for_sids_of_tickets_and_mutations() {
+    crate::corpus::mutate(
+        &cases("sddl_logon_info", 3),
+        200,
+        &[0, 1, 2, 7, 4, 0x15, 0x20, 0xff],
+        oracles::logon_info,
+    );
+}
+
+#[test]
 fn the_oracle_holds_for_generated_descriptors() {
     let mut random = Random::new(1);
     for _ in 0..5_000 {

@@ -69,7 +69,9 @@ impl Principals for EphemeralPrincipals {
 
     fn token_of(&self, identity: &Identity) -> Option<Token> {
         let is_ntlm = identity.mechanism() == Some(&Oid::NTLM);
-        self.token_with(identity.account(), if is_ntlm { Proof::Ntlm } else { Proof::Password })
+        let proof = if is_ntlm { Proof::Ntlm } else { Proof::Password };
+        let token = self.token_with(identity.account(), proof)?;
+        Some(token.with_groups(accounts::directory_groups(identity, self.machine)))
     }
 
     fn sid_of(&self, name: &str) -> Option<Sid> {

@@ -1,6 +1,6 @@
 //! Mapping from identities to access tokens.
 
-use accounts::{LocalPrincipals, MachineSid};
+use accounts::{LocalPrincipals, MachineSid, directory_groups};
 use auth::{Account, Identity, Oid, Scheme};
 use sddl::linux::Proof;
 use sddl::{Sid, Token};
@@ -34,7 +34,8 @@ impl service::Principals for Principals {
             (_, Some(mechanism)) if *mechanism == Oid::NTLM => Proof::Ntlm,
             _ => Proof::Password,
         };
-        self.by_proof(identity.account(), proof)
+        let token = self.by_proof(identity.account(), proof)?;
+        Some(token.with_groups(directory_groups(identity, self.machine.domain())))
     }
 
     fn sid_of(&self, name: &str) -> Option<Sid> {
