@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use locks::{Mutex, RwLock};
+use metrics::CollectorStatistics;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, oneshot};
 use winevent::Timestamp;
@@ -13,13 +14,14 @@ use winevent::delivery::{DROPPED_EVENTS, Head, Item};
 use winevent::event::Record;
 
 use crate::admission::is_admitted;
-use crate::destination::{Destination, DestinationSettings, Route};
+use crate::destination::{Destination, DestinationSettings, OutputMonitor, Route};
 use crate::error::CollectorError;
 use crate::identity::IdentityCheck;
 use crate::output::{Format, Output, OutputSettings, TotalLimit};
 use crate::quarantine::{self, Rejected};
 use crate::record::{self, Receipt};
 use crate::source::Source;
+use crate::statistics::{BatchResult, Statistics};
 use crate::store::{Committed, Failure, Seen, SourceState, Store};
 use crate::subscriptions::{CollectorSubscription, Subscriptions};
 use crate::writer::{WriteJob, Writer, WriterFiles, Written};
@@ -51,6 +53,9 @@ pub struct Collector {
     writer: Writer,
     /// Rules that select the events of each destination.
     routes: Vec<Route>,
+    statistics: Statistics,
+    /// Numbers of each destination.
+    monitors: Vec<OutputMonitor>,
     /// Whether an output receives events as XML.
     writes_xml: bool,
     /// Whether an output or a destination receives events as JSON.
@@ -136,6 +141,7 @@ impl Collector {
         let open = |settings| Destination::open(settings, &spool);
         let destinations = destinations.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let routes = destinations.iter().map(Destination::route).collect();
+        let monitors = destinations.iter().map(Destination::monitor).collect();
         let quarantine = quarantine::open(&quarantine)?;
         let files = WriterFiles { outputs, destinations, quarantine, disk, total_limit };
         let writer = Writer::start(Arc::clone(&store), files)
@@ -144,6 +150,8 @@ impl Collector {
             store,
             writer,
             routes,
+            statistics: Statistics::default(),
+            monitors,
             writes_xml,
             writes_json,
             subscriptions: RwLock::default(),
@@ -264,6 +272,30 @@ impl Collector {
     /// # Errors
     /// [`CollectorError`] if anything was not stored; the source must repeat the batch.
     pub async fn deliver(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+        batch: Batch<'_>,
+    ) -> Result<Delivered, Arc<CollectorError>> {
+        let timer = self.statistics.begin(source, batch.items);
+        let result = self.store_batch(source, subscription, batch).await;
+        timer.finish(match &result {
+            Ok(delivered) if delivered.is_repeated => BatchResult::Repeated,
+            Ok(Delivered { stored, quarantined, .. }) => {
+                BatchResult::Stored { events: *stored, quarantined: *quarantined }
+            }
+            Err(_) => BatchResult::Failed,
+        });
+        result
+    }
+
+    /// Returns the numbers of the collector since its start.
+    #[must_use]
+    pub fn statistics(&self) -> CollectorStatistics {
+        self.statistics.snapshot(self.monitors.iter().map(OutputMonitor::statistics).collect())
+    }
+
+    async fn store_batch(
         &self,
         source: &Source,
         subscription: &CollectorSubscription,

@@ -18,6 +18,7 @@ mod undeliverable;
 use std::path::Path;
 use std::sync::Arc;
 
+use metrics::OutputStatistics;
 use winevent::Timestamp;
 use winevent::event::Record;
 
@@ -25,13 +26,22 @@ pub use self::replay::{Replay, Replayed};
 pub use self::settings::DestinationSettings;
 use self::spool::Spool;
 use crate::error::CollectorError;
+use crate::statistics::OutputCounter;
 
 /// A destination with its spool. The thread that sends ends when this is dropped.
 pub(crate) struct Destination {
     settings: Arc<DestinationSettings>,
     spool: Arc<Spool>,
+    counter: OutputCounter,
     /// Number of events dropped since the last report.
     dropped: u64,
+}
+
+/// Numbers of a destination.
+pub(crate) struct OutputMonitor {
+    settings: Arc<DestinationSettings>,
+    spool: Arc<Spool>,
+    counter: OutputCounter,
 }
 
 /// Rule that selects the events of a destination.
@@ -43,6 +53,12 @@ impl DestinationSettings {
         let names = &self.subscriptions;
         (names.is_empty() || names.iter().any(|name| name == subscription))
             && self.query.as_ref().is_none_or(|query| query.selects(record, now))
+    }
+}
+
+impl OutputMonitor {
+    pub(crate) fn statistics(&self) -> OutputStatistics {
+        self.counter.snapshot(&self.settings.name, self.spool.size())
     }
 }
 
@@ -59,9 +75,19 @@ impl Destination {
         let folder = folder.join(&settings.name);
         let spool = Arc::new(Spool::open(&folder, settings.max_spool)?);
         let settings = Arc::new(settings);
-        sender::start(Arc::clone(&settings), Arc::clone(&spool))
+        let counter = OutputCounter::default();
+        sender::start(Arc::clone(&settings), Arc::clone(&spool), counter.clone())
             .map_err(CollectorError::file("start a thread for", &folder))?;
-        Ok(Self { settings, spool, dropped: 0 })
+        Ok(Self { settings, spool, counter, dropped: 0 })
+    }
+
+    /// Returns the source of its numbers.
+    pub(crate) fn monitor(&self) -> OutputMonitor {
+        OutputMonitor {
+            settings: Arc::clone(&self.settings),
+            spool: Arc::clone(&self.spool),
+            counter: self.counter.clone(),
+        }
     }
 
     /// Returns the rule that selects its events.
@@ -89,7 +115,9 @@ impl Destination {
                 "Spool of an event output is full; its events are dropped until it accepts some"
             );
         }
-        self.dropped = self.dropped.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.counter.dropped(count);
+        self.dropped = self.dropped.saturating_add(count);
         Ok(())
     }
 

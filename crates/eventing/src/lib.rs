@@ -19,6 +19,7 @@ mod quarantine;
 mod record;
 mod source;
 mod source_passwords;
+mod statistics;
 mod store;
 mod subscription_folder;
 mod subscriptions;

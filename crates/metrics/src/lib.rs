@@ -3,6 +3,10 @@
 //! A program implements [`Pages`] and passes it to [`serve`] with a listening socket. The server reads one request per
 //! connection, and bounds the number of connections, the size of a request and the time of an exchange.
 
+mod collector;
 mod server;
 
+pub use collector::{
+    BOUNDS, CollectorStatistics, Distribution, LAGS, LONGER_LAG, OutputStatistics, place_of_lag,
+};
 pub use server::{Page, Pages, serve};

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use metrics::CollectorStatistics;
 use xml::Encoding;
 
 use crate::caller::Caller;
@@ -27,6 +28,11 @@ pub trait EventEndpoint: Send + Sync {
     ///
     /// The future is dropped if the client closes the connection.
     fn answer(&self, message: EventMessage) -> BoxFuture<'_, EventAnswer>;
+
+    /// Returns the numbers of the collector for the metrics, as far as they are known.
+    fn statistics(&self) -> CollectorStatistics {
+        CollectorStatistics::default()
+    }
 }
 
 /// Message of an event source.

@@ -1,12 +1,16 @@
 //! Counters of the service, in the data model of Prometheus.
 //!
 //! Every label has a fixed set of values, so that clients cannot create time series. No label contains the name of an
-//! account, a host or a resource, because every local user can read the metrics.
+//! account, a host or a resource, because every local user can read the metrics. Outputs of the collector of events are
+//! labels; the administrator has named them.
+
+mod collector;
 
 use std::fmt;
 use std::time::Instant;
 
 use auth::Scheme;
+use metrics::CollectorStatistics;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,6 +20,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use wsman::{Action, Fault, Subcode};
 
+use self::collector::CollectorMetrics;
 use crate::plugin::OpenObjects;
 
 /// Counters of a service and its connections.
@@ -34,6 +39,7 @@ pub(crate) struct Metrics {
     shells: Gauge,
     runspace_pools: Gauge,
     transfers: Gauge,
+    collector: CollectorMetrics,
 }
 
 /// Values that are read when a page is made.
@@ -113,6 +119,7 @@ impl Metrics {
             shells: Gauge::default(),
             runspace_pools: Gauge::default(),
             transfers: Gauge::default(),
+            collector: CollectorMetrics::default(),
         };
         metrics.register();
         metrics.create_series();
@@ -148,6 +155,7 @@ impl Metrics {
         registry.register("shells", "Open shells for commands", self.shells.clone());
         registry.register("runspace_pools", "Open runspace pools of PowerShell", self.runspace_pools.clone());
         registry.register("file_transfers", "Open file transfers", self.transfers.clone());
+        registry.register_collector(Box::new(self.collector.clone()));
     }
 
     /// Creates the series of failures with the value zero, so that their first increase is visible.
@@ -195,7 +203,12 @@ impl Metrics {
     ///
     /// # Errors
     /// If the text cannot be written.
-    pub(crate) fn to_text(&self, levels: Levels) -> Result<String, fmt::Error> {
+    pub(crate) fn to_text(
+        &self,
+        levels: Levels,
+        collector: CollectorStatistics,
+    ) -> Result<String, fmt::Error> {
+        self.collector.set(collector);
         let gauges = [
             (&self.connections, levels.connections),
             (&self.enumerations, levels.enumerations),

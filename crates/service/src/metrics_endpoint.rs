@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{Page, Pages};
+use metrics::{CollectorStatistics, Page, Pages};
 use tokio::net::TcpListener;
 
 use crate::metrics::Levels;
@@ -95,7 +95,7 @@ impl Pages for ServiceMetrics {
     fn page(&self, path: &str, _query: &str) -> Page {
         match path {
             "/" => Page::text(200, "telarchd: the metrics are at /metrics\n"),
-            "/metrics" => match self.0.metrics.to_text(self.0.levels()) {
+            "/metrics" => match self.0.metrics.to_text(self.0.levels(), self.0.collector_statistics()) {
                 Ok(text) => Page::open_metrics(text),
                 Err(_) => Page::text(500, "cannot write the metrics\n"),
             },
@@ -105,6 +105,11 @@ impl Pages for ServiceMetrics {
 }
 
 impl Service {
+    /// Returns the numbers of the collector of events; zeros without a collector.
+    fn collector_statistics(&self) -> CollectorStatistics {
+        self.events.as_ref().map(|events| events.statistics()).unwrap_or_default()
+    }
+
     fn levels(&self) -> Levels {
         Levels {
             connections: self.connections.len(),

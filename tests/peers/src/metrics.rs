@@ -23,7 +23,15 @@ impl MetricsPage {
     /// If the service serves no metrics, or the parser rejects the page.
     #[must_use]
     pub fn of(service: &Telarchd) -> Self {
-        let log = service.logged(&["Serving metrics"]);
+        Self::of_log(&service.logged(&["Serving metrics"]))
+    }
+
+    /// Reads the metrics of a service with this log.
+    ///
+    /// # Panics
+    /// If the service serves no metrics, or the parser rejects the page.
+    #[must_use]
+    pub fn of_log(log: &str) -> Self {
         let line = log.lines().find(|line| line.contains("Serving metrics")).unwrap_or_default();
         let address = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
         let url = format!("http://{}/metrics", address.expect("the address is logged"));

@@ -1,7 +1,7 @@
 //! The thread that sends the events of a destination.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::connection::{Address, Connection};
 use super::failure::SendFailure;
@@ -10,24 +10,40 @@ use super::settings::{DestinationSettings, Target};
 use super::spool::Spool;
 use super::undeliverable::Undeliverable;
 use super::{http_post, syslog};
+use crate::statistics::OutputCounter;
 
 /// Starts the thread; it ends when the spool is closed.
-pub(super) fn start(settings: Arc<DestinationSettings>, spool: Arc<Spool>) -> std::io::Result<()> {
-    std::thread::Builder::new().name("event output".to_owned()).spawn(move || run(&settings, &spool))?;
+pub(super) fn start(
+    settings: Arc<DestinationSettings>,
+    spool: Arc<Spool>,
+    counter: OutputCounter,
+) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name("event output".to_owned())
+        .spawn(move || run(&settings, &spool, &counter))?;
     Ok(())
 }
 
-fn run(settings: &DestinationSettings, spool: &Spool) {
+fn run(settings: &DestinationSettings, spool: &Spool, counter: &OutputCounter) {
     let mut position = spool.position();
     let mut sender = Sender::new(settings, Undeliverable::of_spool(spool.folder()));
     let mut pause = FIRST_PAUSE;
     loop {
         let (accepted, failure) = match spool.read(&mut position, settings.batch_size) {
             Ok(None) => return,
-            Ok(Some(lines)) => match sender.send(&lines.lines) {
-                Ok(()) => (lines.position_after(lines.lines.len()), None),
-                Err(failure) => (lines.position_after(failure.accepted), Some(failure.reason)),
-            },
+            Ok(Some(lines)) => {
+                let began = Instant::now();
+                match sender.send(&lines.lines) {
+                    Ok(()) => {
+                        counter.sent(lines.lines.len(), began.elapsed());
+                        (lines.position_after(lines.lines.len()), None)
+                    }
+                    Err(failure) => {
+                        counter.failed(failure.accepted);
+                        (lines.position_after(failure.accepted), Some(failure.reason))
+                    }
+                }
+            }
             Err(error) => (None, Some(format!("cannot read the spool: {error}"))),
         };
         if let Some(after) = accepted {

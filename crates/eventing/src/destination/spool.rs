@@ -81,6 +81,11 @@ impl Spool {
         self.state.lock().has_room_for(u64::try_from(size).unwrap_or(u64::MAX), self.limit)
     }
 
+    /// Returns the number of bytes in all files.
+    pub(super) fn size(&self) -> u64 {
+        self.state.lock().size
+    }
+
     /// Waits until all lines are on the disk, and wakes the sender.
     pub(super) fn sync(&self) -> Result<(), CollectorError> {
         let mut state = self.state.lock();

@@ -16,10 +16,12 @@ mod proxy;
 mod request;
 mod server;
 mod source_message;
+mod statistics;
 
 use std::sync::Arc;
 
 use eventing::{Batch, Collector, CollectorError, CollectorSubscription, Source};
+use metrics::CollectorStatistics;
 use service::{BoxFuture, ClientCertificates, EventAnswer, EventEndpoint, EventMessage};
 use tokio::runtime::Handle;
 use winevent::delivery::{self, Answer, Content, Message, TextForm};
@@ -197,6 +199,10 @@ impl EventEndpoint for EventsPlugin {
     fn answer(&self, message: EventMessage) -> BoxFuture<'_, EventAnswer> {
         let plugin = self.clone();
         Box::pin(async move { plugin.answer_on_thread(SourceMessage::from(message)).await })
+    }
+
+    fn statistics(&self) -> CollectorStatistics {
+        self.collector.statistics()
     }
 }
 

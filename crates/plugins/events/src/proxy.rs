@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use locks::{Mutex, RwLock};
+use metrics::CollectorStatistics;
 use service::{BoxFuture, ClientCertificates, EventAnswer, EventEndpoint, EventMessage};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -14,7 +15,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::message::{decode_answer, encode_call, receive, send};
 use crate::request::Target;
 use crate::source_message::SourceMessage;
-use crate::status;
+use crate::{statistics, status};
 
 /// Collector of events in another process, as a part of the service.
 ///
@@ -31,6 +32,8 @@ struct State {
     is_enabled: bool,
     certificates: ClientCertificates,
     connection: Option<Arc<Connection>>,
+    /// Numbers that the other process has sent last.
+    statistics: CollectorStatistics,
 }
 
 /// Connection to the other process.
@@ -43,7 +46,12 @@ struct Connection {
 impl Default for RemoteCollector {
     /// Returns a collector that is disabled.
     fn default() -> Self {
-        let state = State { is_enabled: false, certificates: ClientCertificates::Unused, connection: None };
+        let state = State {
+            is_enabled: false,
+            certificates: ClientCertificates::Unused,
+            connection: None,
+            statistics: CollectorStatistics::default(),
+        };
         Self { state: RwLock::new(state), last: AtomicU64::new(0), in_work: Semaphore::new(MAX_IN_WORK) }
     }
 }
@@ -86,7 +94,7 @@ impl RemoteCollector {
         let connection = Arc::new(Connection { outgoing, waiting: Mutex::new(Some(HashMap::new())) });
         let (collector, receiving) = (Arc::clone(self), Arc::clone(&connection));
         tokio::spawn(async move {
-            if let Err(error) = receiving.receive_answers(reader).await {
+            if let Err(error) = receiving.receive_answers(reader, &collector.state).await {
                 tracing::error!(%error, "Invalid message from the collector of events");
             }
             // Dropping the senders wakes the tasks that wait.
@@ -116,16 +124,23 @@ impl RemoteCollector {
 }
 
 impl Connection {
-    async fn receive_answers(&self, mut reader: OwnedReadHalf) -> io::Result<()> {
+    async fn receive_answers(&self, mut reader: OwnedReadHalf, state: &RwLock<State>) -> io::Result<()> {
         while let Some(message) = receive(&mut reader).await? {
-            let (number, answer) =
-                decode_answer(&message).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            if let Some(numbers) = statistics::decode(&message).map_err(invalid)? {
+                state.write().statistics = numbers;
+                continue;
+            }
+            let (number, answer) = decode_answer(&message).map_err(invalid)?;
             let sender = self.waiting.lock().as_mut().and_then(|waiting| waiting.remove(&number));
             // The source may have closed its connection.
             let _ = sender.map(|sender| sender.send(answer));
         }
         Ok(())
     }
+}
+
+fn invalid(error: broker::wire::Malformed) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 /// Entry of a task that waits; removed when the task ends or is cancelled.
@@ -153,6 +168,10 @@ impl EventEndpoint for RemoteCollector {
 
     fn answer(&self, message: EventMessage) -> BoxFuture<'_, EventAnswer> {
         Box::pin(async move { self.forward(message).await.unwrap_or_else(|| status(503)) })
+    }
+
+    fn statistics(&self) -> CollectorStatistics {
+        self.state.read().statistics.clone()
     }
 }
 

@@ -3,11 +3,14 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
+use metrics::CollectorStatistics;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
 
-use crate::EventsPlugin;
 use crate::message::{decode_call, encode_answer, receive, send};
+use crate::{EventsPlugin, statistics};
 
 /// Answers the messages of a gateway until it closes the connection.
 ///
@@ -27,6 +30,8 @@ pub async fn serve(plugin: EventsPlugin, socket: UnixStream) -> io::Result<()> {
             }
         }
     });
+    let reporting = tokio::spawn(report_statistics(plugin.clone(), answers.clone()));
+    let _reporting = Reporting(reporting);
     let in_work = Arc::new(Semaphore::new(MAX_IN_WORK));
     while let Some(message) = receive(&mut reader).await? {
         let (number, message) =
@@ -43,5 +48,31 @@ pub async fn serve(plugin: EventsPlugin, socket: UnixStream) -> io::Result<()> {
     Ok(())
 }
 
+/// Task that sends the numbers of the collector; it ends with the connection.
+struct Reporting(JoinHandle<()>);
+
+impl Drop for Reporting {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Sends the numbers of the collector when they have changed, for the metrics of the gateway.
+async fn report_statistics(plugin: EventsPlugin, answers: mpsc::UnboundedSender<Vec<u8>>) {
+    let mut reported = CollectorStatistics::default();
+    loop {
+        let current = plugin.collector.statistics();
+        if current != reported {
+            if answers.send(statistics::encode(&current)).is_err() {
+                return;
+            }
+            reported = current;
+        }
+        tokio::time::sleep(REPORT_INTERVAL).await;
+    }
+}
+
+/// Interval in which the numbers of the collector are sent.
+const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum number of messages in work, beyond which the gateway has to wait.
 const MAX_IN_WORK: usize = 128;

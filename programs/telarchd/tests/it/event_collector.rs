@@ -5,6 +5,7 @@ mod collector;
 mod configured;
 mod kerberos;
 mod killed;
+mod metrics;
 mod outputs;
 mod pulled;
 mod recorded;

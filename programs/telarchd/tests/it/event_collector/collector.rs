@@ -103,6 +103,7 @@ impl Collector {
             true => fs::File::create(&self.events).unwrap().into(),
             false => Stdio::null(),
         };
+        command.args(["--set", "Metrics.Enabled=true", "--set", "Metrics.Port=0"]);
         command.arg("--ready").arg(&ready);
         // The state directory of a killed service is removed together with the folder.
         command.env("TMPDIR", self.folder.path()).env("TELARCH_LOG", "debug");

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::Value;
+use telarch_peers::MetricsPage;
 
 use super::collector::{batch, event};
 use super::configured::Configured;
@@ -94,7 +95,8 @@ impl Drop for Server {
 #[test]
 fn events_are_sent_to_http_and_to_syslog_over_tls() {
     let mut servers = Vec::new();
-    let service = Configured::start_with("", |telarchd, authority| {
+    let metrics = "Metrics.Enabled = true\nMetrics.Port = 0\n";
+    let service = Configured::start_with(metrics, |telarchd, authority| {
         let own = authority.issue("localhost", ExtendedKeyUsagePurpose::ServerAuth);
         let http = Server::start(HTTP, telarchd.file("http"), &[]);
         let tls = Server::start(TLS, telarchd.file("tls"), &[&own.certificate, &own.key]);
@@ -138,6 +140,34 @@ fn events_are_sent_to_http_and_to_syslog_over_tls() {
     assert!(first.ends_with('}') && first.contains("\"two\"") && second.contains("\"three\""), "{text}");
     assert!(!service.telarchd.log().contains("other"), "{}", service.telarchd.log());
     assert_eq!(service.records(), [1, 2, 3]);
+    assert_counted(&service);
+}
+
+/// Checks the metrics of both outputs. As root the numbers are those of another process, which reports them.
+fn assert_counted(service: &Configured) {
+    service.telarchd.wait_for_log(&["Serving metrics"]);
+    let [lake, siem] = ["lake", "siem"]
+        .map(|output| format!("telarch_collector_output_events_total{{output=\"{output}\"}}"));
+    let until = Instant::now() + PATIENCE;
+    let page = loop {
+        let page = MetricsPage::of_log(&service.telarchd.log());
+        if page.samples.get(&lake) == Some(&3.0) && page.samples.get(&siem) == Some(&2.0) {
+            break page;
+        }
+        assert!(Instant::now() < until, "{}", page.text);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    };
+    for (name, value) in [
+        ("telarch_collector_output_failures_total{output=\"lake\"}", 1.0),
+        ("telarch_collector_output_dropped_events_total{output=\"lake\"}", 0.0),
+        ("telarch_collector_output_duration_seconds_count{output=\"lake\"}", 1.0),
+        ("telarch_collector_output_events_total{output=\"other\"}", 0.0),
+        ("telarch_collector_spool_bytes{output=\"other\"}", 0.0),
+        ("telarch_collector_events_total{}", 3.0),
+    ] {
+        assert_eq!(page.value(name), value, "{name} in\n{}", page.text);
+    }
+    assert!(page.value("telarch_collector_spool_bytes{output=\"lake\"}") > 0.0, "{}", page.text);
 }
 
 #[test]
