@@ -1,6 +1,7 @@
 //! `telarch-forwarder`: forwards events of this machine to event collectors.
 
 mod arguments;
+mod policy;
 
 use std::error::Error;
 use std::fs::{self, DirBuilder};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use client::{ClientCertificate, TlsPolicy};
-use config::{Config, Paths, Policies, Store};
+use config::{Config, Paths, Store};
 use eventlog::local::LogPaths;
 use forwarder::{Forwarder, ForwarderParts, SourceAuthentication};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use self::arguments::{Arguments, Options};
+use self::policy::ManagerPolicy;
 
 fn main() -> ExitCode {
     match run() {
@@ -41,15 +43,19 @@ fn run() -> Result<(), Box<dyn Error>> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let forwarder = Forwarder::open(parts(*options)?)?;
+    let (parts, policy) = parts(*options)?;
+    let (managers, current) = watch::channel(policy.initial_managers()?);
+    let forwarder = Forwarder::open(parts, current)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let mut running = Box::pin(forwarder.run(stopped));
+        let hangup = signal(SignalKind::hangup())?;
         tokio::select! {
             () = &mut running => {}
+            () = policy.follow(managers, hangup) => {}
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
@@ -59,24 +65,11 @@ fn run() -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// Combines options, settings and policies.
-fn parts(options: Options) -> Result<ForwarderParts, Box<dyn Error>> {
+/// Combines options and settings.
+fn parts(options: Options) -> Result<(ForwarderParts, ManagerPolicy), Box<dyn Error>> {
     let paths = paths(&options)?;
     let config = read_settings(&paths)?;
-    let mut managers = options.managers;
-    for manager in Policies::of_folder(&paths.policies)?.subscription_managers() {
-        match manager {
-            Ok(manager) => managers.push(manager),
-            Err(error) => {
-                tracing::error!(event_id = 107, %error, "Ignored an invalid value of SubscriptionManager");
-            }
-        }
-    }
-    if managers.is_empty() {
-        return Err("no collector is configured\n  \
-                    set the policy SubscriptionManager, or use --manager Server=URL,Refresh=SECONDS"
-            .into());
-    }
+    let policy = ManagerPolicy::new(paths.policies, options.managers);
     let settings = &config.event_forwarding;
     let authentication = match (&options.certificate, settings.certificate_thumbprint) {
         (Some((certificate, key)), _) => {
@@ -104,8 +97,7 @@ fn parts(options: Options) -> Result<ForwarderParts, Box<dyn Error>> {
         .create(&paths.state)
         .map_err(|error| format!("cannot create the directory {}: {error}", paths.state.display()))?;
     let rate = settings.max_forwarding_rate.get();
-    Ok(ForwarderParts {
-        managers,
+    let parts = ForwarderParts {
         logs,
         state: paths.state.join("forwarder.json"),
         computer: options.name.unwrap_or_else(full_host_name),
@@ -115,7 +107,8 @@ fn parts(options: Options) -> Result<ForwarderParts, Box<dyn Error>> {
             Some(file) => TlsPolicy::new().ca_file(file),
             None => TlsPolicy::new(),
         },
-    })
+    };
+    Ok((parts, policy))
 }
 
 /// Returns the log of an option: `none` for no log.

@@ -17,6 +17,8 @@ pub(crate) enum Report<'a> {
     Connected { manager: &'a str, subscriptions: usize },
     /// 105: the subscription manager, or the address for deliveries, cannot be used.
     Failed { address: &'a str, error: &'a ForwarderError },
+    /// 106: the policy names other subscription managers, or the same ones with other values.
+    PolicyChanged { managers: usize },
 }
 
 impl Report<'_> {
@@ -50,6 +52,9 @@ impl Report<'_> {
             }
             Self::Failed { address, error } => {
                 tracing::warn!(event_id = 105, address, %error, "Cannot communicate with the collector");
+            }
+            Self::PolicyChanged { managers } => {
+                tracing::info!(event_id = 106, managers, "Policy SubscriptionManager changed");
             }
         }
     }

@@ -181,12 +181,53 @@ impl Machine {
 
     /// Starts the forwarder.
     pub(crate) fn forward(&mut self) {
+        let manager = self.manager(self.port);
+        self.forward_with(&["--manager", &manager]);
+    }
+
+    /// Starts the forwarder with the collectors of its policies.
+    pub(crate) fn forward_by_policy(&mut self) {
+        self.forward_with(&[]);
+    }
+
+    /// Returns the port of the collector.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns the value of the policy for a collector on this machine.
+    pub(crate) fn manager(&self, port: u16) -> String {
         let scheme = if self.proof == Proof::Certificate { "https" } else { "http" };
-        let manager =
-            format!("Server={scheme}://localhost:{}/wsman/SubscriptionManager/WEC,Refresh=1", self.port);
+        format!("Server={scheme}://localhost:{port}/wsman/SubscriptionManager/WEC,Refresh=1")
+    }
+
+    /// Writes the policy SubscriptionManager, as an administrator does.
+    pub(crate) fn set_policy(&self, managers: &[String]) {
+        let folder = self.path("policy.d");
+        fs::create_dir_all(&folder).unwrap();
+        let text = format!("[Policy]\nSubscriptionManager = {managers:?}\n");
+        fs::write(folder.join("new"), text).unwrap();
+        fs::rename(folder.join("new"), folder.join("events.toml")).unwrap();
+    }
+
+    /// Returns the log of the forwarder once it contains a text.
+    pub(crate) fn wait_for_forwarder_log(&self, text: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let log = self.forwarder_log();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(Instant::now() < until, "{text} is not in the log:\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn forward_with(&mut self, managers: &[&str]) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_telarch-forwarder"));
         command
-            .args(["--manager", &manager, "--audit-log", "none", "--name", "web1.example"])
+            .args(managers)
+            .args(["--audit-log", "none", "--name", "web1.example"])
             .arg("--config")
             .arg(self.path("config.toml"))
             .arg("--state")

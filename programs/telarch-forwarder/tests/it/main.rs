@@ -104,6 +104,37 @@ fn new_entries_arrive_also_after_rotation_and_a_restart_continues() {
 }
 
 #[test]
+fn a_changed_policy_takes_effect_at_once_and_is_reported_as_event_106() {
+    let Some(mut machine) = Machine::with_journal(20, 7, Proof::Certificate) else { return };
+    machine.collect();
+    // No collector listens on the discard port.
+    let elsewhere = machine.manager(9);
+    machine.set_policy(std::slice::from_ref(&elsewhere));
+    machine.forward_by_policy();
+    let log = machine.wait_for_forwarder_log("event_id=105");
+    assert!(!log.contains("event_id=106"), "the first policy is no change: {log}");
+    let here = machine.manager(machine.port());
+    machine.set_policy(&[elsewhere, here.clone()]);
+    machine.wait_for_events(20);
+    let log = machine.forwarder_log();
+    assert!(log.contains("Policy SubscriptionManager changed event_id=106 managers=2"), "{log}");
+
+    // An invalid value is ignored and changes nothing.
+    machine.set_policy(&[here.clone(), "Server=wec".to_owned()]);
+    machine.wait_for_forwarder_log("event_id=107");
+    machine.wait_for_forwarder_log("event_id=106 managers=1");
+    machine.append(21..31);
+    machine.wait_for_events(30);
+    assert!(!machine.forwarder_log().contains("Subscription ended"), "{}", machine.forwarder_log());
+
+    machine.set_policy(&[]);
+    machine.wait_for_forwarder_log("event_id=106 managers=0");
+    machine.wait_for_forwarder_log("event_id=103");
+    machine.stop_forwarder();
+    assert_eq!(machine.forwarder_log().matches("event_id=106").count(), 3, "{}", machine.forwarder_log());
+}
+
+#[test]
 fn no_entry_is_lost_when_the_forwarder_or_the_collector_is_killed() {
     const ENTRIES: u64 = 1_500;
     let Some(mut machine) = Machine::with_journal(ENTRIES, 10, Proof::Certificate) else { return };
