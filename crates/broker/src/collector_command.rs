@@ -34,6 +34,8 @@ pub struct CollectorFiles {
     pub authorities: Vec<CollectorFile>,
     /// Outputs besides files, in TOML.
     pub outputs: Vec<CollectorFile>,
+    /// Settings of the database of the collector in TOML; at most one file.
+    pub store: Vec<CollectorFile>,
     /// Passwords for sources in clear text, because the collector's user cannot read the key of this machine.
     pub passwords: Zeroizing<Vec<u8>>,
 }
@@ -41,8 +43,13 @@ pub struct CollectorFiles {
 /// Hides the passwords.
 impl std::fmt::Debug for CollectorFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { subscriptions, authorities, outputs, passwords: _ } = self;
-        f.debug_tuple("CollectorFiles").field(subscriptions).field(authorities).field(outputs).finish()
+        let Self { subscriptions, authorities, outputs, store, passwords: _ } = self;
+        f.debug_tuple("CollectorFiles")
+            .field(subscriptions)
+            .field(authorities)
+            .field(outputs)
+            .field(store)
+            .finish()
     }
 }
 
@@ -91,6 +98,7 @@ impl CollectorCommand {
                 write_files(&mut w, &files.subscriptions);
                 write_files(&mut w, &files.authorities);
                 write_files(&mut w, &files.outputs);
+                write_files(&mut w, &files.store);
                 w.octets(&files.passwords);
             }
             Self::ServeGateway => _ = w.u8(2),
@@ -118,6 +126,7 @@ impl CollectorCommand {
                         subscriptions: read_files(&mut r)?,
                         authorities: read_files(&mut r)?,
                         outputs: read_files(&mut r)?,
+                        store: read_files(&mut r)?,
                         passwords: Zeroizing::new(r.octets()?.to_vec()),
                     },
                 }
@@ -173,6 +182,7 @@ mod tests {
             subscriptions: vec![file("a.xml"), file("b.xml")],
             authorities: vec![file("ca.pem")],
             outputs: Vec::new(),
+            store: vec![file("event-store.toml")],
             passwords: Zeroizing::new(b"secret".to_vec()),
         };
         assert!(!format!("{files:?}").contains("115"));

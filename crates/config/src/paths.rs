@@ -29,6 +29,9 @@ pub struct Paths {
     pub event_subscriptions: PathBuf,
     /// Directory of event outputs besides files: `event-outputs` in the directory of the configuration file.
     pub event_outputs: PathBuf,
+    /// Database of the event collector: `event-store.toml` in the directory of the configuration file. Without it the
+    /// collector uses a file in the state directory.
+    pub event_store: PathBuf,
     /// Directory of policy files: `policy.d` in the directory of the configuration file.
     pub policies: PathBuf,
     /// State directory, for files that the service writes: `/var/lib/telarch`, or `telarch` in `$XDG_STATE_HOME`.
@@ -89,6 +92,7 @@ impl Paths {
             event_authorities: config.with_file_name("certificates").join("event-authorities"),
             event_subscriptions: config.with_file_name("event-subscriptions"),
             event_outputs: config.with_file_name("event-outputs"),
+            event_store: config.with_file_name("event-store.toml"),
             policies: Policies::folder_beside(config),
             state: state.to_owned(),
             repository: state.join("repository.mof"),

@@ -1,6 +1,6 @@
 //! The collector: offers subscriptions to sources, and stores what they deliver.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use locks::{Mutex, RwLock};
 use metrics::CollectorStatistics;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 use winevent::Timestamp;
 use winevent::delivery::{DROPPED_EVENTS, Head, Item};
 use winevent::event::Record;
@@ -17,20 +17,21 @@ use crate::admission::is_admitted;
 use crate::destination::{Destination, DestinationSettings, OutputMonitor, Route};
 use crate::error::CollectorError;
 use crate::identity::IdentityCheck;
+use crate::offering::{Offering, subscription_row};
 use crate::output::{Format, Output, OutputSettings, TotalLimit};
 use crate::quarantine::{self, Rejected};
 use crate::record::{self, Receipt};
 use crate::source::Source;
 use crate::statistics::{BatchResult, Statistics};
-use crate::store::{Committed, Failure, Seen, SourceState, Store};
+use crate::store::{Committed, Failure, Seen, SourceState, Store, StoreSettings, blocking};
 use crate::subscriptions::{CollectorSubscription, Subscriptions};
 use crate::writer::{WriteJob, Writer, WriterFiles, Written};
 
 /// Files and settings of a collector.
 #[derive(Clone, Debug)]
 pub struct CollectorParts {
-    /// Database of subscriptions, sources and bookmarks.
-    pub store: PathBuf,
+    /// Store of subscriptions, sources and bookmarks.
+    pub store: StoreSettings,
     /// Outputs; each of them must store a batch before it is acknowledged.
     pub outputs: Vec<OutputSettings>,
     /// Destinations beside files.
@@ -49,7 +50,7 @@ pub struct CollectorParts {
 
 /// A collector of events.
 pub struct Collector {
-    store: Arc<Store>,
+    store: Store,
     writer: Writer,
     /// Rules that select the events of each destination.
     routes: Vec<Route>,
@@ -60,7 +61,9 @@ pub struct Collector {
     writes_xml: bool,
     /// Whether an output or a destination receives events as JSON.
     writes_json: bool,
-    subscriptions: RwLock<Arc<Subscriptions>>,
+    offering: Arc<Offering>,
+    /// Identifiers of sources that are in the store.
+    known_sources: RwLock<HashSet<String>>,
     identity: IdentityCheck,
     /// Memory for batches in work, in KiB.
     memory: Semaphore,
@@ -109,13 +112,13 @@ pub struct Delivered {
 }
 
 impl Collector {
-    /// Opens the store and the outputs, and starts the thread that writes.
+    /// Opens the store and the outputs, and starts the thread that writes. Must be called within the runtime.
     ///
     /// # Errors
-    /// [`CollectorError`] if one of the files cannot be used.
-    pub fn open(parts: CollectorParts) -> Result<Self, CollectorError> {
+    /// [`CollectorError`] if one of the files, or the database, cannot be used.
+    pub async fn open(parts: CollectorParts) -> Result<Self, CollectorError> {
         let CollectorParts {
-            store: path,
+            store: settings,
             outputs,
             destinations,
             spool,
@@ -124,12 +127,13 @@ impl Collector {
             subscriptions,
             identity,
         } = parts;
-        let store = Arc::new(Store::open(&path)?);
-        store.recover_files()?;
+        let folder = settings.file().and_then(|path| path.parent()).map(PathBuf::from);
+        let store = Store::open(settings).await?;
+        recover_files(&store).await?;
         std::fs::create_dir_all(&quarantine).map_err(CollectorError::file("create", &quarantine))?;
         let mut disk: Vec<PathBuf> =
             outputs.iter().filter_map(|output| Some(output.path()?.to_owned())).collect();
-        disk.extend(path.parent().map(PathBuf::from));
+        disk.extend(folder);
         let total_limit = total_limit.and_then(|limit| {
             let folder = outputs.iter().find_map(OutputSettings::folder_of_sources)?;
             Some(TotalLimit::new(folder.to_owned(), limit))
@@ -144,8 +148,9 @@ impl Collector {
         let monitors = destinations.iter().map(Destination::monitor).collect();
         let quarantine = quarantine::open(&quarantine)?;
         let files = WriterFiles { outputs, destinations, quarantine, disk, total_limit };
-        let writer = Writer::start(Arc::clone(&store), files)
-            .map_err(CollectorError::file("start a thread for", &path))?;
+        let writer = Writer::start(store.clone(), files)
+            .map_err(CollectorError::file("start a thread for", &spool))?;
+        let offering = Arc::new(Offering::new(&store));
         let collector = Self {
             store,
             writer,
@@ -154,48 +159,93 @@ impl Collector {
             monitors,
             writes_xml,
             writes_json,
-            subscriptions: RwLock::default(),
+            offering,
+            known_sources: RwLock::default(),
             identity,
             memory: Semaphore::new(MEMORY),
             in_work: Mutex::default(),
         };
-        collector.set_subscriptions(subscriptions)?;
+        collector.set_subscriptions(subscriptions).await?;
+        if let Store::Postgres(store) = &collector.store {
+            tokio::spawn(Arc::clone(&collector.offering).follow(store.shared()));
+        }
         Ok(collector)
     }
 
-    /// Replaces the subscriptions. Sources notice the change when they enumerate the next time.
+    /// Replaces the subscriptions. Sources notice the change when they enumerate the next time. Collectors that share a
+    /// database use the subscriptions of all of them.
     ///
     /// # Errors
-    /// [`CollectorError`] if the store cannot be written; the previous subscriptions stay in force.
-    pub fn set_subscriptions(&self, subscriptions: Subscriptions) -> Result<(), CollectorError> {
-        let rows: Vec<_> = subscriptions
-            .iter()
-            .map(|one| {
-                let name = one.subscription.id.as_str().to_owned();
-                (one.id.clone(), name, one.subscription.to_xml(), one.version.clone())
-            })
-            .collect();
-        self.store.set_subscriptions(&rows, Timestamp::from(SystemTime::now()).seconds())?;
-        *self.subscriptions.write() = Arc::new(subscriptions);
+    /// [`CollectorError`] if the store cannot be written; the previous subscriptions stay in force. A database receives
+    /// the subscriptions later.
+    pub async fn set_subscriptions(&self, subscriptions: Subscriptions) -> Result<(), CollectorError> {
+        let rows: Vec<_> = subscriptions.iter().map(subscription_row).collect();
+        match &self.store {
+            Store::Sqlite(store) => {
+                let store = Arc::clone(store);
+                let now = Timestamp::from(SystemTime::now()).seconds();
+                blocking(move || store.set_subscriptions(&rows, now)).await?;
+                self.offering.replace(subscriptions);
+            }
+            Store::Postgres(store) => {
+                self.offering.replace_local(subscriptions);
+                store.publish(rows).await?;
+                self.offering.merge(&store.shared().borrow().subscriptions);
+            }
+        }
         Ok(())
     }
 
     /// Returns the current subscriptions.
     #[must_use]
     pub fn subscriptions(&self) -> Arc<Subscriptions> {
-        Arc::clone(&self.subscriptions.read())
+        self.offering.current()
+    }
+
+    /// Returns whether this collector connects to the sources of collector-initiated subscriptions. Of several collectors
+    /// with one database, one does.
+    #[must_use]
+    pub fn is_puller(&self) -> bool {
+        match &self.store {
+            Store::Sqlite(_) => true,
+            Store::Postgres(store) => store.shared().borrow().is_puller,
+        }
+    }
+
+    /// Notifies of changes that come from other collectors with the same database: of the subscriptions, and of
+    /// [`is_puller`](Self::is_puller).
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.offering.changes()
     }
 
     /// Returns the position after the last stored event of a source in a subscription.
     ///
     /// # Errors
     /// [`CollectorError`] if the store cannot be read.
-    pub fn bookmark(
+    pub async fn bookmark(
         &self,
         source: &Source,
         subscription: &CollectorSubscription,
     ) -> Result<Option<String>, CollectorError> {
-        self.store.bookmark(&source.id(), &subscription.id)
+        let all = self.store.bookmarks(&source.id()).await?;
+        Ok(all.into_iter().find(|(id, _)| *id == subscription.id).map(|(_, bookmark)| bookmark))
+    }
+
+    /// Removes the bookmark of a source in a subscription, so that the next one is stored even if it is older.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if the store cannot be written.
+    pub async fn forget_bookmark(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+    ) -> Result<(), CollectorError> {
+        match &self.store {
+            // Every bookmark replaces the previous one.
+            Store::Sqlite(_) => Ok(()),
+            Store::Postgres(store) => store.forget_bookmark(&source.id(), &subscription.id).await,
+        }
     }
 
     /// Records that a source to which the collector connects could not be reached, or has failed. It is in the store a
@@ -203,13 +253,13 @@ impl Collector {
     ///
     /// # Errors
     /// [`CollectorError::TooManySources`] for a new source if there are too many.
-    pub fn note_failure(
+    pub async fn note_failure(
         &self,
         source: &Source,
         subscription: &CollectorSubscription,
         failure: &PullFailure,
     ) -> Result<(), CollectorError> {
-        self.require_room(source)?;
+        self.require_room(source).await?;
         let now = Timestamp::from(SystemTime::now()).seconds();
         let retry_in = i64::try_from(failure.retry_in.as_secs()).unwrap_or(i64::MAX);
         let seen = seen(source, subscription, &Head::default(), Some(failure.message.clone()));
@@ -222,22 +272,20 @@ impl Collector {
     ///
     /// # Errors
     /// [`CollectorError`] if the store cannot be read.
-    pub fn offered(&self, source: &Source) -> Result<Vec<Offered>, CollectorError> {
-        let all = Arc::clone(&self.subscriptions.read());
+    pub async fn offered(&self, source: &Source) -> Result<Vec<Offered>, CollectorError> {
+        let all = self.subscriptions();
         let now = Timestamp::from(SystemTime::now());
+        let mut bookmarks: HashMap<_, _> = self.store.bookmarks(&source.id()).await?.into_iter().collect();
         let admitted = all.iter().filter(|one| is_admitted(source, &one.subscription, now));
-        admitted
-            .map(|one| {
-                let bookmark = self.store.bookmark(&source.id(), &one.id)?;
-                Ok(Offered { subscription: one.clone(), bookmark })
-            })
-            .collect()
+        let offered =
+            admitted.map(|one| Offered { subscription: one.clone(), bookmark: bookmarks.remove(&one.id) });
+        Ok(offered.collect())
     }
 
     /// Returns the subscription with this identifier, if it exists and the source may use it.
     #[must_use]
     pub fn find(&self, source: &Source, id: &str) -> Option<CollectorSubscription> {
-        let all = Arc::clone(&self.subscriptions.read());
+        let all = self.subscriptions();
         let now = Timestamp::from(SystemTime::now());
         all.find(id).filter(|one| is_admitted(source, &one.subscription, now)).cloned()
     }
@@ -246,8 +294,11 @@ impl Collector {
     ///
     /// # Errors
     /// [`CollectorError`] if the store cannot be read.
-    pub fn states(&self, subscription: &CollectorSubscription) -> Result<Vec<SourceState>, CollectorError> {
-        self.store.states(&subscription.id)
+    pub async fn states(
+        &self,
+        subscription: &CollectorSubscription,
+    ) -> Result<Vec<SourceState>, CollectorError> {
+        self.store.states(&subscription.id).await
     }
 
     /// Records a message without events: a heartbeat, or the end of the subscription with its reason. It is in the
@@ -255,14 +306,14 @@ impl Collector {
     ///
     /// # Errors
     /// [`CollectorError::TooManySources`] for a new source if there are too many.
-    pub fn note(
+    pub async fn note(
         &self,
         source: &Source,
         subscription: &CollectorSubscription,
         head: &Head,
         end: Option<&str>,
     ) -> Result<(), CollectorError> {
-        self.require_room(source)?;
+        self.require_room(source).await?;
         self.writer.note(seen(source, subscription, head, end.map(str::to_owned)));
         Ok(())
     }
@@ -301,7 +352,7 @@ impl Collector {
         subscription: &CollectorSubscription,
         batch: Batch<'_>,
     ) -> Result<Delivered, Arc<CollectorError>> {
-        self.require_room(source)?;
+        self.require_room(source).await?;
         let (job, mut delivered, receiver) = self.prepare(source, subscription, batch);
         let parts = [&job.xml, &job.json, &job.quarantine].into_iter().chain(&job.routed);
         let size: usize = parts.map(Vec::len).sum();
@@ -423,12 +474,40 @@ impl Collector {
     }
 
     /// Checks that there is room for a source in the store.
-    fn require_room(&self, source: &Source) -> Result<(), CollectorError> {
-        if self.store.contains_source(&source.id())? || self.store.source_count()? < MAX_SOURCES {
+    async fn require_room(&self, source: &Source) -> Result<(), CollectorError> {
+        let id = source.id();
+        if self.known_sources.read().contains(&id) {
             return Ok(());
         }
-        Err(CollectorError::TooManySources(MAX_SOURCES))
+        if !self.store.has_room_for(&id, MAX_SOURCES).await? {
+            return Err(CollectorError::TooManySources(MAX_SOURCES));
+        }
+        let mut known = self.known_sources.write();
+        // The store has more only after failures of writing.
+        if known.len() >= 2 * MAX_SOURCES {
+            known.clear();
+        }
+        known.insert(id);
+        Ok(())
     }
+}
+
+/// Removes events that a crash has left in the files after the last commit. Must be called before the files are opened.
+async fn recover_files(store: &Store) -> Result<(), CollectorError> {
+    let files = store.committed_files().await?;
+    let missing = blocking(move || {
+        let mut missing = Vec::new();
+        for file in files {
+            match file.recover() {
+                Ok(true) => {}
+                Ok(false) => missing.push(file.path),
+                Err(error) => return Err(CollectorError::file("recover", file.path)(error)),
+            }
+        }
+        Ok(missing)
+    })
+    .await?;
+    if missing.is_empty() { Ok(()) } else { store.forget_files(missing).await }
 }
 
 fn seen(source: &Source, subscription: &CollectorSubscription, head: &Head, fault: Option<String>) -> Seen {

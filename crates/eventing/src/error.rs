@@ -31,6 +31,53 @@ pub enum CollectorError {
         /// Latest version that this program supports.
         supported: i64,
     },
+    /// The database rejects an operation.
+    #[error("cannot use the event database {address}: {reason}")]
+    Database {
+        /// Name and hosts of the database.
+        address: String,
+        /// The reason.
+        reason: String,
+    },
+    /// The database cannot be reached, or does not accept changes.
+    #[error(
+        "the event database {address} is not available: {reason}\n  check the database server, the network, and the settings in event-store.toml"
+    )]
+    DatabaseUnavailable {
+        /// Name and hosts of the database.
+        address: String,
+        /// The reason.
+        reason: String,
+    },
+    /// The database was written by a later version.
+    #[error(
+        "the event database {address} has version {found}, and this program supports up to {supported}\n  install the version of the other collectors on this machine"
+    )]
+    LaterDatabase {
+        /// Name and hosts of the database.
+        address: String,
+        /// Version of the database.
+        found: i64,
+        /// Latest version that this program supports.
+        supported: i64,
+    },
+    /// The file with the settings of the database cannot be used.
+    #[error("cannot use {}: {reason}", path.display())]
+    DatabaseSettings {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+    /// The file with the identifier of this collector has other content.
+    #[error(
+        "{} is not the identifier of a collector\n  remove the file; the collector then creates another one",
+        path.display()
+    )]
+    InvalidNode {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file of events cannot be used.
     #[error("cannot {action} {}: {source}", path.display())]
     File {

@@ -6,6 +6,8 @@
 //! files once for all batches that wait. A batch that a source repeats, because it has missed the
 //! acknowledgement, is not stored again.
 //!
+//! The store is a file of SQLite, or a database of PostgreSQL that several collectors share.
+//!
 //! Not part of this crate: HTTP, authentication, and the messages themselves (`winevent::delivery`).
 
 mod admission;
@@ -14,6 +16,7 @@ mod destination;
 mod error;
 mod forwarded_file;
 mod identity;
+mod offering;
 mod output;
 mod quarantine;
 mod record;
@@ -23,6 +26,7 @@ mod statistics;
 mod store;
 mod subscription_folder;
 mod subscriptions;
+mod tls_settings;
 mod writer;
 
 pub use collector::{Batch, Collector, CollectorParts, Delivered, Offered, PullFailure};
@@ -33,6 +37,8 @@ pub use identity::IdentityCheck;
 pub use output::{Format, Layout, OutputSettings, Rotation};
 pub use source::{Source, SourceKind};
 pub use source_passwords::{OpenedPasswords, SourcePasswords};
-pub use store::{SourceState, StoreReader, StoredSource, StoredSubscription};
+pub use store::{
+    DatabaseSettings, SourceState, StoreReader, StoreSettings, StoredSource, StoredSubscription,
+};
 pub use subscription_folder::SubscriptionFolder;
 pub use subscriptions::{CollectorSubscription, Subscriptions};

@@ -28,6 +28,13 @@ pub struct SourcePasswords {
 #[derive(Default)]
 pub struct OpenedPasswords(HashMap<Key, Password>);
 
+/// Hides the passwords.
+impl std::fmt::Debug for OpenedPasswords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenedPasswords").finish_non_exhaustive()
+    }
+}
+
 /// Line of the file: subscription, address, user and password, separated by tabs.
 struct Entry {
     key: Key,

@@ -45,7 +45,7 @@ impl SubscriptionFolder {
     /// # Errors
     /// [`CollectorError`] if a file cannot be read, or the collector could not use it.
     pub fn subscriptions(&self) -> Result<Subscriptions, CollectorError> {
-        Subscriptions::with_passwords(self.read()?, &OpenedPasswords::default())
+        Subscriptions::with_passwords(self.read()?, OpenedPasswords::default())
     }
 
     /// Adds a subscription in a new file.
@@ -192,7 +192,7 @@ mod tests {
         let text = fs::read_to_string(path.join("a.xml")).unwrap();
         assert!(text.contains("ada") && !text.contains("s3cret"), "{text}");
         let opened = OpenedPasswords::parse(&passwords.export().unwrap()).unwrap();
-        let all = Subscriptions::with_passwords(folder.read().unwrap(), &opened).unwrap();
+        let all = Subscriptions::with_passwords(folder.read().unwrap(), opened).unwrap();
         assert_eq!(all.named("a").unwrap().subscription, one);
         fs::write(path.join("a.xml"), text.replace("<Query>", "<CommonPassword>x</CommonPassword><Query>"))
             .unwrap();

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use winevent::Subscription;
@@ -30,7 +31,11 @@ pub struct CollectorSubscription {
 
 /// Subscriptions of a collector.
 #[derive(Clone, Debug, Default)]
-pub struct Subscriptions(Vec<CollectorSubscription>);
+pub struct Subscriptions {
+    all: Vec<CollectorSubscription>,
+    /// Passwords for the sources of other versions of the subscriptions, which other collectors may have.
+    passwords: Arc<OpenedPasswords>,
+}
 
 impl Subscriptions {
     /// Reads subscription files in the format of `wecutil`.
@@ -67,7 +72,7 @@ impl Subscriptions {
             }
             all.push(one);
         }
-        Ok(Self(all))
+        Ok(Self { all, passwords: Arc::default() })
     }
 
     /// Parses the files of a service, and adds the passwords that are stored elsewhere.
@@ -77,10 +82,10 @@ impl Subscriptions {
     /// may read the file.
     pub fn with_passwords(
         files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,
-        passwords: &OpenedPasswords,
+        passwords: OpenedPasswords,
     ) -> Result<Self, CollectorError> {
         let mut all = Self::parse(files)?;
-        for one in &mut all.0 {
+        for one in &mut all.all {
             if one.subscription.has_passwords() {
                 let reason = "it contains a password, which other users can read\n  remove the password from the file, \
                               and set it with wecutil ss";
@@ -91,25 +96,44 @@ impl Subscriptions {
             }
             passwords.fill(&mut one.subscription);
         }
+        all.passwords = Arc::new(passwords);
         Ok(all)
+    }
+
+    /// Parses a subscription of another collector, and adds the passwords of this machine. The path is for messages.
+    pub(crate) fn parse_with_passwords(
+        &self,
+        path: &Path,
+        content: &[u8],
+    ) -> Result<CollectorSubscription, CollectorError> {
+        let mut one = parse(path, content)
+            .map_err(|reason| CollectorError::Subscription { path: path.to_owned(), reason })?;
+        self.passwords.fill(&mut one.subscription);
+        Ok(one)
     }
 
     /// All subscriptions.
     pub fn iter(&self) -> impl Iterator<Item = &CollectorSubscription> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// Returns the subscription with this identifier; the case does not matter.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&CollectorSubscription> {
-        self.0.iter().find(|one| one.id.eq_ignore_ascii_case(id))
+        self.all.iter().find(|one| one.id.eq_ignore_ascii_case(id))
     }
 
     /// Returns the subscription with this name. Another case is accepted if no subscription has exactly this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&CollectorSubscription> {
-        let exact = self.0.iter().find(|one| one.subscription.id.as_str() == name);
-        exact.or_else(|| self.0.iter().find(|one| one.subscription.id.as_str().eq_ignore_ascii_case(name)))
+        let exact = self.all.iter().find(|one| one.subscription.id.as_str() == name);
+        exact.or_else(|| self.all.iter().find(|one| one.subscription.id.as_str().eq_ignore_ascii_case(name)))
+    }
+}
+
+impl FromIterator<CollectorSubscription> for Subscriptions {
+    fn from_iter<I: IntoIterator<Item = CollectorSubscription>>(all: I) -> Self {
+        Self { all: all.into_iter().collect(), passwords: Arc::default() }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
@@ -13,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::destination::Destination;
 use crate::error::CollectorError;
 use crate::output::{CommittedFile, Format, Output, TotalLimit};
-use crate::store::{Committed, Seen, Store};
+use crate::store::{Committed, Group, Seen, Store};
 
 /// Batch to be written.
 pub(crate) struct WriteJob {
@@ -64,9 +65,10 @@ pub(crate) struct Writer(Sender<Message>);
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(store: Arc<Store>, files: WriterFiles) -> std::io::Result<Self> {
+    pub(crate) fn start(store: Store, files: WriterFiles) -> std::io::Result<Self> {
         let (sender, receiver) = channel(QUEUE);
-        let mut task = WriterTask { store, files, seen: Vec::new() };
+        let mut task =
+            WriterTask { store, files, seen: Vec::new(), flushed: Instant::now(), unsettled: None };
         std::thread::Builder::new().name("events".to_owned()).spawn(move || task.run(receiver))?;
         Ok(Self(sender))
     }
@@ -94,23 +96,57 @@ pub(crate) struct WriterFiles {
     pub(crate) total_limit: Option<TotalLimit>,
 }
 
+/// End of the time for a message.
+struct Elapsed;
+
 struct WriterTask {
-    store: Arc<Store>,
+    store: Store,
     files: WriterFiles,
     seen: Vec<Seen>,
+    /// Time of the last commit.
+    flushed: Instant,
+    /// Group whose events are in the files, and whose commit has an unknown outcome. It is committed again before
+    /// anything else, so that its batches are recognised when the sources repeat them.
+    unsettled: Option<Group>,
 }
 
 impl WriterTask {
     fn run(&mut self, mut receiver: Receiver<Message>) {
-        while let Some(first) = receiver.blocking_recv() {
+        loop {
             let mut jobs = Vec::new();
-            self.take(first, &mut jobs);
+            match self.receive(&mut receiver) {
+                Ok(Some(first)) => self.take(first, &mut jobs),
+                Ok(None) => return,
+                Err(Elapsed) => {}
+            }
             while jobs.len() < GROUP
                 && let Ok(more) = receiver.try_recv()
             {
                 self.take(more, &mut jobs);
             }
+            if jobs.is_empty() && !self.is_time_for_messages() {
+                continue;
+            }
             self.flush(jobs);
+        }
+    }
+
+    /// Waits for a message; if messages without events wait for a commit, only until the time of it.
+    fn receive(&self, receiver: &mut Receiver<Message>) -> Result<Option<Message>, Elapsed> {
+        match &self.store {
+            Store::Postgres(store) if !self.seen.is_empty() => {
+                let time = MESSAGE_INTERVAL.saturating_sub(self.flushed.elapsed());
+                store.wait(time, receiver.recv()).ok_or(Elapsed)
+            }
+            Store::Sqlite(_) | Store::Postgres(_) => Ok(receiver.blocking_recv()),
+        }
+    }
+
+    /// Returns whether messages without events are committed now. A commit to a database costs more than one to a file.
+    fn is_time_for_messages(&self) -> bool {
+        match self.store {
+            Store::Sqlite(_) => true,
+            Store::Postgres(_) => self.seen.len() >= GROUP || self.flushed.elapsed() >= MESSAGE_INTERVAL,
         }
     }
 
@@ -128,45 +164,88 @@ impl WriterTask {
 
     /// Writes a group of batches and answers each.
     fn flush(&mut self, jobs: Vec<WriteJob>) {
+        self.flushed = Instant::now();
         let mut results = Vec::with_capacity(jobs.len());
-        let mut batches = Vec::new();
-        let mut digests = BTreeSet::new();
-        for job in jobs {
-            let key = (job.batch.seen.source.clone(), job.batch.seen.subscription.clone(), job.batch.digest);
-            let written = match digests.contains(&key) {
-                true => Ok(Written::Repeated),
-                false => self.write(&job),
-            };
-            if let Ok(Written::Stored) = written {
-                digests.insert(key);
-                batches.push(job.batch);
+        match self.settle(&jobs).and_then(|()| self.find_repeated(&jobs)) {
+            Ok(repeated) => self.write_and_commit(jobs, &repeated, &mut results),
+            Err(error) => {
+                if !jobs.is_empty() {
+                    report(&error);
+                }
+                let error = Arc::new(error);
+                results.extend(jobs.into_iter().map(|job| (job.done, Err(Arc::clone(&error)))));
             }
-            results.push((job.done, written));
         }
-        let seen = std::mem::take(&mut self.seen);
-        let committed = self
-            .files
-            .sync()
-            .and_then(|()| self.store.commit(&batches, &seen, &self.files.take_uncommitted()))
-            .map_err(Arc::new);
-        if let Err(error) = &committed {
-            tracing::error!(%error, "Cannot store forwarded events; sources will repeat them");
-        }
-        for (done, written) in results {
-            let result = match (&committed, written) {
-                (Err(error), _) => Err(Arc::clone(error)),
-                (Ok(()), written) => written.map_err(Arc::new),
-            };
+        for (done, result) in results {
             // The source may have closed its connection.
             let _ = done.send(result);
         }
     }
 
-    /// Appends one batch to all outputs, unless it was stored before.
-    fn write(&mut self, job: &WriteJob) -> Result<Written, CollectorError> {
-        if self.store.contains_batch(&job.batch)? {
-            return Ok(Written::Repeated);
+    /// Returns for each batch whether it was stored before.
+    fn find_repeated(&self, jobs: &[WriteJob]) -> Result<Vec<bool>, CollectorError> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
         }
+        self.store.contains(&jobs.iter().map(|job| &job.batch).collect::<Vec<_>>())
+    }
+
+    /// Commits the group again whose outcome is unknown.
+    fn settle(&mut self, jobs: &[WriteJob]) -> Result<(), CollectorError> {
+        if let Some(group) = &self.unsettled {
+            // Waits for the database as long as the batches can wait.
+            self.find_repeated(jobs)?;
+            match self.store.commit(group) {
+                Err(error @ CollectorError::DatabaseUnavailable { .. }) => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, "Cannot commit forwarded events; sources may repeat them")
+                }
+                Ok(()) => {}
+            }
+            self.unsettled = None;
+        }
+        Ok(())
+    }
+
+    fn write_and_commit(&mut self, jobs: Vec<WriteJob>, repeated: &[bool], results: &mut Vec<Finished>) {
+        let mut written = Vec::with_capacity(jobs.len());
+        let mut group = Group::default();
+        let mut digests = BTreeSet::new();
+        for (job, is_repeated) in jobs.into_iter().zip(repeated) {
+            let key = (job.batch.seen.source.clone(), job.batch.seen.subscription.clone(), job.batch.digest);
+            let result = match *is_repeated || digests.contains(&key) {
+                true => Ok(Written::Repeated),
+                false => self.write(&job).map(|()| Written::Stored),
+            };
+            if let Ok(Written::Stored) = result {
+                digests.insert(key);
+                group.batches.push(job.batch);
+            }
+            written.push((job.done, result));
+        }
+        group.seen = std::mem::take(&mut self.seen);
+        let committed = self.files.sync().and_then(|()| {
+            group.files = self.files.take_uncommitted();
+            if group.is_empty() { Ok(()) } else { self.store.commit(&group) }
+        });
+        if let Err(error) = &committed {
+            report(error);
+            if matches!(error, CollectorError::DatabaseUnavailable { .. }) {
+                self.unsettled = Some(group);
+            }
+        }
+        let committed = committed.map_err(Arc::new);
+        for (done, result) in written {
+            let result = match (&committed, result) {
+                (Err(error), _) => Err(Arc::clone(error)),
+                (Ok(()), result) => result.map_err(Arc::new),
+            };
+            results.push((done, result));
+        }
+    }
+
+    /// Appends one batch to all outputs.
+    fn write(&mut self, job: &WriteJob) -> Result<(), CollectorError> {
         self.files.require_space()?;
         // Everything that may reject the batch comes first, so that a repeated batch does not accumulate in an output.
         let routed = self.files.destinations.iter_mut().zip(&job.routed);
@@ -184,9 +263,16 @@ impl WriterTask {
         for (destination, lines) in self.files.destinations.iter_mut().zip(&job.routed) {
             destination.append(lines)?;
         }
-        Ok(Written::Stored)
+        Ok(())
     }
 }
+
+fn report(error: &CollectorError) {
+    tracing::error!(%error, "Cannot store forwarded events; sources will repeat them");
+}
+
+/// Receiver of the result of a batch, and the result.
+type Finished = (oneshot::Sender<Result<Written, Arc<CollectorError>>>, Result<Written, Arc<CollectorError>>);
 
 impl WriterFiles {
     /// Rejects batches while a file system is nearly full, so that other programs can still use it.
@@ -217,5 +303,7 @@ impl WriterFiles {
 const QUEUE: usize = 256;
 /// Maximum number of batches in one transaction.
 const GROUP: usize = 500;
+/// Minimum time between two commits to a database without events.
+const MESSAGE_INTERVAL: Duration = Duration::from_secs(1);
 /// Free space in bytes that the collector leaves on a file system.
 const RESERVED_SPACE: u64 = 64 << 20;

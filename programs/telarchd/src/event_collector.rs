@@ -11,10 +11,11 @@ use broker::{CollectorFile, CollectorFiles};
 use client::TlsPolicy;
 use config::{Config, Paths};
 use eventing::{
-    Collector, CollectorError, CollectorParts, DestinationSettings, Format, IdentityCheck, Layout,
-    OpenedPasswords, OutputSettings, Rotation, SourcePasswords, SubscriptionFolder, Subscriptions,
+    Collector, CollectorError, CollectorParts, DatabaseSettings, DestinationSettings, Format, IdentityCheck,
+    Layout, OpenedPasswords, OutputSettings, Rotation, SourcePasswords, StoreSettings, SubscriptionFolder,
+    Subscriptions,
 };
-use files::{Access, FolderRules};
+use files::{Access, FolderRules, TrustedFile};
 use plugin_events::{Authorities, EventsPlugin};
 use puller::{Puller, PullerParts};
 use service::{ClientCertificates, EventEndpoint};
@@ -25,13 +26,13 @@ use crate::log::one_line;
 
 /// Opens the collector of the ephemeral service. Bookmarks are in the temporary state directory. Must be called within
 /// the runtime.
-pub(crate) fn open_ephemeral(
+pub(crate) async fn open_ephemeral(
     options: &CollectorOptions,
     client: &config::Client,
     state: &Path,
 ) -> Result<EphemeralCollector, Box<dyn Error>> {
-    let collector = Arc::new(Collector::open(CollectorParts {
-        store: state.join("events.sqlite"),
+    let collector = Collector::open(CollectorParts {
+        store: StoreSettings::File(state.join("events.sqlite")),
         outputs: vec![OutputSettings::to_file(&options.events)?],
         destinations: Vec::new(),
         spool: state.join("spool"),
@@ -42,7 +43,8 @@ pub(crate) fn open_ephemeral(
         },
         subscriptions: Subscriptions::read(&options.subscriptions)?,
         identity: IdentityCheck::Mark,
-    })?);
+    });
+    let collector = Arc::new(collector.await?);
     let (authorities, certificates) = match &options.client_authority {
         Some(path) => (Authorities::read(path)?, ClientCertificates::Required),
         None => (Authorities::default(), ClientCertificates::Unused),
@@ -78,7 +80,7 @@ fn quarantine_beside(events: &Path) -> PathBuf {
 pub(crate) struct PersistentCollector {
     collector: Arc<Collector>,
     plugin: EventsPlugin,
-    puller: Puller,
+    puller: Arc<Puller>,
 }
 
 /// Returns the folder of the collector in a state directory.
@@ -87,14 +89,17 @@ pub(crate) fn folder_in(state: &Path) -> PathBuf {
 }
 
 /// Opens the collector if the settings enable it.
-pub(crate) fn open(config: &Config, paths: &Paths) -> Result<Option<PersistentCollector>, Box<dyn Error>> {
+pub(crate) async fn open(
+    config: &Config,
+    paths: &Paths,
+) -> Result<Option<PersistentCollector>, Box<dyn Error>> {
     let settings = &config.event_collector;
     if !settings.enabled {
         return Ok(None);
     }
     let folder = folder_in(&paths.state);
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    PersistentCollector::open(config, &folder, read_files(paths)?).map(Some)
+    PersistentCollector::open(config, &folder, read_files(paths)?).await.map(Some)
 }
 
 /// Reads the files of the administrator that the collector uses.
@@ -104,8 +109,16 @@ pub(crate) fn read_files(paths: &Paths) -> Result<CollectorFiles, Box<dyn Error>
         authorities: read_files_of(&paths.event_authorities, "pem", Access::Read)?,
         // They may contain credentials.
         outputs: read_files_of(&paths.event_outputs, "toml", Access::Nothing)?,
+        store: read_store(&paths.event_store)?,
         passwords: SourcePasswords::of_state(&paths.state).export()?,
     })
+}
+
+/// Reads the file with the database of the collector, if there is one. It may contain a password.
+fn read_store(path: &Path) -> Result<Vec<CollectorFile>, Box<dyn Error>> {
+    let content = TrustedFile::private(path).read(DatabaseSettings::MAX_FILE);
+    let content = content.map_err(|error| error.with_advice())?;
+    Ok(content.into_iter().map(|content| collector_file(path, content)).collect())
 }
 
 /// Reads the files of subscriptions.
@@ -132,7 +145,7 @@ fn collector_file(path: &Path, content: Vec<u8>) -> CollectorFile {
 
 fn parse_subscriptions(files: Vec<CollectorFile>, passwords: &[u8]) -> Result<Subscriptions, CollectorError> {
     let files = files.into_iter().map(|file| (PathBuf::from(file.path), file.content.to_vec()));
-    Subscriptions::with_passwords(files, &OpenedPasswords::parse(passwords)?)
+    Subscriptions::with_passwords(files, OpenedPasswords::parse(passwords)?)
 }
 
 /// Time for the end of the connections to sources.
@@ -144,7 +157,7 @@ const MAX_FILE: usize = 4 << 20;
 
 impl PersistentCollector {
     /// Opens the collector, whose folder exists.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         config: &Config,
         folder: &Path,
         files: CollectorFiles,
@@ -164,8 +177,9 @@ impl PersistentCollector {
         let destinations =
             destinations.map(|file| DestinationSettings::parse(Path::new(&file.path), &file.content));
         let total = u64::from(settings.max_total_mb.get());
-        let collector = Arc::new(Collector::open(CollectorParts {
-            store: folder.join("events.sqlite"),
+        let store = files.store.first().map(|file| (Path::new(&file.path), file.content.as_slice()));
+        let collector = Collector::open(CollectorParts {
+            store: StoreSettings::of_service(folder, store)?,
             outputs,
             destinations: destinations.collect::<Result<_, _>>()?,
             spool: folder.join("spool"),
@@ -177,7 +191,8 @@ impl PersistentCollector {
                 config::IdentityCheck::Reject => IdentityCheck::Reject,
                 config::IdentityCheck::Relays(names) => IdentityCheck::Relays(names.clone()),
             },
-        })?);
+        });
+        let collector = Arc::new(collector.await?);
         let authorities =
             files.authorities.iter().map(|file| (Path::new(&file.path), file.content.as_slice()));
         let authorities = Authorities::parse(authorities)?;
@@ -188,14 +203,15 @@ impl PersistentCollector {
         tracing::info!(store = %folder.display(), "Collecting forwarded events");
         let tls = trust_in_sources(&authorities);
         let client = config.client.clone();
-        let puller = Puller::new(PullerParts { collector: Arc::clone(&collector), client, tls });
+        let puller = Arc::new(Puller::new(PullerParts { collector: Arc::clone(&collector), client, tls }));
         let plugin = EventsPlugin::new(Arc::clone(&collector), authorities, certificates);
         Ok(Self { collector, plugin, puller })
     }
 
     /// Connects to the sources of collector-initiated subscriptions. Must be called within the runtime.
     pub(crate) fn begin_pulling(&self) {
-        self.puller.follow();
+        let puller = Arc::clone(&self.puller);
+        tokio::spawn(async move { puller.follow_others().await });
     }
 
     /// Ends the connections to sources, and waits a moment for them.
@@ -214,10 +230,10 @@ impl PersistentCollector {
     }
 
     /// Reads the subscriptions again. If one of them is invalid, all previous ones stay in force.
-    pub(crate) fn reload(&self, paths: &Paths) {
+    pub(crate) async fn reload(&self, paths: &Paths) {
         let passwords = SourcePasswords::of_state(&paths.state).export();
         match read_subscriptions(paths).and_then(|files| Ok((files, passwords?))) {
-            Ok((files, passwords)) => self.set_subscriptions(files, &passwords),
+            Ok((files, passwords)) => self.set_subscriptions(files, &passwords).await,
             Err(error) => tracing::error!(
                 error = one_line(&*error),
                 "Cannot reload the event subscriptions; keeping the previous ones"
@@ -226,9 +242,12 @@ impl PersistentCollector {
     }
 
     /// Replaces the subscriptions. If one of them is invalid, all previous ones stay in force.
-    pub(crate) fn set_subscriptions(&self, files: Vec<CollectorFile>, passwords: &[u8]) {
-        let parsed = parse_subscriptions(files, passwords);
-        match parsed.and_then(|subscriptions| self.collector.set_subscriptions(subscriptions)) {
+    pub(crate) async fn set_subscriptions(&self, files: Vec<CollectorFile>, passwords: &[u8]) {
+        let set = match parse_subscriptions(files, passwords) {
+            Ok(subscriptions) => self.collector.set_subscriptions(subscriptions).await,
+            Err(error) => Err(error),
+        };
+        match set {
             Ok(()) => {
                 self.puller.follow();
                 tracing::debug!("Event subscriptions loaded");

@@ -68,7 +68,7 @@ pub(crate) async fn run(
     let files = Files::open(&arguments)?;
     open_files.warn_if_too_few(&files.store.snapshot());
     let listening = ListenerStatus::default();
-    let collector = event_collector::open(&files.store.snapshot(), &files.paths)?;
+    let collector = event_collector::open(&files.store.snapshot(), &files.paths).await?;
     let service = service(&files, &listening, open_files, collector.as_ref())?;
     let certificates = Arc::clone(&files.certificates);
     let listeners = (!arguments.no_listeners)
@@ -103,7 +103,9 @@ pub(crate) async fn run(
                 continue;
             }
             () = subscriptions.changed(), if collector.is_some() => {
-                collector.iter().for_each(|collector| collector.reload(&files.paths));
+                if let Some(collector) = &collector {
+                    collector.reload(&files.paths).await;
+                }
                 continue;
             }
         };
@@ -114,7 +116,7 @@ pub(crate) async fn run(
                 audit.reopen();
                 files.reload().await;
                 if let Some(collector) = &collector {
-                    collector.reload(&files.paths);
+                    collector.reload(&files.paths).await;
                 }
                 refresh(listeners.as_ref()).await;
                 manager.ready();

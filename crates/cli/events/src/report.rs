@@ -86,11 +86,7 @@ pub(crate) fn prometheus(collected: &Collected) -> String {
 
 /// Returns the explanation of the state of a source.
 pub(crate) fn explain(collected: &Collected, name: &str) -> Result<String, Failure> {
-    let found: Vec<&StoredSource> =
-        collected.sources.iter().filter(|source| is_named(source, name)).collect();
-    if found.is_empty() {
-        return Err(unknown(collected, name));
-    }
+    let found = sources_named(collected, name)?;
     let mut text = String::new();
     for source in found {
         let _ = writeln!(text, "{} ({})", printable(&source.name), source.proof);
@@ -109,6 +105,15 @@ pub(crate) fn explain(collected: &Collected, name: &str) -> Result<String, Failu
     Ok(text)
 }
 
+/// Returns the sources with a name; an error if there are none.
+pub(crate) fn sources_named<'c>(
+    collected: &'c Collected,
+    name: &str,
+) -> Result<Vec<&'c StoredSource>, Failure> {
+    let found: Vec<_> = collected.sources.iter().filter(|source| is_named(source, name)).collect();
+    if found.is_empty() { Err(unknown(collected, name)) } else { Ok(found) }
+}
+
 fn write_entry(text: &mut String, collected: &Collected, entry: &Entry<'_>) {
     let (state, now) = (entry.state, collected.now);
     let _ = writeln!(text, "  subscription {}: {}", entry.name, entry.health.word());
@@ -117,6 +122,9 @@ fn write_entry(text: &mut String, collected: &Collected, entry: &Entry<'_>) {
     let _ = writeln!(text, "    last contact: {} ({}), from {}", contact.0, contact.1, printable(address));
     let events = (time(state.last_event), age(state.last_event, now));
     let _ = writeln!(text, "    last events: {} ({}), {} batches in all", events.0, events.1, state.batches);
+    if let Some(node) = &state.node {
+        let _ = writeln!(text, "    collector: {}", printable(node));
+    }
     if let Some(fault) = &state.last_fault {
         let _ = writeln!(text, "    last fault: {}", printable(fault));
         if state.fault_time.is_some() {

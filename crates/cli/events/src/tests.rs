@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,12 +10,14 @@ use std::time::Duration;
 use cli_command::{Arguments, Failure};
 use eventing::{
     Batch, Collector, CollectorParts, Format, IdentityCheck, Layout, OutputSettings, PullFailure, Source,
-    Subscriptions,
+    StoreSettings, Subscriptions,
 };
+use postgres_server::PostgresServer;
 use winevent::delivery::{Bounds, Content, Message};
 use winevent::subscription::Thumbprint;
 
-use crate::EVENTS;
+use crate::wecutil::{self, Places, Streams};
+use crate::{Collected, EVENTS, StorePlace};
 
 const SUBSCRIPTION: &str = "<Subscription xmlns=\"http://schemas.microsoft.com/2006/03/windows/events/subscription\">\
      <SubscriptionId>Everything</SubscriptionId><SubscriptionType>SourceInitiated</SubscriptionType>\
@@ -33,9 +35,14 @@ fn shown(state: &Path, words: &[&str]) -> Result<String, Failure> {
 fn collect(state: &Path) {
     let folder = state.join("events");
     std::fs::create_dir(&folder).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(collect_in(&folder, StoreSettings::of_service(&folder, None).unwrap()));
+}
+
+async fn collect_in(folder: &Path, store: StoreSettings) {
     let subscription = ("everything.xml".into(), SUBSCRIPTION.as_bytes().to_vec());
     let collector = Collector::open(CollectorParts {
-        store: folder.join("events.sqlite"),
+        store,
         outputs: vec![OutputSettings {
             layout: Layout::PerSource(folder.join("sources")),
             format: Format::Json,
@@ -47,14 +54,14 @@ fn collect(state: &Path) {
         quarantine: folder.join("quarantine"),
         subscriptions: Subscriptions::parse([subscription]).unwrap(),
         identity: IdentityCheck::Mark,
-    })
-    .unwrap();
+    });
+    let collector = collector.await.unwrap();
     let source = |name: &str| {
         let address = [192, 0, 2, 7].into();
         Source::of_certificate(vec![name.to_owned()], Thumbprint::new([0; 20]), address).unwrap()
     };
     let (one, two) = (source("web1.example"), source("web2.example"));
-    let subscription = collector.offered(&one).unwrap().remove(0).subscription;
+    let subscription = collector.offered(&one).await.unwrap().remove(0).subscription;
     let envelope = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
         xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" \
         xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\"><s:Header>\
@@ -65,16 +72,50 @@ fn collect(state: &Path) {
     let message = Message::parse(envelope, &Bounds::default()).unwrap();
     let Content::Events(items) = &message.content else { panic!("{:?}", message.content) };
     // The end of a source's subscription is written together with the batch that follows.
-    collector.note(&two, &subscription, &message.head, Some("ended by the source")).unwrap();
+    collector.note(&two, &subscription, &message.head, Some("ended by the source")).await.unwrap();
     let failure = PullFailure {
         message: "cannot pull from web4.example: refused; check the address".to_owned(),
         code: Some(1_326),
         retry_in: Duration::from_secs(600),
     };
-    collector.note_failure(&Source::of_address("web4.example"), &subscription, &failure).unwrap();
+    collector.note_failure(&Source::of_address("web4.example"), &subscription, &failure).await.unwrap();
     let batch = Batch { head: &message.head, items };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    assert_eq!(runtime.block_on(collector.deliver(&one, &subscription, batch)).unwrap().stored, 1);
+    assert_eq!(collector.deliver(&one, &subscription, batch).await.unwrap().stored, 1);
+}
+
+#[test]
+fn sources_of_a_database_are_explained_and_reset() {
+    let Some(server) = PostgresServer::start() else { return };
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().join("events");
+    fs::create_dir(&folder).unwrap();
+    let settings = state.path().join("config.toml");
+    let file = state.path().join("event-store.toml");
+    fs::write(&file, server.settings()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let store = StoreSettings::read(&folder, &file).unwrap();
+    let place = StorePlace { folder: folder.clone(), settings: store.clone() };
+    let error = Collected::read(&place).err().unwrap().to_string();
+    assert!(error.contains("there is no store of events at telarch at /"), "{error}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(collect_in(&folder, store));
+    let collected = Collected::read(&place).unwrap();
+    let text = crate::report::text(&collected);
+    assert!(text.contains("web1.example") && text.contains("web2.example"), "{text}");
+    let why = crate::report::explain(&collected, "web1").unwrap();
+    assert!(why.contains("1 batches in all") && why.contains("    collector: "), "{why}");
+    let places = Places::new(&settings, state.path());
+    let (mut out, mut errors) = (Vec::new(), Vec::new());
+    let mut streams = Streams { input: &mut std::io::empty(), out: &mut out, errors: &mut errors };
+    let words = ["gr", "everything"].map(str::to_owned);
+    wecutil::run(&words, &places, &mut streams).unwrap();
+    let status = String::from_utf8(out).unwrap();
+    assert!(status.contains("RunTimeStatus: Active") && status.contains("web1.example"), "{status}");
+    server.execute("UPDATE source_state SET bookmark = 'B'");
+    let reset = crate::reset(&place, &collected, "web1").unwrap();
+    assert!(reset.starts_with("web1: bookmarks removed in 1 subscriptions"), "{reset}");
+    assert_eq!(server.execute("SELECT count(*) FROM source_state WHERE bookmark IS NULL"), "1");
+    assert!(crate::reset(&place, &collected, "web9").is_err());
 }
 
 #[test]

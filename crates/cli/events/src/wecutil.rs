@@ -57,7 +57,12 @@ pub fn run(words: &[String], places: &Places, streams: &mut Streams<'_>) -> Resu
             streams.out.write_all(&text)?;
         }
         Command::Status { name, sources } => {
-            let status = runtime_status::read(places, &find(folder, &name)?, &sources)?;
+            let subscription = match find(folder, &name) {
+                Ok(subscription) => subscription,
+                // Another collector with the same database may have the file.
+                Err(error) => runtime_status::find_stored(places, &name)?.ok_or(error)?,
+            };
+            let status = runtime_status::read(places, &subscription, &sources)?;
             streams.out.write_all(status.text.as_bytes())?;
             if let Some(note) = status.note {
                 writeln!(streams.errors, "{note}")?;

@@ -56,8 +56,11 @@ impl Puller {
     pub fn follow(&self) {
         let now = Timestamp::from(SystemTime::now());
         let subscriptions = self.parts.collector.subscriptions();
+        let is_puller = self.parts.collector.is_puller();
         let active = subscriptions.iter().filter(|one| {
-            one.subscription.kind == SubscriptionType::CollectorInitiated && one.subscription.is_active(now)
+            is_puller
+                && one.subscription.kind == SubscriptionType::CollectorInitiated
+                && one.subscription.is_active(now)
         });
         let mut state = self.state.lock();
         let mut wanted = HashMap::new();
@@ -81,6 +84,16 @@ impl Puller {
                 Some(running) => running.retry.notify_one(),
                 None => self.start(&mut state, key, settings, source, event_source.clone()),
             }
+        }
+    }
+
+    /// Follows the subscriptions as [`follow`](Self::follow), also after changes that come from other collectors with the
+    /// same database, until the collector is closed.
+    pub async fn follow_others(&self) {
+        let mut changes = self.parts.collector.changes();
+        self.follow();
+        while changes.changed().await.is_ok() {
+            self.follow();
         }
     }
 

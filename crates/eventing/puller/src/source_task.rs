@@ -72,7 +72,7 @@ impl SourceTask {
             }
             let random = random::bytes::<1>().map_or(0, |[byte]| byte);
             let pause = history.back_off.next(error.pause_bounds(), random);
-            self.report(&error, pause, &mut history);
+            self.report(&error, pause, &mut history).await;
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.retry.notified() => {}
@@ -93,7 +93,7 @@ impl SourceTask {
         };
         let wait = self.wait();
         let session = connection::session(&self.parts, &self.settings, &self.event_source, wait)?;
-        let start = self.start(history)?;
+        let start = self.start(history).await?;
         let settings = Arc::clone(&self.settings);
         let subscribing = timeout(wait + RESPONSE_TIME, connection::subscribe(&session, &settings, start));
         let mut subscription = tokio::select! {
@@ -101,7 +101,7 @@ impl SourceTask {
             _ = self.stop.wait_for(|is_stopped| *is_stopped) => return Ok(Turn::Stopped),
         };
         tracing::debug!(source = %self.source.name, subscription = %settings.subscription.id, "Subscribed at an event source");
-        self.note_contact();
+        self.note_contact().await;
         let pulled = self.pull(&mut subscription, wait, history).await;
         let is_ended = pulled.as_ref().is_err_and(PullError::is_end);
         if !is_ended {
@@ -155,7 +155,7 @@ impl SourceTask {
             tracing::warn!(source = %self.source.name, count = page.dropped, "Source has dropped events");
         }
         if page.events.is_empty() && page.bookmark.is_none() {
-            self.note_contact();
+            self.note_contact().await;
             return Ok(true);
         }
         let batch = Batch::of(page, &self.settings.version);
@@ -178,11 +178,13 @@ impl SourceTask {
     }
 
     /// Returns the position at which the subscription begins.
-    fn start(&self, history: &History) -> Result<Option<Start>, PullError> {
+    async fn start(&self, history: &History) -> Result<Option<Start>, PullError> {
         if history.is_bookmark_rejected {
+            // The record numbers of the source may have begun anew.
+            self.parts.collector.forget_bookmark(&self.source, &self.settings).await.map_err(Arc::new)?;
             return Ok(Some(Start::Earliest));
         }
-        let stored = self.parts.collector.bookmark(&self.source, &self.settings).map_err(Arc::new)?;
+        let stored = self.parts.collector.bookmark(&self.source, &self.settings).await.map_err(Arc::new)?;
         let existing = self.settings.subscription.read_existing_events.then_some(Start::Earliest);
         Ok(stored.map(Start::Bookmark).or(existing))
     }
@@ -214,15 +216,15 @@ impl SourceTask {
         !*self.stop.borrow() && self.settings.subscription.is_active(Timestamp::from(SystemTime::now()))
     }
 
-    fn note_contact(&self) {
+    async fn note_contact(&self) {
         let head = Head { identifier: Some(self.settings.version.clone()), ..Head::default() };
-        if let Err(error) = self.parts.collector.note(&self.source, &self.settings, &head, None) {
+        if let Err(error) = self.parts.collector.note(&self.source, &self.settings, &head, None).await {
             tracing::warn!(source = %self.source.name, %error, "Cannot record the contact with an event source");
         }
     }
 
     /// Records a failure, and logs it if it is another one than before.
-    fn report(&self, error: &PullError, pause: Duration, history: &mut History) {
+    async fn report(&self, error: &PullError, pause: Duration, history: &mut History) {
         let subscription = &self.settings.subscription;
         let failure = error.failure(subscription, &self.event_source.address, pause);
         let retry_s = pause.as_secs();
@@ -231,7 +233,7 @@ impl SourceTask {
         } else {
             tracing::warn!(source = %self.source.name, subscription = %subscription.id, error = failure.message, retry_s, "Source cannot be pulled");
         }
-        if let Err(error) = self.parts.collector.note_failure(&self.source, &self.settings, &failure) {
+        if let Err(error) = self.parts.collector.note_failure(&self.source, &self.settings, &failure).await {
             tracing::warn!(source = %self.source.name, %error, "Cannot record the failure of an event source");
         }
         history.reported = Some(failure.message);

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nats::{Login, LoginSettings, SubjectTemplate};
-use rustls::{ClientConfig, RootCertStore};
 use toml_edit::{DocumentMut, Item};
 use winevent::event::Record;
 use winevent::{QueryList, Timestamp};
@@ -13,6 +12,7 @@ use super::connection::Address;
 use super::http_post::HttpTarget;
 use super::nats_publisher::NatsTarget;
 use crate::error::CollectorError;
+use crate::tls_settings::{is_loopback, tls_config};
 
 /// Settings of a destination of events.
 #[derive(Clone, Debug)]
@@ -237,33 +237,6 @@ fn target(document: &DocumentMut, endpoint: &Endpoint<'_>) -> Result<Target, Str
             Ok(Target::Nats(Arc::new(NatsTarget { address, subject, login })))
         }
     }
-}
-
-/// Returns whether a host is this machine.
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Returns the configuration of TLS with these authorities in PEM, or else those of the system.
-fn tls_config(authorities: Option<&str>) -> Result<Arc<ClientConfig>, String> {
-    let mut roots = RootCertStore::empty();
-    match authorities {
-        Some(pem) => {
-            let read = tls::certificates(pem.as_bytes());
-            let read = read.map_err(|error| format!("CertificateAuthority is invalid: {error}"))?;
-            for certificate in read {
-                roots
-                    .add(certificate)
-                    .map_err(|error| format!("CertificateAuthority is invalid: {error}"))?;
-            }
-        }
-        None => {
-            let _ = roots.add_parsable_certificates(tls::system_authorities().iter().cloned());
-        }
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::clone(tls::provider()));
-    let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// Names of all settings.

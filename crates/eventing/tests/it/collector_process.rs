@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use telarch_eventing::{
     Batch, Collector, CollectorParts, DestinationSettings, IdentityCheck, OutputSettings, Source,
-    Subscriptions,
+    StoreSettings, Subscriptions,
 };
 use winevent::delivery::{Head, Item};
 use winevent::subscription::Thumbprint;
@@ -49,7 +49,8 @@ pub(crate) struct CollectorProcess {
 }
 
 impl CollectorProcess {
-    /// Starts a collector whose folder contains the settings of an output, `nats.toml`.
+    /// Starts a collector whose folder may contain the settings of an output, `nats.toml`, and of a database,
+    /// `event-store.toml`.
     pub(crate) fn start(folder: &Path) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["collector_process::process_of_other_tests", "--exact", "--ignored", "--nocapture"]);
@@ -70,6 +71,16 @@ impl CollectorProcess {
         self.deliver_padded(first, count, 0);
     }
 
+    /// Delivers events that were sent before without waiting for the acknowledgement, until they are acknowledged.
+    pub(crate) fn deliver_again(&mut self, first: u64, count: u64) {
+        loop {
+            self.order(&format!("{first} {count} 0"));
+            if self.next_result() == format!("stored {first}") {
+                return;
+            }
+        }
+    }
+
     /// Delivers events with some more characters, and waits for the acknowledgement.
     pub(crate) fn deliver_padded(&mut self, first: u64, count: u64, padding: usize) {
         self.order(&format!("{first} {count} {padding}"));
@@ -78,6 +89,22 @@ impl CollectorProcess {
 
     fn order(&mut self, order: &str) {
         writeln!(self.input, "{order}").unwrap();
+    }
+
+    /// Waits until the collector serves.
+    pub(crate) fn wait_until_ready(&mut self) {
+        self.wait_for("ready");
+    }
+
+    /// Waits for the result of a delivery.
+    fn next_result(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            assert!(self.output.read_line(&mut line).unwrap() > 0, "the collector has ended");
+            if line.starts_with("stored ") || line.starts_with("failed ") {
+                return line.trim().to_owned();
+            }
+        }
     }
 
     fn wait_for(&mut self, expected: &str) {
@@ -108,33 +135,38 @@ fn process_of_other_tests() {
     let folder = PathBuf::from(std::env::var_os(FOLDER).expect("the folder of the collector"));
     let log = std::fs::OpenOptions::new().append(true).create(true).open(log_file(&folder)).unwrap();
     tracing_subscriber::fmt().with_ansi(false).with_writer(log).init();
-    let output = std::fs::read(folder.join("nats.toml")).unwrap();
-    let collector = Collector::open(CollectorParts {
-        store: folder.join("events.sqlite"),
+    let output = std::fs::read(folder.join("nats.toml")).ok();
+    let output = output.map(|output| DestinationSettings::parse(Path::new("nats.toml"), &output).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let collector = runtime.block_on(Collector::open(CollectorParts {
+        store: StoreSettings::read(&folder, &folder.join("event-store.toml")).unwrap(),
         outputs: vec![OutputSettings::to_file(&folder.join("events.jsonl")).unwrap()],
-        destinations: vec![DestinationSettings::parse(Path::new("nats.toml"), &output).unwrap()],
+        destinations: output.into_iter().collect(),
         spool: folder.join("spool"),
         total_limit: None,
         quarantine: folder.join("quarantine"),
         subscriptions: Subscriptions::parse([(PathBuf::from("s.xml"), SUBSCRIPTION.to_vec())]).unwrap(),
         identity: IdentityCheck::Mark,
-    })
-    .unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    }));
+    let collector = collector.unwrap();
+    println!("\nready");
     for order in std::io::stdin().lines() {
         let order = order.unwrap();
         let numbers: Vec<u64> = order.split(' ').map(|number| number.parse().unwrap()).collect();
         let [first, count, padding] = numbers[..] else { panic!("{order}") };
-        runtime.block_on(deliver(&collector, first, count, padding));
         // The prefix of a line of the test harness must not be in the same line.
-        println!("\nstored {first}");
+        match runtime.block_on(deliver(&collector, first, count, padding)) {
+            true => println!("\nstored {first}"),
+            false => println!("\nfailed {first}"),
+        }
     }
 }
 
-async fn deliver(collector: &Collector, first: u64, count: u64, padding: u64) {
+/// Delivers events; returns `false` if the source must repeat them.
+async fn deliver(collector: &Collector, first: u64, count: u64, padding: u64) -> bool {
     let subjects = vec!["win10.example.com".to_owned()];
     let source = Source::of_certificate(subjects, Thumbprint::new([0; 20]), [127, 0, 0, 1].into()).unwrap();
-    let offered = collector.offered(&source).unwrap();
+    let Ok(offered) = collector.offered(&source).await else { return false };
     let last = first + count - 1;
     let bookmark = format!(
         "<BookmarkList><Bookmark Channel=\"System\" RecordId=\"{last}\" IsCurrent=\"true\"/></BookmarkList>"
@@ -145,8 +177,8 @@ async fn deliver(collector: &Collector, first: u64, count: u64, padding: u64) {
         .map(|record| Item { action: "urn:e", xml: Cow::Owned(event(record, &padding)) })
         .collect();
     let batch = Batch { head: &head, items: &items };
-    let delivered = collector.deliver(&source, &offered[0].subscription, batch).await.unwrap();
-    assert_eq!(delivered.stored, items.len());
+    let delivered = collector.deliver(&source, &offered[0].subscription, batch).await;
+    delivered.is_ok_and(|delivered| delivered.stored == items.len())
 }
 
 fn event(record: u64, data: &str) -> String {

@@ -4,3 +4,4 @@
 mod collector_process;
 mod jetstream;
 mod nats_server;
+mod shared_store;

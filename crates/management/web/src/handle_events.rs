@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use eventing::{CollectorError, SourceState, StoreReader};
+use eventing::{CollectorError, SourceState, StoreReader, StoreSettings};
 use eventlog::journal::Sequences;
 use eventlog::local::{LocalLogs, LogPaths, Positions};
 use eventlog::{EventOptions, LocalEvent, LogError, NewestFirst, Selection, channel};
@@ -83,8 +83,9 @@ pub(crate) fn record(console: &Console, request: &Admitted<'_>) -> Result<Reply,
 
 /// `GET /events/collector`
 pub(crate) fn collector(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
-    let path = console.wsman.as_ref().map(|paths| paths.state.join("events/events.sqlite"));
-    let store = path.map(|path| StoreReader::open(&path)).transpose()?.flatten();
+    let settings = console.wsman.as_ref();
+    let settings = settings.map(|paths| StoreSettings::read(&paths.state.join("events"), &paths.event_store));
+    let store = settings.transpose()?.map(|settings| StoreReader::open(&settings)).transpose()?.flatten();
     let Some(store) = store else {
         return Ok(Reply::json(json!({ "has_store": false, "subscriptions": [], "sources": [] })));
     };

@@ -24,6 +24,7 @@ use eventing::{Batch, Collector, CollectorError, CollectorSubscription, Source};
 use metrics::CollectorStatistics;
 use service::{BoxFuture, ClientCertificates, EventAnswer, EventEndpoint, EventMessage};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use winevent::delivery::{self, Answer, Content, Message, TextForm};
 use xml::Encoding;
 
@@ -39,6 +40,8 @@ pub struct EventsPlugin {
     collector: Arc<Collector>,
     authorities: Arc<Authorities>,
     certificates: ClientCertificates,
+    /// Messages in work, each of which has a thread while the store is busy.
+    in_work: Arc<Semaphore>,
 }
 
 impl EventsPlugin {
@@ -50,7 +53,8 @@ impl EventsPlugin {
         authorities: Authorities,
         certificates: ClientCertificates,
     ) -> Self {
-        Self { collector, authorities: Arc::new(authorities), certificates }
+        let in_work = Arc::new(Semaphore::new(MAX_IN_WORK));
+        Self { collector, authorities: Arc::new(authorities), certificates, in_work }
     }
 
     /// Responds to a message on a thread of its own, because decompressing, parsing and reading the store would keep
@@ -92,7 +96,7 @@ impl EventsPlugin {
             }
         };
         let answered = match Target::of(&message.path) {
-            Some(Target::Manager) => self.enumerate(&source, &message, &parsed),
+            Some(Target::Manager) => self.enumerate(&source, &message, &parsed).await,
             Some(Target::Subscription(id)) => match self.collector.find(&source, id) {
                 Some(subscription) => self.receive(&source, &subscription, &parsed).await,
                 None => {
@@ -128,7 +132,7 @@ impl EventsPlugin {
     }
 
     /// Responds to the request for subscriptions.
-    fn enumerate(
+    async fn enumerate(
         &self,
         source: &Source,
         message: &SourceMessage,
@@ -140,7 +144,7 @@ impl EventsPlugin {
             Content::End => return Ok(None),
             _ => return Err(Refusal::Action),
         };
-        let offered = self.collector.offered(source).map_err(Refusal::of)?;
+        let offered = self.collector.offered(source).await.map_err(Refusal::of)?;
         tracing::debug!(source = %source.name, subscriptions = offered.len(), "Source enumerated its subscriptions");
         Ok(Some(enumerate::response(source, message, &parsed.head, &offered, from)))
     }
@@ -155,7 +159,7 @@ impl EventsPlugin {
         let (head, name) = (&parsed.head, subscription.subscription.id.as_str());
         match &parsed.content {
             Content::Heartbeat => {
-                self.collector.note(source, subscription, head, None).map_err(Refusal::of)?;
+                self.collector.note(source, subscription, head, None).await.map_err(Refusal::of)?;
             }
             Content::SubscriptionEnd(end) => {
                 tracing::info!(
@@ -163,7 +167,8 @@ impl EventsPlugin {
                     "Source ended its subscription"
                 );
                 let reason = format!("ended by the source: {} {}", end.status, end.reason);
-                self.collector.note(source, subscription, head, Some(reason.trim())).map_err(Refusal::of)?;
+                let noted = self.collector.note(source, subscription, head, Some(reason.trim())).await;
+                noted.map_err(Refusal::of)?;
             }
             Content::Events(items) => {
                 let batch = Batch { head, items };
@@ -198,7 +203,10 @@ impl EventEndpoint for EventsPlugin {
 
     fn answer(&self, message: EventMessage) -> BoxFuture<'_, EventAnswer> {
         let plugin = self.clone();
-        Box::pin(async move { plugin.answer_on_thread(SourceMessage::from(message)).await })
+        Box::pin(async move {
+            let _permit = plugin.in_work.acquire().await;
+            plugin.answer_on_thread(SourceMessage::from(message)).await
+        })
     }
 
     fn statistics(&self) -> CollectorStatistics {
@@ -219,6 +227,9 @@ impl Refusal {
         Self::Collector(Arc::new(error))
     }
 }
+
+/// Maximum number of messages in work; others wait without a thread.
+const MAX_IN_WORK: usize = 128;
 
 /// Returns a response without a body.
 pub(crate) fn status(status: u16) -> EventAnswer {

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::message::{decode_call, encode_answer, receive, send};
-use crate::{EventsPlugin, statistics};
+use crate::{EventsPlugin, MAX_IN_WORK, statistics};
 
 /// Answers the messages of a gateway until it closes the connection.
 ///
@@ -32,6 +32,7 @@ pub async fn serve(plugin: EventsPlugin, socket: UnixStream) -> io::Result<()> {
     });
     let reporting = tokio::spawn(report_statistics(plugin.clone(), answers.clone()));
     let _reporting = Reporting(reporting);
+    // Beyond these messages the gateway has to wait.
     let in_work = Arc::new(Semaphore::new(MAX_IN_WORK));
     while let Some(message) = receive(&mut reader).await? {
         let (number, message) =
@@ -74,5 +75,3 @@ async fn report_statistics(plugin: EventsPlugin, answers: mpsc::UnboundedSender<
 
 /// Interval in which the numbers of the collector are sent.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
-/// Maximum number of messages in work, beyond which the gateway has to wait.
-const MAX_IN_WORK: usize = 128;

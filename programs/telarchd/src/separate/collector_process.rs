@@ -43,7 +43,7 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
     }
     let runtime = crate::runtime()?;
     runtime.block_on(async {
-        let collector = PersistentCollector::open(&config, &folder, files)?;
+        let collector = PersistentCollector::open(&config, &folder, files).await?;
         collector.begin_pulling();
         let (sender, mut tasks) = mpsc::unbounded_channel();
         std::thread::Builder::new()
@@ -59,7 +59,9 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
                         }
                     });
                 }
-                Task::Subscriptions { files, passwords } => collector.set_subscriptions(files, &passwords),
+                Task::Subscriptions { files, passwords } => {
+                    collector.set_subscriptions(files, &passwords).await;
+                }
             }
         }
         collector.end().await;

@@ -113,8 +113,9 @@ struct Wanted {
 impl Wanted {
     /// Returns whether only the subscriptions may differ.
     fn differs_in_subscriptions_only(&self, other: &Self) -> bool {
-        (&self.settings, &self.files.authorities, &self.files.outputs)
-            == (&other.settings, &other.files.authorities, &other.files.outputs)
+        let (files, others) = (&self.files, &other.files);
+        (&self.settings, &files.authorities, &files.outputs, &files.store)
+            == (&other.settings, &others.authorities, &others.outputs, &others.store)
     }
 }
 

@@ -9,6 +9,7 @@ mod metrics;
 mod outputs;
 mod pulled;
 mod recorded;
+mod shared;
 mod wecutil;
 
 use self::collector::{Collector, SUBSCRIPTION, batch, envelope, event};

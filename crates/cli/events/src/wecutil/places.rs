@@ -15,7 +15,9 @@ pub struct Places {
     pub(crate) settings: PathBuf,
     /// Subscriptions, next to the settings, and passwords of sources in the state directory.
     pub(crate) subscriptions: SubscriptionFolder,
-    /// Store of sources.
+    /// Folder of the collector in the state directory.
+    pub(crate) collector: PathBuf,
+    /// File with the database of the collector.
     pub(crate) store: PathBuf,
     /// Whether this is the machine's service in its usual places.
     pub(crate) is_of_machine: bool,
@@ -49,7 +51,8 @@ impl Places {
                 paths.event_subscriptions,
                 SourcePasswords::of_state(&paths.state),
             ),
-            store: paths.state.join("events/events.sqlite"),
+            collector: paths.state.join("events"),
+            store: paths.event_store,
             is_of_machine: false,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use eventing::{Source, SourceState, StoreReader, StoredSource, StoredSubscription};
+use eventing::{Source, SourceState, StoreReader, StoreSettings, StoredSource, StoredSubscription};
 use winevent::subscription::SubscriptionType;
 use winevent::{Subscription, Timestamp};
 
@@ -30,13 +30,27 @@ struct SourceStatus<'s> {
     stored: Option<(&'s StoredSource, &'s SourceState, Health)>,
 }
 
+/// Returns the subscription with a name that collectors have in their database; `None` if the store is a file.
+pub(super) fn find_stored(places: &Places, name: &str) -> Result<Option<Subscription>, ToolError> {
+    let settings = StoreSettings::read(&places.collector, &places.store)?;
+    if settings.file().is_some() {
+        return Ok(None);
+    }
+    let stored = match StoreReader::open(&settings)? {
+        Some(reader) => reader.subscriptions()?,
+        None => Vec::new(),
+    };
+    let found = stored.iter().find(|one| one.is_present && one.name.eq_ignore_ascii_case(name));
+    Ok(found.and_then(|one| Some(Subscription::parse(&one.document).ok()?.subscription)))
+}
+
 /// Returns the state of a subscription and of all sources, or of the sources with these names or addresses.
 pub(super) fn read(
     places: &Places,
     subscription: &Subscription,
     names: &[String],
 ) -> Result<RuntimeStatus, ToolError> {
-    let reader = StoreReader::open(&places.store)?;
+    let reader = StoreReader::open(&StoreSettings::read(&places.collector, &places.store)?)?;
     let (stored, sources) = match &reader {
         Some(reader) => (reader.subscriptions()?, reader.sources()?),
         None => (Vec::new(), Vec::new()),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use client::TlsPolicy;
 use eventing::{
     Collector, CollectorParts, Format, IdentityCheck, Layout, OutputSettings, Source, SourceState,
-    Subscriptions,
+    StoreSettings, Subscriptions,
 };
 use telarch_event_pulling::{Puller, PullerParts};
 use tempfile::TempDir;
@@ -22,10 +22,10 @@ pub(crate) struct Collecting {
 }
 
 impl Collecting {
-    pub(crate) fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let collector = Collector::open(CollectorParts {
-            store: folder.path().join("events.sqlite"),
+            store: StoreSettings::File(folder.path().join("events.sqlite")),
             outputs: vec![OutputSettings {
                 layout: Layout::PerSource(folder.path().join("sources")),
                 format: Format::Json,
@@ -38,18 +38,18 @@ impl Collecting {
             subscriptions: Subscriptions::default(),
             identity: IdentityCheck::Mark,
         });
-        Self { collector: Arc::new(collector.unwrap()), folder }
+        Self { collector: Arc::new(collector.await.unwrap()), folder }
     }
 
     /// Replaces the subscriptions.
-    pub(crate) fn set(&self, texts: &[&str]) {
+    pub(crate) async fn set(&self, texts: &[&str]) {
         let files = texts.iter().map(|text| (PathBuf::from("subscription.xml"), text.as_bytes().to_vec()));
-        self.collector.set_subscriptions(Subscriptions::parse(files).unwrap()).unwrap();
+        self.collector.set_subscriptions(Subscriptions::parse(files).unwrap()).await.unwrap();
     }
 
     /// Pulls from the sources of a subscription. Basic over HTTP is allowed.
-    pub(crate) fn pull(&self, text: &str) -> Puller {
-        self.set(&[text]);
+    pub(crate) async fn pull(&self, text: &str) -> Puller {
+        self.set(&[text]).await;
         let mut client = config::Config::default().client;
         client.allow_unencrypted = true;
         let collector = Arc::clone(&self.collector);
@@ -68,9 +68,9 @@ impl Collecting {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    pub(crate) fn state(&self, source: &str, subscription: &str) -> Option<SourceState> {
+    pub(crate) async fn state(&self, source: &str, subscription: &str) -> Option<SourceState> {
         let subscriptions = self.collector.subscriptions();
-        let states = self.collector.states(subscriptions.named(subscription).unwrap()).unwrap();
+        let states = self.collector.states(subscriptions.named(subscription).unwrap()).await.unwrap();
         let id = Source::of_address(source).id();
         states.into_iter().find(|state| state.source == id)
     }
@@ -79,7 +79,7 @@ impl Collecting {
     pub(crate) async fn wait_for_fault(&self, source: &str, subscription: &str) -> SourceState {
         let until = Instant::now() + PATIENCE;
         loop {
-            match self.state(source, subscription) {
+            match self.state(source, subscription).await {
                 Some(state) if state.last_fault.is_some() => return state,
                 state => assert!(Instant::now() < until, "{source}: {state:?}"),
             }

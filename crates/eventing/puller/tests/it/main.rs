@@ -14,7 +14,7 @@ use self::recorded_source::{Answer, RecordedEvents, RecordedSource};
 async fn recorded_events_of_windows_are_stored_before_the_next_request() {
     let Some(recorded) = RecordedEvents::read() else { return };
     let recorded = Arc::new(recorded);
-    let collecting = Collecting::new();
+    let collecting = Collecting::new().await;
     let (events, file) = (Arc::clone(&recorded), collecting.events("127.0.0.1"));
     let source = RecordedSource::start("127.0.0.1", move |request| match request.pulls {
         0 => Answer::Subscribed,
@@ -28,7 +28,7 @@ async fn recorded_events_of_windows_are_stored_before_the_next_request() {
         _ => Answer::NoEvents,
     });
     let sources = [("127.0.0.1", Some("s3cret"))];
-    let puller = collecting.pull(&subscription("Recorded", source.port(), &sources));
+    let puller = collecting.pull(&subscription("Recorded", source.port(), &sources)).await;
     source.wait_for_requests(6);
     puller.end().await;
     let lines = collecting.lines("127.0.0.1");
@@ -58,7 +58,7 @@ async fn recorded_events_of_windows_are_stored_before_the_next_request() {
         "the source keeps the subscription"
     );
     // The next connection continues behind the last stored event.
-    let puller = collecting.pull(&subscription("Recorded", source.port(), &sources));
+    let puller = collecting.pull(&subscription("Recorded", source.port(), &sources)).await;
     source.wait_for_requests(requests.len() + 2);
     puller.end().await;
     let again = &source.requests()[requests.len()];
@@ -70,7 +70,7 @@ async fn recorded_events_of_windows_are_stored_before_the_next_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sources_that_hang_refuse_or_lie_do_not_delay_others() {
     let Some(recorded) = RecordedEvents::read() else { return };
-    let collecting = Collecting::new();
+    let collecting = Collecting::new().await;
     let good = RecordedSource::start("127.0.0.1", move |request| match request.pulls {
         0 => Answer::Subscribed,
         1 => Answer::Events(recorded.items(0..2), Some(recorded.bookmark(1))),
@@ -84,18 +84,20 @@ async fn sources_that_hang_refuse_or_lie_do_not_delay_others() {
         _ => Answer::Raw("<a>".repeat(10_000)),
     });
     let password = Some("s3cret");
-    let puller = collecting.pull(&subscription(
-        "Mixed",
-        port,
-        &[
-            ("127.0.0.2", password),
-            ("127.0.0.3", password),
-            ("127.0.0.4", password),
-            ("127.0.0.5", password),
-            ("127.0.0.6", None),
-            ("127.0.0.1", password),
-        ],
-    ));
+    let puller = collecting
+        .pull(&subscription(
+            "Mixed",
+            port,
+            &[
+                ("127.0.0.2", password),
+                ("127.0.0.3", password),
+                ("127.0.0.4", password),
+                ("127.0.0.5", password),
+                ("127.0.0.6", None),
+                ("127.0.0.1", password),
+            ],
+        ))
+        .await;
     good.wait_for_requests(3);
     assert_eq!(collecting.lines("127.0.0.1").len(), 2);
     refusing.wait_for_requests(1);
@@ -114,7 +116,7 @@ async fn sources_that_hang_refuse_or_lie_do_not_delay_others() {
         assert!(fault.contains(part) && fault.contains(source) && !fault.contains("s3cret"), "{fault}");
         assert!(state.retry_time > state.fault_time, "{source}: {fault}");
     }
-    let state = collecting.state("127.0.0.1", "Mixed").unwrap();
+    let state = collecting.state("127.0.0.1", "Mixed").await.unwrap();
     assert_eq!((state.batches, state.last_fault), (1, None));
     puller.end().await;
     assert_eq!(
@@ -127,21 +129,21 @@ async fn sources_that_hang_refuse_or_lie_do_not_delay_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changed_subscriptions_stop_and_start_their_sources() {
     let Some(recorded) = RecordedEvents::read() else { return };
-    let collecting = Collecting::new();
+    let collecting = Collecting::new().await;
     let source = RecordedSource::start("127.0.0.1", move |request| match request.pulls {
         0 => Answer::Subscribed,
         1 => Answer::Events(recorded.items(0..2), Some(recorded.bookmark(1))),
         _ => Answer::Nothing,
     });
     let text = subscription("Changing", source.port(), &[("127.0.0.1", Some("s3cret"))]);
-    let puller = collecting.pull(&text);
+    let puller = collecting.pull(&text).await;
     source.wait_for_requests(3);
-    collecting.set(&[]);
+    collecting.set(&[]).await;
     puller.follow();
     // The request that waits for events is given up, and the subscription is cancelled.
     source.wait_for_requests(4);
     assert!(source.requests()[3].contains("eventing/Unsubscribe"), "{}", source.requests()[3]);
-    collecting.set(&[&text.replace("s3cret", "0ther")]);
+    collecting.set(&[&text.replace("s3cret", "0ther")]).await;
     puller.follow();
     source.wait_for_requests(5);
     let again = &source.requests()[4];

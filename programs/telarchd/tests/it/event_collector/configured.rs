@@ -19,7 +19,7 @@ const ENABLED: &str = "EventCollector.Enabled = true\n";
 /// A configured service with a collector, and a source.
 pub(super) struct Configured {
     pub(super) telarchd: Telarchd,
-    port: u16,
+    pub(super) port: u16,
     source: Pair,
     https: String,
 }
@@ -103,12 +103,32 @@ impl Configured {
         }
     }
 
+    /// Kills the process that collects, which is then started again: as root by the service.
+    pub(super) fn kill_collector(&mut self) {
+        if is_root() {
+            let _ = kill_process(Pid::from_raw(self.process()).unwrap(), Signal::KILL);
+        } else {
+            self.telarchd.signal(Signal::KILL);
+            self.telarchd.wait_for_exit();
+            self.telarchd.run();
+        }
+    }
+
     fn events(&self) -> PathBuf {
-        self.telarchd.state().join("events/sources").join(format!("{SOURCE}.tls")).join("events.jsonl")
+        self.events_of(SOURCE)
+    }
+
+    fn events_of(&self, source: &str) -> PathBuf {
+        self.telarchd.state().join("events/sources").join(format!("{source}.tls")).join("events.jsonl")
     }
 
     pub(super) fn records(&self) -> Vec<u64> {
-        let text = fs::read_to_string(self.events()).unwrap_or_default();
+        self.records_of(SOURCE)
+    }
+
+    /// Returns the record numbers in the file of a source.
+    pub(super) fn records_of(&self, source: &str) -> Vec<u64> {
+        let text = fs::read_to_string(self.events_of(source)).unwrap_or_default();
         let record = |line: &str| {
             let value: serde_json::Value = serde_json::from_str(line).unwrap();
             value["System"]["EventRecordID"].as_u64().unwrap()

@@ -3,10 +3,10 @@
 use rusqlite::Connection;
 
 /// Latest version of the tables.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// Migrations in order; the first creates version 1.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE subscription (
         id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, doc TEXT NOT NULL, version TEXT NOT NULL, revision TEXT,
@@ -28,6 +28,20 @@ const MIGRATIONS: [&str; 2] = [
     ALTER TABLE source_state ADD COLUMN retry_time INTEGER;
     CREATE TABLE output_file (
         path BLOB PRIMARY KEY, inode INTEGER NOT NULL, length INTEGER NOT NULL) WITHOUT ROWID;
+",
+    // The tables of collectors that share a database; a file is that of one node, whose identifier is empty.
+    "
+    ALTER TABLE source_state ADD COLUMN node TEXT;
+    CREATE TABLE node (
+        id TEXT PRIMARY KEY, address TEXT NOT NULL, started INTEGER NOT NULL, last_seen INTEGER NOT NULL);
+    CREATE TABLE node_subscription (
+        node TEXT NOT NULL, id TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (node, id)) WITHOUT ROWID;
+    ALTER TABLE output_file RENAME TO output_file_2;
+    CREATE TABLE output_file (
+        node TEXT NOT NULL, path BLOB NOT NULL, inode INTEGER NOT NULL, length INTEGER NOT NULL,
+        PRIMARY KEY (node, path)) WITHOUT ROWID;
+    INSERT INTO output_file (node, path, inode, length) SELECT '', path, inode, length FROM output_file_2;
+    DROP TABLE output_file_2;
 ",
 ];
 

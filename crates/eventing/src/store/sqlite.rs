@@ -1,0 +1,278 @@
+//! Store in SQLite.
+//!
+//! The database has a write-ahead log and synchronises it at each commit, so a committed bookmark survives a crash of
+//! the machine. One connection writes, another one reads meanwhile.
+
+mod reader;
+mod schema;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use locks::Mutex;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+pub(super) use self::reader::FileReader;
+use super::{Committed, Failure, KEPT_BATCHES, Seen, SourceState, SubscriptionRow};
+use crate::error::CollectorError;
+use crate::output::CommittedFile;
+
+/// Store in a file.
+pub(crate) struct SqliteStore {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+}
+
+impl SourceState {
+    /// Reads the state of a source from the columns `bookmark, seq, last_event, last_heartbeat, remote_ip, version_seen,
+    /// last_fault, fault_code, fault_time, retry_time` of a row, of which `first` is the first. There is one node only.
+    fn from_columns(source: String, row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            source,
+            bookmark: row.get(first)?,
+            batches: row.get(first + 1)?,
+            last_event: row.get(first + 2)?,
+            last_heartbeat: row.get(first + 3)?,
+            remote_ip: row.get(first + 4)?,
+            version_seen: row.get(first + 5)?,
+            last_fault: row.get(first + 6)?,
+            fault_code: row.get(first + 7)?,
+            fault_time: row.get(first + 8)?,
+            retry_time: row.get(first + 9)?,
+            node: None,
+        })
+    }
+}
+
+impl SqliteStore {
+    /// Opens a store, or creates it, and applies missing migrations.
+    pub(super) fn open(path: &Path) -> Result<Self, CollectorError> {
+        let failed = |source| CollectorError::Store { path: path.to_owned(), source };
+        let mut writer = connect(path).map_err(failed)?;
+        let found = schema::migrate(&mut writer).map_err(failed)?;
+        if found > schema::VERSION {
+            return Err(CollectorError::LaterStore {
+                path: path.to_owned(),
+                found,
+                supported: schema::VERSION,
+            });
+        }
+        let reader = connect(path).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
+    }
+
+    /// Replaces the list of subscriptions. The state of sources in removed subscriptions is kept for their return.
+    pub(crate) fn set_subscriptions(&self, all: &[SubscriptionRow], now: i64) -> Result<(), CollectorError> {
+        self.write(|transaction| {
+            transaction.execute("UPDATE subscription SET enabled = 0", [])?;
+            for SubscriptionRow { id, name, document, version } in all {
+                transaction.execute("DELETE FROM subscription WHERE name = ?1 AND id <> ?2", [name, id])?;
+                transaction.execute(
+                    "INSERT INTO subscription (id, name, doc, version, enabled, updated_at)
+                     VALUES (?1, ?2, ?3, ?4, 1, ?5)
+                     ON CONFLICT (id) DO UPDATE SET doc = excluded.doc, enabled = 1, updated_at =
+                     CASE WHEN version = excluded.version THEN updated_at ELSE excluded.updated_at END,
+                     version = excluded.version",
+                    params![id, name, document, version, now],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Returns the bookmarks of a source, by identifiers of subscriptions.
+    pub(super) fn bookmarks(&self, source: &str) -> Result<Vec<(String, String)>, CollectorError> {
+        let reader = self.reader.lock();
+        let read = || {
+            let mut statement = reader.prepare_cached(
+                "SELECT subscription, bookmark FROM source_state WHERE source = ?1 AND bookmark IS NOT NULL",
+            )?;
+            let rows = statement.query_map([source], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<Result<Vec<_>, _>>()
+        };
+        read().map_err(|source| self.failed(source))
+    }
+
+    /// Returns the states of all sources in a subscription, by source.
+    pub(super) fn states(&self, subscription: &str) -> Result<Vec<SourceState>, CollectorError> {
+        let reader = self.reader.lock();
+        let read = || {
+            let mut statement = reader.prepare_cached(
+                "SELECT source, bookmark, seq, last_event, last_heartbeat, remote_ip, version_seen, last_fault,
+                 fault_code, fault_time, retry_time
+                 FROM source_state WHERE subscription = ?1 ORDER BY source",
+            )?;
+            let rows =
+                statement.query_map([subscription], |row| SourceState::from_columns(row.get(0)?, row, 1))?;
+            rows.collect::<Result<Vec<_>, _>>()
+        };
+        read().map_err(|source| self.failed(source))
+    }
+
+    /// Returns whether a source is in the store.
+    pub(super) fn contains_source(&self, source: &str) -> Result<bool, CollectorError> {
+        let reader = self.reader.lock();
+        let found = reader.query_row("SELECT 1 FROM source WHERE id = ?1", [source], |_| Ok(())).optional();
+        found.map(|found| found.is_some()).map_err(|source| self.failed(source))
+    }
+
+    /// Returns the number of sources.
+    pub(super) fn source_count(&self) -> Result<usize, CollectorError> {
+        let reader = self.reader.lock();
+        let count: Result<i64, _> = reader.query_row("SELECT count(*) FROM source", [], |row| row.get(0));
+        count.map(|count| usize::try_from(count).unwrap_or(usize::MAX)).map_err(|source| self.failed(source))
+    }
+
+    /// Returns whether a batch was committed before.
+    pub(super) fn contains_batch(&self, batch: &Committed) -> Result<bool, CollectorError> {
+        let reader = self.reader.lock();
+        let found = reader
+            .query_row(
+                "SELECT 1 FROM batch WHERE source = ?1 AND subscription = ?2 AND digest = ?3",
+                params![batch.seen.source, batch.seen.subscription, batch.digest],
+                |_| Ok(()),
+            )
+            .optional();
+        found.map(|found| found.is_some()).map_err(|source| self.failed(source))
+    }
+
+    /// Removes the rows of files that do not exist any more.
+    pub(super) fn forget_files(&self, missing: &[PathBuf]) -> Result<(), CollectorError> {
+        self.write(|transaction| {
+            for path in missing {
+                let path = path.as_os_str().as_bytes();
+                transaction.execute("DELETE FROM output_file WHERE node = '' AND path = ?1", [path])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Returns the files with their committed lengths.
+    pub(super) fn committed_files(&self) -> Result<Vec<CommittedFile>, CollectorError> {
+        let reader = self.reader.lock();
+        let read = || {
+            let mut statement =
+                reader.prepare("SELECT path, inode, length FROM output_file WHERE node = ''")?;
+            let rows = statement.query_map([], |row| {
+                let path: Vec<u8> = row.get(0)?;
+                let (inode, length): (i64, i64) = (row.get(1)?, row.get(2)?);
+                let path = PathBuf::from(OsString::from_vec(path));
+                Ok(CommittedFile { path, inode: inode.cast_unsigned(), length: length.cast_unsigned() })
+            })?;
+            rows.collect::<Result<Vec<_>, _>>()
+        };
+        read().map_err(|source| self.failed(source))
+    }
+
+    /// Commits batches, messages without events, and lengths of files in one transaction, durably.
+    pub(super) fn commit(
+        &self,
+        batches: &[Committed],
+        seen: &[Seen],
+        files: &[CommittedFile],
+    ) -> Result<(), CollectorError> {
+        self.write(|transaction| {
+            for file in files {
+                let path = file.path.as_os_str().as_bytes();
+                transaction
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO output_file (node, path, inode, length) VALUES ('', ?1, ?2, ?3)",
+                    )?
+                    .execute(params![path, file.inode.cast_signed(), file.length.cast_signed()])?;
+            }
+            for one in seen {
+                write_seen(transaction, one)?;
+            }
+            for batch in batches {
+                write_seen(transaction, &batch.seen)?;
+                let Seen { source, subscription, now, .. } = &batch.seen;
+                transaction
+                    .prepare_cached(
+                        "UPDATE source_state SET bookmark = coalesce(?3, bookmark), seq = seq + ?5,
+                         last_event = iif(?5, ?4, last_event) WHERE source = ?1 AND subscription = ?2",
+                    )?
+                    .execute(params![source, subscription, batch.bookmark, now, batch.has_events])?;
+                transaction
+                    .prepare_cached(
+                        "INSERT OR IGNORE INTO batch (source, subscription, digest) VALUES (?1, ?2, ?3)",
+                    )?
+                    .execute(params![source, subscription, batch.digest])?;
+                transaction
+                    .prepare_cached(
+                        "DELETE FROM batch WHERE source = ?1 AND subscription = ?2 AND id NOT IN
+                         (SELECT id FROM batch WHERE source = ?1 AND subscription = ?2
+                          ORDER BY id DESC LIMIT ?3)",
+                    )?
+                    .execute(params![source, subscription, KEPT_BATCHES])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn write(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), CollectorError> {
+        let mut writer = self.writer.lock();
+        let write = || {
+            let transaction = writer.transaction()?;
+            change(&transaction)?;
+            transaction.commit()
+        };
+        write().map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> CollectorError {
+        CollectorError::Store { path: self.path.clone(), source }
+    }
+}
+
+/// Opens a connection that waits for other processes and survives crashes.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    Ok(connection)
+}
+
+/// Writes that a source has sent a message.
+fn write_seen(transaction: &Transaction<'_>, seen: &Seen) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO source (id, auth, principal, machine_id, first_seen) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET machine_id = coalesce(excluded.machine_id, machine_id)",
+        )?
+        .execute(params![seen.source, seen.proof, seen.principal, seen.machine_id, seen.now])?;
+    if let Some(failure) = seen.failure {
+        return write_failure(transaction, seen, failure);
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO source_state
+             (source, subscription, last_heartbeat, remote_ip, version_seen, last_fault, fault_time)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?6 IS NULL, NULL, ?3))
+             ON CONFLICT (source, subscription) DO UPDATE SET last_heartbeat = excluded.last_heartbeat,
+             remote_ip = excluded.remote_ip, version_seen = coalesce(excluded.version_seen, version_seen),
+             last_fault = excluded.last_fault, fault_time = excluded.fault_time, fault_code = NULL, retry_time = NULL",
+        )?
+        .execute(params![seen.source, seen.subscription, seen.now, seen.remote_ip, seen.version, seen.fault])?;
+    Ok(())
+}
+
+/// Writes that the collector could not pull from a source.
+fn write_failure(transaction: &Transaction<'_>, seen: &Seen, failure: Failure) -> rusqlite::Result<()> {
+    let Seen { source, subscription, fault, now, .. } = seen;
+    transaction
+        .prepare_cached(
+            "INSERT INTO source_state
+             (source, subscription, last_fault, fault_code, fault_time, retry_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (source, subscription) DO UPDATE SET last_fault = excluded.last_fault,
+             fault_code = excluded.fault_code, fault_time = excluded.fault_time, retry_time = excluded.retry_time",
+        )?
+        .execute(params![source, subscription, fault, failure.code, now, failure.retry])?;
+    Ok(())
+}
