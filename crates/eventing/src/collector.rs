@@ -479,7 +479,7 @@ impl Collector {
         if self.known_sources.read().contains(&id) {
             return Ok(());
         }
-        if !self.store.has_room_for(&id, MAX_SOURCES).await? {
+        if !self.store.admits_source(&id, MAX_SOURCES).await? {
             return Err(CollectorError::TooManySources(MAX_SOURCES));
         }
         let mut known = self.known_sources.write();

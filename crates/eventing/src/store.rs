@@ -161,13 +161,13 @@ impl Store {
     }
 
     /// Returns whether a source is in the store, or may be added to it because there are fewer than `most`.
-    pub(crate) async fn has_room_for(&self, source: &str, most: usize) -> Result<bool, CollectorError> {
+    pub(crate) async fn admits_source(&self, source: &str, most: usize) -> Result<bool, CollectorError> {
         match self {
             Self::Sqlite(store) => {
                 let (store, source) = (Arc::clone(store), source.to_owned());
                 blocking(move || Ok(store.contains_source(&source)? || store.source_count()? < most)).await
             }
-            Self::Postgres(store) => store.has_room_for(source, most).await,
+            Self::Postgres(store) => store.admits_source(source, most).await,
         }
     }
 

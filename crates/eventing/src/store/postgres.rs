@@ -120,7 +120,7 @@ impl PostgresStore {
     }
 
     /// Returns whether a source is in the database, or may be added to it because there are fewer than `most`.
-    pub(super) async fn has_room_for(&self, source: &str, most: usize) -> Result<bool, CollectorError> {
+    pub(super) async fn admits_source(&self, source: &str, most: usize) -> Result<bool, CollectorError> {
         let source = commit::clean(source);
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         self.run(|inner| async move {

@@ -98,15 +98,15 @@ async fn bookmarks_and_batches_survive_a_restart() {
     for place in Place::all() {
         let first = batch(1, Some("B".to_owned()));
         let store = place.open().await;
-        assert!(!store.has_room_for("certificate:win10", 0).await.unwrap());
+        assert!(!store.admits_source("certificate:win10", 0).await.unwrap());
         commit(&store, std::slice::from_ref(&first), &[seen(4)]).await;
         drop(store);
         let store = place.open().await;
         assert!(contains(&store, first).await && !contains(&store, batch(2, None)).await);
         assert_eq!(bookmark(&store).await.as_deref(), Some("B"));
-        assert!(store.has_room_for("certificate:win10", 0).await.unwrap());
-        assert!(!store.has_room_for("certificate:win11", 1).await.unwrap());
-        assert!(store.has_room_for("certificate:win11", 2).await.unwrap());
+        assert!(store.admits_source("certificate:win10", 0).await.unwrap());
+        assert!(!store.admits_source("certificate:win11", 1).await.unwrap());
+        assert!(store.admits_source("certificate:win11", 2).await.unwrap());
         commit(&store, &[], &[Seen { fault: Some("ended".to_owned()), version: None, ..seen(9) }]).await;
         let expected = SourceState {
             source: "certificate:win10".to_owned(),
@@ -390,5 +390,60 @@ async fn a_database_with_tls_verifies_the_server_and_the_password() {
     ] {
         let error = open(wrong).await.err().unwrap().to_string();
         assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn one_node_connects_to_sources_and_another_takes_over_when_it_ends() {
+    let Some(place) = database() else { return };
+    let mut nodes = Vec::new();
+    for name in ["one", "other"] {
+        let Store::Postgres(store) = place.open_as(name).await.unwrap() else { panic!("a file") };
+        nodes.push(store);
+    }
+    let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted";
+    let server = place.server.as_ref().unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    // Two locks of nodes, and one for the sources.
+    while server.execute(locks) != "3" || !nodes.iter().any(|node| node.shared().borrow().is_puller) {
+        assert!(std::time::Instant::now() < until, "no node connects to sources");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let puller = nodes.iter().position(|node| node.shared().borrow().is_puller).unwrap();
+    let mut other = nodes[1 - puller].shared();
+    assert!(!other.borrow().is_puller);
+    drop(nodes.remove(puller));
+    other.wait_for(|shared| shared.is_puller).await.unwrap();
+}
+
+/// Prints rates of commits; run it with `--run-ignored only --no-capture`.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn rates_of_commits() {
+    for place in Place::all() {
+        let store = place.open().await;
+        let kind = if place.server.is_some() { "PostgreSQL" } else { "SQLite" };
+        for size in [1u64, 10, 100, 500] {
+            let begun = std::time::Instant::now();
+            let rounds = 2_000 / size + 10;
+            for round in 0..rounds {
+                let batches: Vec<Committed> = (0..size)
+                    .map(|number| {
+                        let mut digest = [0; 32];
+                        digest[..8]
+                            .copy_from_slice(&(round * 1_000 + number + size * 1_000_000).to_le_bytes());
+                        Committed {
+                            seen: Seen { source: format!("certificate:host{number}"), ..seen(5) },
+                            bookmark: position(&[("System", round)]),
+                            has_events: true,
+                            digest,
+                        }
+                    })
+                    .collect();
+                commit(&store, &batches, &[]).await;
+            }
+            let rate = (rounds * size) as f64 / begun.elapsed().as_secs_f64();
+            eprintln!("{kind}: {rate:.0} batches/s in groups of {size}");
+        }
     }
 }

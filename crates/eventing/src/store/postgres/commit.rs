@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
 
+use tokio_postgres::types::ToSql;
 use winevent::event::BookmarkList;
 
 use super::failure::Failed;
@@ -13,7 +14,7 @@ use super::link::Session;
 use super::statements::Statements;
 use crate::store::{Failure, Group, KEPT_BATCHES, Seen};
 
-/// Commits a group for a node.
+/// Commits a group for a node, in two round trips: only the last change needs the results of the others.
 pub(super) async fn commit(
     session: &Session,
     statements: &Statements,
@@ -21,24 +22,45 @@ pub(super) async fn commit(
     group: &Group,
 ) -> Result<(), Failed> {
     let client = &session.client;
-    client.batch_execute("BEGIN").await?;
     let mut rows = Rows::of(group);
-    if !rows.states.is_empty() {
-        add_sources(session, statements, &rows).await?;
-        let (sources, subscriptions) = rows.keys();
-        client.execute(&statements.add_states, &[&sources, &subscriptions]).await?;
-        for row in client.query(&statements.lock_states, &[&sources, &subscriptions]).await? {
-            let key = (row.try_get(0)?, row.try_get(1)?);
-            if let Some(state) = rows.states.get_mut(&key) {
-                state.stored = row.try_get(2)?;
-            }
+    // The table numbers batches in their order.
+    let batches: Vec<BatchKey> = group
+        .batches
+        .iter()
+        .map(|batch| (clean(&batch.seen.source), clean(&batch.seen.subscription), batch.digest))
+        .collect();
+    // Statements are sent in this order. After an error the server rejects the others.
+    let (begun, sources, states, stored, added, removed, files) = tokio::join!(
+        biased;
+        client.batch_execute("BEGIN"),
+        add_sources(session, statements, &rows),
+        add_states(session, statements, &rows),
+        lock_states(session, statements, &rows),
+        add_batches(session, statements, &batches),
+        remove_batches(session, statements, &rows),
+        write_files(session, statements, node, group),
+    );
+    begun?;
+    sources?;
+    states?;
+    let stored = stored?;
+    let added = added?;
+    removed?;
+    files?;
+    for (key, bookmark) in stored {
+        if let Some(state) = rows.states.get_mut(&key) {
+            state.stored = bookmark;
         }
-        add_batches(session, statements, group, &mut rows).await?;
-        update_states(session, statements, node, &rows).await?;
     }
-    write_files(session, statements, node, group).await?;
-    client.batch_execute("COMMIT").await?;
-    Ok(())
+    rows.apply(group, batches, &added);
+    // A commit after an error rolls back.
+    let (updated, committed) = tokio::join!(
+        biased;
+        update_states(session, statements, node, &rows),
+        client.batch_execute("COMMIT"),
+    );
+    updated?;
+    Ok(committed?)
 }
 
 /// Returns for each batch whether it was committed before.
@@ -56,6 +78,9 @@ pub(super) async fn find_batches(
 /// Source, subscription and digest of a batch.
 pub(super) type BatchKey = (String, String, [u8; 32]);
 
+/// Source and subscription of a state.
+type StateKey = (String, String);
+
 fn columns(batches: &[BatchKey]) -> (Vec<&str>, Vec<&str>, Vec<&[u8]>) {
     let sources = batches.iter().map(|(source, _, _)| source.as_str());
     let subscriptions = batches.iter().map(|(_, subscription, _)| subscription.as_str());
@@ -66,7 +91,7 @@ fn columns(batches: &[BatchKey]) -> (Vec<&str>, Vec<&str>, Vec<&[u8]>) {
 /// Rows of a group, with one for each key.
 struct Rows<'g> {
     sources: BTreeMap<String, &'g Seen>,
-    states: BTreeMap<(String, String), StateRow<'g>>,
+    states: BTreeMap<StateKey, StateRow<'g>>,
 }
 
 /// Changes of a state.
@@ -103,6 +128,28 @@ impl<'g> Rows<'g> {
         rows
     }
 
+    /// Changes the states of those batches that were not in the database.
+    fn apply(&mut self, group: &'g Group, keys: Vec<BatchKey>, added: &BTreeSet<(String, String, Vec<u8>)>) {
+        for (batch, (source, subscription, digest)) in group.batches.iter().zip(keys) {
+            let key = (source, subscription);
+            let is_new = added.contains(&(key.0.clone(), key.1.clone(), digest.to_vec()));
+            let Some(state) = self.states.get_mut(&key).filter(|_| is_new) else { continue };
+            if batch.has_events {
+                state.batches += 1;
+                state.last_event = Some(batch.seen.now);
+            }
+            let Some(bookmark) = batch.bookmark.as_deref() else { continue };
+            match state.bookmark.or(state.stored.as_deref()) {
+                Some(current) if is_older(bookmark, current) => tracing::warn!(
+                    source = batch.seen.source,
+                    "Source sent events before its bookmark, which stays; if its logs have begun anew, \
+                     use telarch events reset"
+                ),
+                _ => state.bookmark = Some(bookmark),
+            }
+        }
+    }
+
     fn keys(&self) -> (Vec<&str>, Vec<&str>) {
         self.states.keys().map(|(source, subscription)| (source.as_str(), subscription.as_str())).unzip()
     }
@@ -119,49 +166,39 @@ async fn add_sources(session: &Session, statements: &Statements, rows: &Rows<'_>
     Ok(())
 }
 
-/// Adds the digests of batches, and changes the states of those that were not in the database.
-async fn add_batches<'g>(
+async fn add_states(session: &Session, statements: &Statements, rows: &Rows<'_>) -> Result<(), Failed> {
+    let (sources, subscriptions) = rows.keys();
+    session.client.execute(&statements.add_states, &[&sources, &subscriptions]).await?;
+    Ok(())
+}
+
+/// Locks the rows of states until the end of the transaction, and returns their bookmarks.
+async fn lock_states(
     session: &Session,
     statements: &Statements,
-    group: &'g Group,
-    rows: &mut Rows<'g>,
-) -> Result<(), Failed> {
-    if group.batches.is_empty() {
-        return Ok(());
-    }
-    // The table numbers batches in their order.
-    let keys: Vec<BatchKey> = group
-        .batches
-        .iter()
-        .map(|batch| (clean(&batch.seen.source), clean(&batch.seen.subscription), batch.digest))
-        .collect();
-    let (sources, subscriptions, digests) = columns(&keys);
-    let added = session.client.query(&statements.add_batches, &[&sources, &subscriptions, &digests]).await?;
-    let mut new = BTreeSet::new();
-    for row in added {
-        let key: (String, String, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        new.insert(key);
-    }
-    for (batch, (source, subscription, digest)) in group.batches.iter().zip(keys) {
-        let key = (source, subscription);
-        let is_new = new.contains(&(key.0.clone(), key.1.clone(), digest.to_vec()));
-        let Some(state) = rows.states.get_mut(&key).filter(|_| is_new) else { continue };
-        if batch.has_events {
-            state.batches += 1;
-            state.last_event = Some(batch.seen.now);
-        }
-        let Some(bookmark) = batch.bookmark.as_deref() else { continue };
-        match state.bookmark.or(state.stored.as_deref()) {
-            Some(current) if is_older(bookmark, current) => tracing::warn!(
-                source = batch.seen.source,
-                "Source sent events before its bookmark, which stays; if its logs have begun anew, \
-                 use telarch events reset"
-            ),
-            _ => state.bookmark = Some(bookmark),
-        }
-    }
+    rows: &Rows<'_>,
+) -> Result<Vec<(StateKey, Option<String>)>, Failed> {
     let (sources, subscriptions) = rows.keys();
-    session.client.execute(&statements.remove_batches, &[&sources, &subscriptions, &KEPT_BATCHES]).await?;
+    let locked = session.client.query(&statements.lock_states, &[&sources, &subscriptions]).await?;
+    locked.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).collect()
+}
+
+/// Adds the digests of batches, and returns those that were not in the database.
+async fn add_batches(
+    session: &Session,
+    statements: &Statements,
+    batches: &[BatchKey],
+) -> Result<BTreeSet<(String, String, Vec<u8>)>, Failed> {
+    let (sources, subscriptions, digests) = columns(batches);
+    let added = session.client.query(&statements.add_batches, &[&sources, &subscriptions, &digests]).await?;
+    added.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+}
+
+/// Removes the digests of all but the latest batches.
+async fn remove_batches(session: &Session, statements: &Statements, rows: &Rows<'_>) -> Result<(), Failed> {
+    let (sources, subscriptions) = rows.keys();
+    let parameters: [&(dyn ToSql + Sync); 3] = [&sources, &subscriptions, &KEPT_BATCHES];
+    session.client.execute(&statements.remove_batches, &parameters).await?;
     Ok(())
 }
 

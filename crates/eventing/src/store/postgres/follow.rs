@@ -68,6 +68,6 @@ async fn lock_pulling(session: &Session) -> Result<bool, Failed> {
 }
 
 /// Pause between two polls, in addition to notifications.
-const INTERVAL: Duration = Duration::from_secs(15);
+const INTERVAL: Duration = Duration::from_secs(10);
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_secs(1);
