@@ -133,7 +133,7 @@ impl Store {
                 Ok(Self::Sqlite(Arc::new(store)))
             }
             StoreSettings::Database { settings, node_file } => {
-                PostgresStore::open(settings, &node_file).await.map(Arc::new).map(Self::Postgres)
+                PostgresStore::open(*settings, &node_file).await.map(Arc::new).map(Self::Postgres)
             }
         }
     }

@@ -198,7 +198,7 @@ impl WriterTask {
             match self.store.commit(group) {
                 Err(error @ CollectorError::DatabaseUnavailable { .. }) => return Err(error),
                 Err(error) => {
-                    tracing::error!(%error, "Cannot commit forwarded events; sources may repeat them")
+                    tracing::error!(%error, "Cannot commit forwarded events; sources may repeat them");
                 }
                 Ok(()) => {}
             }

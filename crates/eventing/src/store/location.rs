@@ -15,7 +15,7 @@ pub enum StoreSettings {
     /// PostgreSQL, which several collectors can share.
     Database {
         /// The database.
-        settings: DatabaseSettings,
+        settings: Box<DatabaseSettings>,
         /// File with the identifier of this collector, which is created if it is missing.
         node_file: PathBuf,
     },
@@ -31,7 +31,7 @@ impl StoreSettings {
         match file {
             None => Ok(Self::File(folder.join("events.sqlite"))),
             Some((path, content)) => Ok(Self::Database {
-                settings: DatabaseSettings::parse(path, content)?,
+                settings: Box::new(DatabaseSettings::parse(path, content)?),
                 node_file: folder.join("node"),
             }),
         }

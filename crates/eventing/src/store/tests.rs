@@ -25,7 +25,7 @@ impl Place {
         Store::open(match &self.server {
             None => StoreSettings::File(self.folder.path().join("events.sqlite")),
             Some(server) => StoreSettings::Database {
-                settings: DatabaseSettings::parse("s.toml".as_ref(), server.settings().as_bytes()).unwrap(),
+                settings: database_settings(&server.settings()),
                 node_file: self.folder.path().join(node),
             },
         })
@@ -35,6 +35,10 @@ impl Place {
     async fn open(&self) -> Store {
         self.open_as("node").await.unwrap()
     }
+}
+
+fn database_settings(text: &str) -> Box<DatabaseSettings> {
+    Box::new(DatabaseSettings::parse("event-store.toml".as_ref(), text.as_bytes()).unwrap())
 }
 
 /// Calls a function on a thread without a runtime, like the one that writes.
@@ -224,9 +228,8 @@ async fn an_older_bookmark_of_another_node_never_wins() {
     assert_eq!(bookmark(&one).await, position(&[("System", 12)]));
     assert_eq!(states(&one).await[0].batches, 4);
     // The administrator's reset lets record numbers begin anew.
-    let settings =
-        DatabaseSettings::parse("s".as_ref(), place.server.as_ref().unwrap().settings().as_bytes());
-    let settings = StoreSettings::Database { settings: settings.unwrap(), node_file: PathBuf::new() };
+    let settings = database_settings(&place.server.as_ref().unwrap().settings());
+    let settings = StoreSettings::Database { settings, node_file: PathBuf::new() };
     let reset = blocking(move || {
         let reader = StoreReader::open(&settings)?.unwrap();
         reader.reset(&["certificate:win10".to_owned()])
@@ -317,7 +320,7 @@ async fn the_lock_of_a_node_waits_for_the_last_transaction_of_its_previous_proce
     let first = place.open().await;
     let settings = place.server.as_ref().unwrap().settings();
     let second = tokio::spawn(Store::open(StoreSettings::Database {
-        settings: DatabaseSettings::parse("s".as_ref(), settings.as_bytes()).unwrap(),
+        settings: database_settings(&settings),
         node_file: place.folder.path().join("node"),
     }));
     commit(&first, &[batch(1, Some("B".to_owned()))], &[]).await;
@@ -369,7 +372,7 @@ async fn a_database_with_tls_verifies_the_server_and_the_password() {
     let Some(server) = PostgresServer::with_tls() else { return };
     let folder = tempfile::tempdir().unwrap();
     let open = |text: String| {
-        let settings = DatabaseSettings::parse("s".as_ref(), text.as_bytes()).unwrap();
+        let settings = database_settings(&text);
         Store::open(StoreSettings::Database { settings, node_file: folder.path().join("node") })
     };
     let store = open(server.settings()).await.unwrap();
