@@ -7,22 +7,21 @@ use std::time::{Duration, SystemTime};
 
 use locks::{Mutex, RwLock};
 use metrics::CollectorStatistics;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, oneshot, watch};
 use winevent::Timestamp;
-use winevent::delivery::{DROPPED_EVENTS, Head, Item};
-use winevent::event::Record;
+use winevent::delivery::Head;
 
 use crate::admission::is_admitted;
-use crate::destination::{Destination, DestinationSettings, OutputMonitor, Route};
+use crate::batch::{Batch, Delivered};
+use crate::destination::{Destination, DestinationSettings, OutputMonitor};
 use crate::error::CollectorError;
+use crate::formatting::{Formatted, Formatting};
 use crate::identity::IdentityCheck;
 use crate::offering::{Offering, subscription_row};
 use crate::output::{Format, Output, OutputSettings, TotalLimit};
-use crate::quarantine::{self, Rejected};
-use crate::record::{self, Receipt};
+use crate::quarantine;
 use crate::source::Source;
-use crate::statistics::{BatchResult, Statistics};
+use crate::statistics::{BatchResult, BatchTimer, Statistics};
 use crate::store::{Committed, Failure, Seen, SourceState, Store, StoreSettings, blocking};
 use crate::subscriptions::{CollectorSubscription, Subscriptions};
 use crate::writer::{WriteJob, Writer, WriterFiles, Written};
@@ -52,19 +51,13 @@ pub struct CollectorParts {
 pub struct Collector {
     store: Store,
     writer: Writer,
-    /// Rules that select the events of each destination.
-    routes: Vec<Route>,
+    formatting: Formatting,
     statistics: Statistics,
     /// Numbers of each destination.
     monitors: Vec<OutputMonitor>,
-    /// Whether an output receives events as XML.
-    writes_xml: bool,
-    /// Whether an output or a destination receives events as JSON.
-    writes_json: bool,
     offering: Arc<Offering>,
     /// Identifiers of sources that are in the store.
     known_sources: RwLock<HashSet<String>>,
-    identity: IdentityCheck,
     /// Memory for batches in work, in KiB.
     memory: Semaphore,
     /// One permit for each source and subscription with a batch in work.
@@ -91,24 +84,12 @@ pub struct PullFailure {
     pub retry_in: Duration,
 }
 
-/// Events of one message.
-#[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
-    /// Headers of the message.
-    pub head: &'a Head,
-    /// Items of the message.
-    pub items: &'a [Item<'a>],
-}
-
-/// Result of a delivery, which is durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Delivered {
-    /// Number of stored events.
-    pub stored: usize,
-    /// Number of events in quarantine.
-    pub quarantined: usize,
-    /// Whether the batch was stored before.
-    pub is_repeated: bool,
+/// Batch in the forms of the outputs, ready to be stored.
+pub struct FormattedBatch {
+    job: WriteJob,
+    delivered: Delivered,
+    receiver: oneshot::Receiver<Result<Written, Arc<CollectorError>>>,
+    timer: BatchTimer,
 }
 
 impl Collector {
@@ -154,14 +135,11 @@ impl Collector {
         let collector = Self {
             store,
             writer,
-            routes,
+            formatting: Formatting { writes_xml, writes_json, routes, identity },
             statistics: Statistics::default(),
             monitors,
-            writes_xml,
-            writes_json,
             offering,
             known_sources: RwLock::default(),
-            identity,
             memory: Semaphore::new(MEMORY),
             in_work: Mutex::default(),
         };
@@ -328,16 +306,57 @@ impl Collector {
         subscription: &CollectorSubscription,
         batch: Batch<'_>,
     ) -> Result<Delivered, Arc<CollectorError>> {
+        self.store(source, subscription, self.format(source, subscription, batch)).await
+    }
+
+    /// Formats a batch for the outputs, which takes processor time. The text of the batch is not needed afterwards.
+    #[must_use]
+    pub fn format(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+        batch: Batch<'_>,
+    ) -> FormattedBatch {
         let timer = self.statistics.begin(source, batch.items);
-        let result = self.store_batch(source, subscription, batch).await;
-        timer.finish(match &result {
-            Ok(delivered) if delivered.is_repeated => BatchResult::Repeated,
-            Ok(Delivered { stored, quarantined, .. }) => {
-                BatchResult::Stored { events: *stored, quarantined: *quarantined }
-            }
-            Err(_) => BatchResult::Failed,
-        });
-        result
+        let now = Timestamp::from(SystemTime::now());
+        let Formatted { xml, json, routed, quarantine, digest, fault, delivered } =
+            self.formatting.format(source, subscription.subscription.id.as_str(), batch, now);
+        let committed = Committed {
+            seen: seen(source, subscription, batch.head, fault),
+            bookmark: batch.head.bookmark.clone(),
+            has_events: !batch.items.is_empty(),
+            digest,
+        };
+        let (done, receiver) = oneshot::channel();
+        let source = source.file_name();
+        let job = WriteJob { batch: committed, source, xml, json, routed, quarantine, done };
+        FormattedBatch { job, delivered, receiver, timer }
+    }
+
+    /// Stores a batch of a source in a subscription, as [`deliver`](Self::deliver) does.
+    ///
+    /// # Errors
+    /// As for [`deliver`](Self::deliver).
+    pub async fn store(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+        batch: FormattedBatch,
+    ) -> Result<Delivered, Arc<CollectorError>> {
+        let FormattedBatch { job, delivered, receiver, timer } = batch;
+        let written = self.write(source, subscription, job, receiver).await;
+        self.statistics.finish(
+            &timer,
+            match &written {
+                Ok(Written::Repeated) => BatchResult::Repeated,
+                Ok(Written::Stored) => {
+                    BatchResult::Stored { events: delivered.stored, quarantined: delivered.quarantined }
+                }
+                Err(_) => BatchResult::Failed,
+            },
+        );
+        let is_repeated = matches!(written?, Written::Repeated);
+        Ok(Delivered { is_repeated, ..delivered })
     }
 
     /// Returns the numbers of the collector since its start.
@@ -346,14 +365,15 @@ impl Collector {
         self.statistics.snapshot(self.monitors.iter().map(OutputMonitor::statistics).collect())
     }
 
-    async fn store_batch(
+    /// Passes a batch to the writer in the turn of its source, and waits until it is durable.
+    async fn write(
         &self,
         source: &Source,
         subscription: &CollectorSubscription,
-        batch: Batch<'_>,
-    ) -> Result<Delivered, Arc<CollectorError>> {
+        job: WriteJob,
+        receiver: oneshot::Receiver<Result<Written, Arc<CollectorError>>>,
+    ) -> Result<Written, Arc<CollectorError>> {
         self.require_room(source).await?;
-        let (job, mut delivered, receiver) = self.prepare(source, subscription, batch);
         let parts = [&job.xml, &job.json, &job.quarantine].into_iter().chain(&job.routed);
         let size: usize = parts.map(Vec::len).sum();
         let permits = u32::try_from((size / 1_024 + 1).min(MEMORY)).unwrap_or(u32::MAX);
@@ -362,104 +382,7 @@ impl Collector {
         let turn = self.turn(source, subscription);
         let _turn = turn.acquire().await.map_err(closed)?;
         self.writer.write(job).await?;
-        match receiver.await.map_err(|_| Arc::new(CollectorError::Closed))?? {
-            Written::Stored => Ok(delivered),
-            Written::Repeated => {
-                delivered.is_repeated = true;
-                Ok(delivered)
-            }
-        }
-    }
-
-    /// Formats a batch for the outputs.
-    fn prepare(
-        &self,
-        source: &Source,
-        subscription: &CollectorSubscription,
-        batch: Batch<'_>,
-    ) -> (WriteJob, Delivered, oneshot::Receiver<Result<Written, Arc<CollectorError>>>) {
-        let name = subscription.subscription.id.as_str();
-        let evaluated = Timestamp::from(SystemTime::now());
-        let time = evaluated.to_string();
-        let mut routed = vec![Vec::new(); self.routes.len()];
-        let mut delivered = Delivered::default();
-        let size = batch.items.iter().map(|item| item.xml.len() + 1).sum();
-        let mut xml = Vec::with_capacity(if self.writes_xml { size } else { 0 });
-        let mut json = Vec::with_capacity(if self.writes_json { size } else { 0 });
-        let mut quarantine = Vec::new();
-        let mut digest = Sha256::new();
-        digest.update(batch.head.bookmark.as_deref().unwrap_or_default());
-        let mut foreign = None;
-        let states_other = batch.head.machine_id.as_deref().filter(|id| !source.may_be(id));
-        for item in batch.items {
-            digest.update([0]);
-            digest.update(item.xml.as_bytes());
-            if item.action == DROPPED_EVENTS {
-                tracing::warn!(source = %source.name, subscription = name, "Source has dropped events: {}", item.xml);
-                continue;
-            }
-            let parsed = self.accept(source, item);
-            let (record, is_foreign) = match parsed {
-                Ok(accepted) => accepted,
-                Err(reason) => {
-                    delivered.quarantined += 1;
-                    tracing::debug!(source = %source.name, reason, "Event was put into quarantine");
-                    let rejected = Rejected { reason, event: item.xml.as_ref().to_owned() };
-                    quarantine.extend(rejected.line(&source.name, name, &time));
-                    continue;
-                }
-            };
-            let is_foreign = is_foreign || states_other.is_some();
-            if is_foreign {
-                foreign.get_or_insert_with(|| record::computer(&record));
-            }
-            if self.writes_xml {
-                record::write_xml(&record, &mut xml);
-            }
-            delivered.stored += 1;
-            if !self.writes_json {
-                continue;
-            }
-            let receipt = Receipt { source: &source.name, subscription: name, time: &time, is_foreign };
-            let start = json.len();
-            record::write_json(&record, &receipt, &mut json);
-            for (route, lines) in self.routes.iter().zip(&mut routed) {
-                if route.selects(name, &record, evaluated) {
-                    lines.extend_from_slice(json.get(start..).unwrap_or_default());
-                }
-            }
-        }
-        let fault = foreign.map(|computer| {
-            let stated = states_other.unwrap_or_default();
-            tracing::warn!(source = %source.name, computer, machine_id = stated, "Source sends events of another computer");
-            format!("events of another computer: {computer} {stated}").trim_end().to_owned()
-        });
-        let batch = Committed {
-            seen: seen(source, subscription, batch.head, fault),
-            bookmark: batch.head.bookmark.clone(),
-            has_events: !batch.items.is_empty(),
-            digest: digest.finalize().into(),
-        };
-        let (done, receiver) = oneshot::channel();
-        let source = source.file_name();
-        (WriteJob { batch, source, xml, json, routed, quarantine, done }, delivered, receiver)
-    }
-
-    /// Parses an event and checks its computer. Returns whether it is that of another computer.
-    fn accept(&self, source: &Source, item: &Item<'_>) -> Result<(Record, bool), String> {
-        if item.xml.trim().is_empty() {
-            return Err("the event is empty".to_owned());
-        }
-        let record = Record::parse(&item.xml).map_err(|error| error.to_string())?;
-        let computer = record::computer(&record);
-        let is_foreign = !source.may_be(&computer) && !self.identity.is_relay(&source.name);
-        if is_foreign && self.identity.rejects(&source.name) {
-            return Err(format!(
-                "the event is of the computer \"{computer}\", and the source is {}",
-                source.name
-            ));
-        }
-        Ok((record, is_foreign))
+        receiver.await.map_err(|_| Arc::new(CollectorError::Closed))?
     }
 
     /// Returns the permit for batches of one source in one subscription: a source sends the next batch after the
@@ -529,5 +452,7 @@ fn seen(source: &Source, subscription: &CollectorSubscription, head: &Head, faul
 const MEMORY: usize = 64 * 1_024;
 /// Number of sources and subscriptions with remembered permits, beyond which unused ones are dropped.
 const TURNS: usize = 1_024;
+/// Maximum number of sources that are remembered.
+const KNOWN_SOURCES: usize = 10_000;
 /// Maximum number of sources.
 const MAX_SOURCES: usize = 100_000;

@@ -27,6 +27,7 @@ pub use self::settings::DestinationSettings;
 use self::spool::Spool;
 use crate::error::CollectorError;
 use crate::statistics::OutputCounter;
+use crate::record::Accepted;
 
 /// A destination with its spool. The thread that sends ends when this is dropped.
 pub(crate) struct Destination {
@@ -50,9 +51,13 @@ pub(crate) struct Route(Arc<DestinationSettings>);
 impl DestinationSettings {
     /// Returns whether the destination receives an event of a subscription.
     fn selects(&self, subscription: &str, record: &Record, now: Timestamp) -> bool {
-        let names = &self.subscriptions;
-        (names.is_empty() || names.iter().any(|name| name == subscription))
+        self.has_subscription(subscription)
             && self.query.as_ref().is_none_or(|query| query.selects(record, now))
+    }
+
+    fn has_subscription(&self, subscription: &str) -> bool {
+        let names = &self.subscriptions;
+        names.is_empty() || names.iter().any(|name| name == subscription)
     }
 }
 
@@ -63,9 +68,13 @@ impl OutputMonitor {
 }
 
 impl Route {
-    /// Returns whether the destination receives an event of a subscription.
-    pub(crate) fn selects(&self, subscription: &str, record: &Record, now: Timestamp) -> bool {
-        self.0.selects(subscription, record, now)
+    /// Returns whether the destination receives an event of a subscription. The elements of the event are used only if
+    /// the destination has a query.
+    pub(crate) fn selects(&self, subscription: &str, event: &Accepted<'_>, now: Timestamp) -> bool {
+        if self.0.query.is_none() {
+            return self.0.has_subscription(subscription);
+        }
+        event.record().is_none_or(|record| self.0.selects(subscription, record, now))
     }
 }
 

@@ -11,9 +11,11 @@
 //! Not part of this crate: HTTP, authentication, and the messages themselves (`winevent::delivery`).
 
 mod admission;
+mod batch;
 mod collector;
 mod destination;
 mod error;
+mod formatting;
 mod forwarded_file;
 mod identity;
 mod offering;
@@ -29,7 +31,8 @@ mod subscriptions;
 mod tls_settings;
 mod writer;
 
-pub use collector::{Batch, Collector, CollectorParts, Delivered, Offered, PullFailure};
+pub use batch::{Batch, Delivered};
+pub use collector::{Collector, CollectorParts, FormattedBatch, Offered, PullFailure};
 pub use destination::{DestinationSettings, Replay, Replayed};
 pub use error::CollectorError;
 pub use forwarded_file::{ForwardedFile, ForwardedLine};

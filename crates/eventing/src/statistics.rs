@@ -31,9 +31,8 @@ struct Numbers {
 #[derive(Clone, Default)]
 pub(crate) struct OutputCounter(Arc<Mutex<OutputStatistics>>);
 
-/// Batch that is being stored. A batch whose source closes the connection first is not counted.
-pub(crate) struct BatchTimer<'s> {
-    statistics: &'s Statistics,
+/// Batch that is being formatted and stored. A batch whose source closes the connection first is not counted.
+pub(crate) struct BatchTimer {
     began: Instant,
     bytes: u64,
     /// Age of the last event.
@@ -58,15 +57,38 @@ pub(crate) enum BatchResult {
 
 impl Statistics {
     /// Begins to measure a batch with these events.
-    pub(crate) fn begin(&self, source: &Source, items: &[Item<'_>]) -> BatchTimer<'_> {
+    pub(crate) fn begin(&self, source: &Source, items: &[Item<'_>]) -> BatchTimer {
         let bytes: usize = items.iter().map(|item| item.xml.len()).sum();
         let created = items.last().and_then(|item| time_created(&item.xml));
         BatchTimer {
-            statistics: self,
             began: Instant::now(),
             bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
             age: created.map(|created| age(created, Timestamp::from(SystemTime::now()))),
             source: self.hasher.hash_one(source.id()),
+        }
+    }
+
+    /// Counts a batch with its result.
+    pub(crate) fn finish(&self, timer: &BatchTimer, result: BatchResult) {
+        let took = timer.began.elapsed();
+        let mut numbers = self.numbers.lock();
+        let Numbers { total, lags } = &mut *numbers;
+        let (events, quarantined) = match result {
+            BatchResult::Stored { events, quarantined } => (events, quarantined),
+            BatchResult::Repeated => return total.repeated += 1,
+            BatchResult::Failed => return total.failed += 1,
+        };
+        let [events, quarantined] =
+            [events, quarantined].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
+        total.stored += 1;
+        total.events = total.events.saturating_add(events);
+        total.quarantined = total.quarantined.saturating_add(quarantined);
+        total.bytes = total.bytes.saturating_add(timer.bytes);
+        total.storing.observe(took);
+        if let Some(age) = timer.age {
+            let lag = age.saturating_add(took);
+            total.lag.observe(lag);
+            lags.insert(timer.source, u8::try_from(place_of_lag(lag)).unwrap_or(u8::MAX));
         }
     }
 
@@ -80,32 +102,6 @@ impl Statistics {
             }
         }
         total
-    }
-}
-
-impl BatchTimer<'_> {
-    /// Counts the batch with its result.
-    pub(crate) fn finish(self, result: BatchResult) {
-        let took = self.began.elapsed();
-        let mut numbers = self.statistics.numbers.lock();
-        let Numbers { total, lags } = &mut *numbers;
-        let (events, quarantined) = match result {
-            BatchResult::Stored { events, quarantined } => (events, quarantined),
-            BatchResult::Repeated => return total.repeated += 1,
-            BatchResult::Failed => return total.failed += 1,
-        };
-        let [events, quarantined] =
-            [events, quarantined].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
-        total.stored += 1;
-        total.events = total.events.saturating_add(events);
-        total.quarantined = total.quarantined.saturating_add(quarantined);
-        total.bytes = total.bytes.saturating_add(self.bytes);
-        total.storing.observe(took);
-        if let Some(age) = self.age {
-            let lag = age.saturating_add(took);
-            total.lag.observe(lag);
-            lags.insert(self.source, u8::try_from(place_of_lag(lag)).unwrap_or(u8::MAX));
-        }
     }
 }
 

@@ -43,7 +43,7 @@ pub use item::{DROPPED_EVENTS, Item};
 pub use message::{Bounds, Content, EndStatus, Message};
 pub use offered::{Address, CollectorAnswer, EventForm, OfferError, OfferPage, OfferedSubscription, Start};
 pub use source::{SourceItem, SourceMessage};
-pub use text::{TextForm, decode};
+pub use text::{TextBuffer, TextForm, decode};
 
 #[cfg(test)]
 mod tests;

@@ -12,18 +12,44 @@ pub struct Decoded<'b> {
     pub replaced: usize,
 }
 
+/// Encoding of text, found in its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Utf8,
+    Utf16Little,
+    Utf16Big,
+}
+
+impl Form {
+    /// Returns the encoding, and the length of the byte order mark.
+    pub(crate) fn of(bytes: &[u8]) -> (Self, usize) {
+        match bytes {
+            [0xFF, 0xFE, ..] => (Self::Utf16Little, 2),
+            [0xFE, 0xFF, ..] => (Self::Utf16Big, 2),
+            [0xEF, 0xBB, 0xBF, ..] => (Self::Utf8, 3),
+            [1..0x80, 0, ..] => (Self::Utf16Little, 0),
+            [0, 1..0x80, ..] => (Self::Utf16Big, 0),
+            _ => (Self::Utf8, 0),
+        }
+    }
+}
+
 /// Decodes UTF-16 or UTF-8. A byte order mark selects the encoding; without one, text that begins with an
 /// ASCII character in UTF-16 is recognised by the zero byte. Input is bounded by the caller.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Decoded<'_> {
-    match bytes {
-        [0xFF, 0xFE, rest @ ..] => decode_utf16(rest, u16::from_le_bytes),
-        [0xFE, 0xFF, rest @ ..] => decode_utf16(rest, u16::from_be_bytes),
-        [0xEF, 0xBB, 0xBF, rest @ ..] => decode_utf8(rest),
-        [1..0x80, 0, ..] => decode_utf16(bytes, u16::from_le_bytes),
-        [0, 1..0x80, ..] => decode_utf16(bytes, u16::from_be_bytes),
-        _ => decode_utf8(bytes),
-    }
+    let (form, mark) = Form::of(bytes);
+    let bytes = bytes.get(mark..).unwrap_or_default();
+    let is_big = match form {
+        Form::Utf8 => return decode_utf8(bytes),
+        Form::Utf16Little => false,
+        Form::Utf16Big => true,
+    };
+    let mut text = Vec::new();
+    let piece = decode_utf16_piece(bytes, is_big, true, &mut text);
+    // The bytes are UTF-8, so nothing is replaced here.
+    let text = String::from_utf8(text).unwrap_or_else(|error| error.to_string());
+    Decoded { text: Cow::Owned(text), replaced: piece.replaced }
 }
 
 fn decode_utf8(bytes: &[u8]) -> Decoded<'_> {
@@ -37,41 +63,79 @@ fn decode_utf8(bytes: &[u8]) -> Decoded<'_> {
 }
 
 /// Number of code units that are checked at once.
-const BLOCK: usize = 16;
+const BLOCK: usize = 32;
 
-fn decode_utf16(bytes: &[u8], read: fn([u8; 2]) -> u16) -> Decoded<'static> {
-    let (units, rest) = bytes.as_chunks::<2>();
-    let mut text = String::with_capacity(units.len() + units.len() / 16);
-    let mut replaced = 0;
+/// Result of decoding a piece of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Number of bytes that were decoded. The rest of the piece belongs to a character that the next piece completes.
+    pub(crate) consumed: usize,
+    /// Number of replaced sequences.
+    pub(crate) replaced: usize,
+}
+
+/// Decodes a piece of UTF-16 and appends it as UTF-8. At the end of the text nothing is left.
+pub(crate) fn decode_utf16_piece(bytes: &[u8], is_big: bool, is_last: bool, text: &mut Vec<u8>) -> Piece {
+    match is_big {
+        true => decode_utf16(bytes, |[high, low]| [low, high], is_last, text),
+        false => decode_utf16(bytes, |unit| unit, is_last, text),
+    }
+}
+
+/// Decodes units of UTF-16, whose bytes `order` returns with the low byte first.
+#[inline]
+fn decode_utf16(
+    bytes: &[u8],
+    order: impl Fn([u8; 2]) -> [u8; 2] + Copy,
+    is_last: bool,
+    text: &mut Vec<u8>,
+) -> Piece {
+    let (units, odd) = bytes.as_chunks::<2>();
+    let unit = |pair: &[u8; 2]| u16::from_le_bytes(order(*pair));
     let mut left = units;
+    if let Some((last, before)) = units.split_last()
+        && !is_last
+        && (0xD800..0xDC00).contains(&unit(last))
+    {
+        left = before;
+    }
+    let mut piece = Piece { consumed: left.len() * 2, replaced: 0 };
+    text.reserve(left.len() + left.len() / 16);
     while !left.is_empty() {
-        // Most text is ASCII, which is copied in blocks.
+        // Most text is ASCII, which is copied in blocks. The loops have no branches, so that several units are
+        // converted at once.
         while let Some((block, after)) = left.split_first_chunk::<BLOCK>() {
-            let block = block.map(read);
-            if block.iter().fold(0, |all, unit| all | unit) >= 0x80 {
+            let (mut ascii, mut all) = ([0; BLOCK], 0);
+            for (byte, pair) in ascii.iter_mut().zip(block) {
+                let unit = unit(pair);
+                all |= unit;
+                [*byte, _] = unit.to_le_bytes();
+            }
+            if all >= 0x80 {
                 break;
             }
-            let ascii = block.map(|unit| u8::try_from(unit).unwrap_or(b'?'));
-            text.push_str(str::from_utf8(&ascii).unwrap_or_default());
+            text.extend_from_slice(&ascii);
             left = after;
         }
         // A block with other characters is decoded one by one; a surrogate pair may begin in it.
         let mut taken = 0;
-        let mut decoded = char::decode_utf16(left.iter().map(|unit| read(*unit)));
+        let mut decoded = char::decode_utf16(left.iter().map(unit));
         while taken < BLOCK
             && let Some(c) = decoded.next()
         {
             taken += c.as_ref().map_or(1, |c| c.len_utf16());
-            replaced += usize::from(c.is_err());
-            text.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
+            piece.replaced += usize::from(c.is_err());
+            let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
+            text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
         left = left.get(taken..).unwrap_or_default();
     }
-    if !rest.is_empty() {
-        replaced += 1;
-        text.push(char::REPLACEMENT_CHARACTER);
+    if is_last && !odd.is_empty() {
+        piece.consumed += odd.len();
+        piece.replaced += 1;
+        text.extend_from_slice("\u{FFFD}".as_bytes());
     }
-    Decoded { text: Cow::Owned(text), replaced }
+    piece
 }
 
 #[cfg(test)]
@@ -106,6 +170,23 @@ mod tests {
         for before in 0..40 {
             let text = format!("<{}\u{1F600}é{}", "a".repeat(before), "b".repeat(40));
             assert_eq!(decode(&utf16(&text)).text, text);
+        }
+    }
+
+    #[test]
+    fn text_in_pieces_is_the_same() {
+        let text = format!("{}\u{1F600}é{}\u{1F600}", "a".repeat(33), "b".repeat(70));
+        let mut bytes = utf16(&text);
+        bytes.extend([0x3D, 0xD8, 0x61]);
+        let whole = decode(&bytes);
+        for size in 1..bytes.len() {
+            let (mut out, mut from, mut replaced) = (Vec::new(), 0, 0);
+            for end in (size..bytes.len()).step_by(size).chain([bytes.len()]) {
+                let piece = decode_utf16_piece(&bytes[from..end], false, end == bytes.len(), &mut out);
+                from += piece.consumed;
+                replaced += piece.replaced;
+            }
+            assert_eq!((String::from_utf8(out).unwrap(), replaced), (whole.text.to_string(), 2), "{size}");
         }
     }
 }

@@ -25,6 +25,7 @@ mod ecs;
 pub mod json;
 mod json_read;
 mod object;
+mod pull;
 mod read;
 mod record;
 mod write;
@@ -33,6 +34,7 @@ use std::borrow::Cow;
 
 pub use body::{Body, DataItem, Tree};
 pub use bookmark::{Bookmark, BookmarkList, MAX_BOOKMARKS};
+pub use pull::computer_in_usual_xml;
 pub use record::{MAX_EVENT, Record, Repairs};
 
 use crate::timestamp::Timestamp;

@@ -17,6 +17,7 @@
 mod decode;
 mod encode;
 
+pub(crate) use decode::{Pieces, decode_in_pieces};
 pub use decode::{decode, decode_into};
 pub use encode::encode;
 

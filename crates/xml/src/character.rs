@@ -23,14 +23,25 @@ pub(crate) fn continues_name(c: char) -> bool {
         || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
 
+/// Whether an unqualified name may continue with each byte, if it is ASCII.
+const CONTINUES_ASCII_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let (mut octet, mut rest) = (0_u8, table.as_mut_slice());
+    while let Some((continues, after)) = rest.split_first_mut() {
+        *continues = octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.');
+        (octet, rest) = (octet.wrapping_add(1), after);
+    }
+    table
+};
+
 fn continues_ascii_name(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.')
+    CONTINUES_ASCII_NAME.get(usize::from(octet)).is_some_and(|continues| *continues)
 }
 
 /// Returns the length in bytes of the unqualified name at the start of the text; zero if it starts otherwise.
 pub(crate) fn name_length(text: &str) -> usize {
     let octets = text.as_bytes();
-    let length = octets.iter().take_while(|octet| continues_ascii_name(**octet)).count();
+    let length = octets.iter().position(|octet| !continues_ascii_name(*octet)).unwrap_or(octets.len());
     match octets.get(length) {
         // Fast path: nearly every name is ASCII.
         None | Some(..0x80) => match octets.first() {

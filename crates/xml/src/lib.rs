@@ -2,6 +2,7 @@
 //!
 //! [`Document::parse`] parses a whole message into one flat tree that owns its text; values borrow from that
 //! text unless a reference has to be resolved.
+//! [`PullReader`] reads the usual part of XML without a tree.
 //! [`Writer`] writes elements into one buffer and escapes text, so that text from outside cannot become
 //! markup.
 //!
@@ -24,6 +25,7 @@ mod character;
 mod document;
 mod encoding;
 mod error;
+mod pull;
 mod reader;
 mod reference;
 mod writer;
@@ -31,5 +33,6 @@ mod writer;
 pub use document::{Attribute, Document, Element, ElementId};
 pub use encoding::{Encoding, EncodingError};
 pub use error::{ReadError, Reason};
+pub use pull::{PullReader, PullText, Token, Unusual};
 pub use reader::Bounds;
 pub use writer::{Fragment, Name, NameError, Writer};

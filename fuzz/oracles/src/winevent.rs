@@ -1,13 +1,14 @@
 //! Events, subscriptions, event queries and SLDC.
 
-use winevent::event::{BookmarkList, MAX_EVENT, Record, json};
+use winevent::event::{BookmarkList, Event, MAX_EVENT, Record, computer_in_usual_xml, json};
 use winevent::query::{MAX_CONDITIONS, Query, Verdict};
 use winevent::{QueryList, Subscription, Timestamp, WinEventError, sldc as codec};
 use xml::Writer;
 
 /// Checks any bytes as an event and as a bookmark.
 ///
-/// A repaired event needs no more repairs. The typed content is the same after writing and reading, and both
+/// The reader without a tree reads an event as the complete reader does, or leaves it to that reader. A repaired event
+/// needs no more repairs. The typed content is the same after writing and reading, and both
 /// kinds of JSON are valid.
 ///
 /// # Panics
@@ -26,6 +27,9 @@ pub fn event(data: &[u8]) {
         && let Err(error) = json::parse(text)
     {
         assert_short(&error);
+    }
+    if let Ok(text) = str::from_utf8(data) {
+        both_readers(text);
     }
     let record = match Record::decode(data) {
         Ok(record) => record,
@@ -55,6 +59,25 @@ pub fn event(data: &[u8]) {
         // References and declared namespaces need more room than what they replace.
         Err(WinEventError::Limit { .. }) => {}
         Err(error) => assert!(error.to_string().contains("more "), "{error}: {written}"),
+    }
+}
+
+/// Compares the reader without a tree with the complete reader.
+fn both_readers(text: &str) {
+    let complete = Record::parse(text);
+    if let Some(event) = Event::from_usual_xml(text) {
+        let record = complete.as_ref().expect("an event for both readers");
+        assert!(!record.repairs().is_changed() && record.source() == text);
+        assert_eq!(record.event().as_ref(), Ok(&event));
+        assert_eq!(record.channel().unwrap_or_default(), event.system.channel.clone().unwrap_or_default());
+        assert_eq!(computer_in_usual_xml(text).as_deref(), Some(event.system.computer.trim()));
+    }
+    if let Some(computer) = computer_in_usual_xml(text) {
+        let record = complete.as_ref().expect("an event for both readers");
+        assert!(!record.repairs().is_changed() && record.source() == text);
+        let system = record.root().children().find(|child| child.name() == "System");
+        let element = system.and_then(|system| system.children().find(|child| child.name() == "Computer"));
+        assert_eq!(computer, element.map(|element| element.text().trim().to_owned()).unwrap_or_default());
     }
 }
 

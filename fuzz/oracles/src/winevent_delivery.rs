@@ -1,6 +1,6 @@
 //! Messages of event sources (`winevent::delivery`).
 
-use winevent::delivery::{Bounds, Content, DeliveryError, Message, decode};
+use winevent::delivery::{Bounds, Content, DeliveryError, Message, TextBuffer, decode};
 use winevent::event::Record;
 
 /// Checks any body of a message.
@@ -13,6 +13,8 @@ use winevent::event::Record;
 /// If one of these properties does not hold.
 pub fn message(data: &[u8]) {
     let (text, _) = decode(data);
+    decompressed(data);
+    assert_eq!(text, by_characters(data), "a character differs");
     let unmarked = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
     assert_eq!(decode(text.as_bytes()).0, unmarked, "decoded text changed");
     let few = Bounds { events: 2 };
@@ -67,4 +69,50 @@ pub fn answer(data: &[u8]) {
         Ok(_) => {}
         Err(error) => assert!(error.to_string().len() < 2_048),
     }
+}
+
+/// Checks that decompression and conversion in one pass have the result of both, also beyond the window.
+fn decompressed(data: &[u8]) {
+    let mut long = data.to_vec();
+    while !data.is_empty() && long.len() < 150_000 && data.len() < 4_096 {
+        long.extend_from_slice(data);
+    }
+    let mut buffer = TextBuffer::default();
+    for data in [data, &long] {
+        let compressed = winevent::sldc::encode(data).expect("short data");
+        let form = buffer.decompress(&compressed, data.len()).expect("compressed data");
+        let (text, expected) = decode(data);
+        assert_eq!((buffer.text(), form), (text.as_str(), expected), "the text differs in one pass");
+        if let Some(maximum) = data.len().checked_sub(1) {
+            assert!(buffer.decompress(&compressed, maximum).is_err(), "more bytes than the maximum");
+        }
+    }
+    let twice = winevent::sldc::decode(data, 1 << 20).map(|plain| decode(&plain));
+    let once = buffer.decompress(data, 1 << 20).map(|form| (buffer.text().to_owned(), form));
+    assert_eq!(once.ok(), twice.ok(), "compressed bytes are read differently in one pass");
+}
+
+/// Converts a body to text, one character after the other.
+fn by_characters(data: &[u8]) -> String {
+    let units = |order: fn([u8; 2]) -> u16, bytes: &[u8]| {
+        let (units, odd) = bytes.as_chunks::<2>();
+        let decoded = char::decode_utf16(units.iter().map(|unit| order(*unit)));
+        let odd = odd.iter().map(|_| char::REPLACEMENT_CHARACTER);
+        decoded.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).chain(odd).map(legal).collect::<String>()
+    };
+    match data {
+        [0xFF, 0xFE, rest @ ..] => units(u16::from_le_bytes, rest),
+        [0xFE, 0xFF, rest @ ..] => units(u16::from_be_bytes, rest),
+        [1..0x80, 0, ..] => units(u16::from_le_bytes, data),
+        [0, 1..0x80, ..] => units(u16::from_be_bytes, data),
+        _ => {
+            let bytes = data.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(data);
+            String::from_utf8_lossy(bytes).chars().map(legal).collect()
+        }
+    }
+}
+
+fn legal(c: char) -> char {
+    let is_legal = matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{FFFD}' | '\u{10000}'..);
+    if is_legal { c } else { char::REPLACEMENT_CHARACTER }
 }

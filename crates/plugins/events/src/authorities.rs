@@ -1,6 +1,9 @@
 //! Authorities that issue certificates of event sources.
 
+mod verified;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
@@ -9,10 +12,15 @@ use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use winevent::subscription::Thumbprint;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use self::verified::{Validity, VerifiedChains};
+
 /// Trusted authorities. Each of them, also an intermediate one, may issue certificates of sources: Windows sends only
 /// the certificate of the source, without intermediate ones.
 #[derive(Debug, Default)]
-pub struct Authorities(Vec<(Thumbprint, CertificateDer<'static>)>);
+pub struct Authorities {
+    all: Vec<(Thumbprint, CertificateDer<'static>)>,
+    verified: VerifiedChains,
+}
 
 /// Reason why authorities cannot be used, or a certificate is rejected.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +72,7 @@ impl Authorities {
 
     /// Returns the certificates of the authorities.
     pub fn certificates(&self) -> impl Iterator<Item = CertificateDer<'static>> {
-        self.0.iter().map(|(_, certificate)| certificate.clone())
+        self.all.iter().map(|(_, certificate)| certificate.clone())
     }
 
     /// Parses the contents of PEM files. The paths are for messages.
@@ -78,7 +86,7 @@ impl Authorities {
                 .map_err(|source| AuthorityError::Pem { path: path.to_owned(), source })?;
             all.extend(certificates.into_iter().map(|der| (thumbprint(&der), der)));
         }
-        Ok(Self(all))
+        Ok(Self { all, verified: VerifiedChains::default() })
     }
 
     /// Reads all files of a folder whose names end with `.pem`. A folder that does not exist has none.
@@ -90,31 +98,46 @@ impl Authorities {
         for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
             let path = entry.path();
             if path.extension().is_some_and(|extension| extension == "pem") {
-                all.extend(Self::read(&path)?.0);
+                all.extend(Self::read(&path)?.all);
             }
         }
-        Ok(Self(all))
+        Ok(Self { all, verified: VerifiedChains::default() })
     }
 
     /// Returns whether there is no authority.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
-    /// Verifies a certificate with its chain; the handshake has proven that the source has its key.
-    pub(crate) fn verify(&self, chain: &[Vec<u8>]) -> Result<VerifiedCertificate, AuthorityError> {
+    /// Verifies a certificate with its chain; the handshake has proven that the source has its key. The signatures of a
+    /// chain are verified once, and its validity each time.
+    pub(crate) fn verify(&self, chain: &Arc<[Vec<u8>]>) -> Result<Arc<VerifiedCertificate>, AuthorityError> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = UnixTime::since_unix_epoch(since);
+        if let Some(known) = self.verified.find(chain, now) {
+            return Ok(known);
+        }
+        let (verified, validity) = self.verify_signatures(chain, now)?;
+        let verified = Arc::new(verified);
+        self.verified.insert(chain, Arc::clone(&verified), validity);
+        Ok(verified)
+    }
+
+    fn verify_signatures(
+        &self,
+        chain: &[Vec<u8>],
+        now: UnixTime,
+    ) -> Result<(VerifiedCertificate, Validity), AuthorityError> {
         let (own, others) = chain.split_first().ok_or(AuthorityError::Malformed)?;
         let own = CertificateDer::from(own.as_slice());
         let others: Vec<_> = others.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
         let anchors: Vec<(Thumbprint, TrustAnchor<'_>)> = self
-            .0
+            .all
             .iter()
             .filter_map(|(thumbprint, der)| Some((*thumbprint, anchor_from_trusted_cert(der).ok()?)))
             .collect();
         let roots: Vec<TrustAnchor<'_>> = anchors.iter().map(|(_, anchor)| anchor.clone()).collect();
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = UnixTime::since_unix_epoch(since);
         let end = EndEntityCert::try_from(&own).map_err(|_| AuthorityError::Malformed)?;
         let algorithms = tls::signature_algorithms().all;
         let path = end
@@ -126,7 +149,14 @@ impl Authorities {
             found.next().map(|(thumbprint, _)| *thumbprint)
         });
         let (_, read) = X509Certificate::from_der(&own).map_err(|_| AuthorityError::Malformed)?;
-        Ok(VerifiedCertificate { issuer: issuer.ok_or(AuthorityError::Malformed)?, names: names(&read)? })
+        let mut validity = Validity::of(&read);
+        for certificate in path.intermediate_certificates() {
+            let der = certificate.der();
+            let (_, read) = X509Certificate::from_der(&der).map_err(|_| AuthorityError::Malformed)?;
+            validity = validity.within(&Validity::of(&read));
+        }
+        let issuer = issuer.ok_or(AuthorityError::Malformed)?;
+        Ok((VerifiedCertificate { issuer, names: names(&read)? }, validity))
     }
 }
 

@@ -17,31 +17,72 @@ mod request;
 mod server;
 mod source_message;
 mod statistics;
+mod text_buffers;
 
 use std::sync::Arc;
 
-use eventing::{Batch, Collector, CollectorError, CollectorSubscription, Source};
+use eventing::{Batch, Collector, CollectorError, CollectorSubscription, FormattedBatch, Source};
 use metrics::CollectorStatistics;
 use service::{BoxFuture, ClientCertificates, EventAnswer, EventEndpoint, EventMessage};
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use winevent::delivery::{self, Answer, Content, Message, TextForm};
+use winevent::delivery::{self, Answer, Content, EndStatus, Head, Message, TextForm};
 use xml::Encoding;
 
 pub use self::authorities::{Authorities, AuthorityError};
 pub use self::proxy::RemoteCollector;
-use self::request::{Body, Target};
+use self::request::Target;
 pub use self::server::serve;
 use self::source_message::{Proof, SourceMessage};
+use self::text_buffers::TextBuffers;
 
 /// Collector as a part of the service.
 #[derive(Clone)]
-pub struct EventsPlugin {
+pub struct EventsPlugin(Arc<Plugin>);
+
+struct Plugin {
     collector: Arc<Collector>,
-    authorities: Arc<Authorities>,
+    authorities: Authorities,
     certificates: ClientCertificates,
-    /// Messages in work, each of which has a thread while the store is busy.
-    in_work: Arc<Semaphore>,
+    /// Permits for messages in work, each of which has a thread while the store is busy.
+    in_work: Semaphore,
+    buffers: TextBuffers,
+    /// Permits to read a long message, as many as there are processors: more would only need more memory.
+    reading: Semaphore,
+}
+
+/// Message that was read, without its text.
+struct Received {
+    source: Source,
+    /// The message without its body.
+    message: SourceMessage,
+    head: Head,
+    encoding: Encoding,
+    content: ReceivedContent,
+}
+
+/// Content of a message that was read.
+enum ReceivedContent {
+    /// Request for subscriptions.
+    Manager(ManagerRequest),
+    /// Message of a subscription.
+    Subscription(Box<CollectorSubscription>, SubscriptionMessage),
+    /// Message of a subscription that does not exist, or does not admit the source; with its identifier.
+    UnknownSubscription(String),
+}
+
+enum ManagerRequest {
+    Enumerate,
+    Pull { context: String },
+    End,
+    Other,
+}
+
+enum SubscriptionMessage {
+    Heartbeat,
+    Events(Box<FormattedBatch>),
+    SubscriptionEnd(EndStatus),
+    End,
+    Other,
 }
 
 impl EventsPlugin {
@@ -53,63 +94,136 @@ impl EventsPlugin {
         authorities: Authorities,
         certificates: ClientCertificates,
     ) -> Self {
-        let in_work = Arc::new(Semaphore::new(MAX_IN_WORK));
-        Self { collector, authorities: Arc::new(authorities), certificates, in_work }
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        let (buffers, reading) = (TextBuffers::default(), Semaphore::new(processors.max(2)));
+        let in_work = Semaphore::new(MAX_IN_WORK);
+        Self(Arc::new(Plugin { collector, authorities, certificates, in_work, buffers, reading }))
     }
 
-    /// Responds to a message on a thread of its own, because decompressing, parsing and reading the store would keep
-    /// other connections waiting.
-    pub(crate) async fn answer_on_thread(&self, message: SourceMessage) -> EventAnswer {
-        let (plugin, runtime) = (self.clone(), Handle::current());
-        let answering = tokio::task::spawn_blocking(move || runtime.block_on(plugin.respond(message)));
+    /// Responds to a message on a task of its own, so that a bug does not end the connection.
+    pub(crate) async fn answer_on_task(&self, message: SourceMessage) -> EventAnswer {
+        let plugin = Arc::clone(&self.0);
+        let answering = tokio::spawn(async move { plugin.respond(message).await });
         answering.await.unwrap_or_else(|error| {
             tracing::error!(%error, "The collector failed at a message");
             status(500)
         })
     }
+}
 
-    /// Responds to a message. Blocks the thread while it parses.
-    async fn respond(&self, message: SourceMessage) -> EventAnswer {
-        let source = match self.source(&message) {
-            Ok(source) => source,
-            Err(reason) => {
-                tracing::warn!(peer = %message.address, reason, "Rejected an event source");
-                return status(403);
+impl Plugin {
+    async fn respond(self: Arc<Self>, message: SourceMessage) -> EventAnswer {
+        let read = if message.body.len() <= SHORT_BODY {
+            self.read(message)
+        } else {
+            // Decompressing and parsing would keep other connections waiting.
+            let Ok(_permit) = self.reading.acquire().await else { return status(503) };
+            let plugin = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || plugin.read(message)).await {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::error!(%error, "The collector failed at a message");
+                    return status(500);
+                }
             }
         };
-        let body = match Body::decode(&message) {
-            Ok(body) => body,
+        match read {
+            Ok(received) => self.handle(*received).await,
+            Err(answer) => answer,
+        }
+    }
+
+    /// Reads a message, and formats its events. Returns the response to one that cannot be read.
+    fn read(&self, mut message: SourceMessage) -> Result<Box<Received>, EventAnswer> {
+        let source = self.source(&message).map_err(|reason| {
+            tracing::warn!(peer = %message.address, reason, "Rejected an event source");
+            status(403)
+        })?;
+        let mut buffer = self.buffers.take();
+        let decoded = request::decode(&message, &mut buffer);
+        // The text replaces the body.
+        message.body = Vec::new();
+        let received = match decoded {
+            Ok(form) => self.read_text(source, message, buffer.text(), form),
             Err(error) => {
                 tracing::warn!(source = %source.name, %error, "Cannot decompress the message of an event source");
-                return status(400);
+                Err(status(400))
             }
         };
-        let encoding = match body.form {
+        self.buffers.put_back(buffer);
+        received.map(Box::new)
+    }
+
+    fn read_text(
+        &self,
+        source: Source,
+        message: SourceMessage,
+        text: &str,
+        form: TextForm,
+    ) -> Result<Received, EventAnswer> {
+        let encoding = match form {
             TextForm::Utf8 => Encoding::Utf8,
             TextForm::Utf16 => Encoding::Utf16,
         };
-        let parsed = match Message::parse(&body.text, &delivery::Bounds::default()) {
-            Ok(parsed) => parsed,
-            Err(error) => {
+        let Message { head, content } =
+            Message::parse(text, &delivery::Bounds::default()).map_err(|error| {
                 tracing::warn!(source = %source.name, %error, "Rejected a message of an event source");
-                return fault::malformed(&error, encoding);
-            }
-        };
-        let answered = match Target::of(&message.path) {
-            Some(Target::Manager) => self.enumerate(&source, &message, &parsed).await,
+                fault::malformed(&error, encoding)
+            })?;
+        let content = match Target::of(&message.path) {
+            Some(Target::Manager) => ReceivedContent::Manager(match content {
+                Content::Enumerate => ManagerRequest::Enumerate,
+                Content::Pull { context } => ManagerRequest::Pull { context },
+                Content::End => ManagerRequest::End,
+                _ => ManagerRequest::Other,
+            }),
             Some(Target::Subscription(id)) => match self.collector.find(&source, id) {
-                Some(subscription) => self.receive(&source, &subscription, &parsed).await,
-                None => {
-                    tracing::warn!(source = %source.name, id, "Source uses an unknown subscription, or one that does not admit it");
-                    return fault::delivery_refused(&parsed.head, id, encoding);
+                Some(subscription) => {
+                    let message = self.read_content(&source, &subscription, &head, content);
+                    ReceivedContent::Subscription(Box::new(subscription), message)
                 }
+                None => ReceivedContent::UnknownSubscription(id.to_owned()),
             },
-            None => return status(404),
+            None => return Err(status(404)),
+        };
+        Ok(Received { source, message, head, encoding, content })
+    }
+
+    fn read_content(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+        head: &Head,
+        content: Content<'_>,
+    ) -> SubscriptionMessage {
+        match content {
+            Content::Heartbeat => SubscriptionMessage::Heartbeat,
+            Content::Events(items) => {
+                let batch = Batch { head, items: &items };
+                SubscriptionMessage::Events(Box::new(self.collector.format(source, subscription, batch)))
+            }
+            Content::SubscriptionEnd(end) => SubscriptionMessage::SubscriptionEnd(end),
+            Content::End => SubscriptionMessage::End,
+            Content::Enumerate | Content::Pull { .. } => SubscriptionMessage::Other,
+        }
+    }
+
+    async fn handle(&self, received: Received) -> EventAnswer {
+        let Received { source, message, head, encoding, content } = received;
+        let answered = match content {
+            ReceivedContent::Manager(request) => self.enumerate(&source, &message, &head, request).await,
+            ReceivedContent::Subscription(subscription, message) => {
+                self.receive(&source, &subscription, &head, message).await
+            }
+            ReceivedContent::UnknownSubscription(id) => {
+                tracing::warn!(source = %source.name, id, "Source uses an unknown subscription, or one that does not admit it");
+                return fault::delivery_refused(&head, &id, encoding);
+            }
         };
         match answered {
             Ok(Some(envelope)) => EventAnswer { status: 200, envelope, encoding },
             Ok(None) => status(204),
-            Err(Refusal::Action) => fault::unexpected_action(&parsed.head, encoding),
+            Err(Refusal::Action) => fault::unexpected_action(&head, encoding),
             Err(Refusal::Collector(error)) => {
                 tracing::warn!(source = %source.name, %error, "Message of an event source was not stored");
                 status(503)
@@ -125,7 +239,7 @@ impl EventsPlugin {
             }
             Proof::Certificate(chain) => {
                 let verified = self.authorities.verify(chain).map_err(|error| error.to_string())?;
-                Source::of_certificate(verified.names, verified.issuer, message.address)
+                Source::of_certificate(verified.names.clone(), verified.issuer, message.address)
                     .ok_or_else(|| "the certificate has no DNS name and no common name".to_owned())
             }
         }
@@ -136,17 +250,18 @@ impl EventsPlugin {
         &self,
         source: &Source,
         message: &SourceMessage,
-        parsed: &Message<'_>,
+        head: &Head,
+        request: ManagerRequest,
     ) -> Result<Option<String>, Refusal> {
-        let from = match &parsed.content {
-            Content::Enumerate => None,
-            Content::Pull { context } => Some(context.parse().map_err(|_| Refusal::Action)?),
-            Content::End => return Ok(None),
-            _ => return Err(Refusal::Action),
+        let from = match request {
+            ManagerRequest::Enumerate => None,
+            ManagerRequest::Pull { context } => Some(context.parse().map_err(|_| Refusal::Action)?),
+            ManagerRequest::End => return Ok(None),
+            ManagerRequest::Other => return Err(Refusal::Action),
         };
         let offered = self.collector.offered(source).await.map_err(Refusal::of)?;
         tracing::debug!(source = %source.name, subscriptions = offered.len(), "Source enumerated its subscriptions");
-        Ok(Some(enumerate::response(source, message, &parsed.head, &offered, from)))
+        Ok(Some(enumerate::response(source, message, head, &offered, from)))
     }
 
     /// Responds to a message of a subscription.
@@ -154,14 +269,15 @@ impl EventsPlugin {
         &self,
         source: &Source,
         subscription: &CollectorSubscription,
-        parsed: &Message<'_>,
+        head: &Head,
+        message: SubscriptionMessage,
     ) -> Result<Option<String>, Refusal> {
-        let (head, name) = (&parsed.head, subscription.subscription.id.as_str());
-        match &parsed.content {
-            Content::Heartbeat => {
+        let name = subscription.subscription.id.as_str();
+        match message {
+            SubscriptionMessage::Heartbeat => {
                 self.collector.note(source, subscription, head, None).await.map_err(Refusal::of)?;
             }
-            Content::SubscriptionEnd(end) => {
+            SubscriptionMessage::SubscriptionEnd(end) => {
                 tracing::info!(
                     source = %source.name, subscription = name, status = end.status, reason = end.reason,
                     "Source ended its subscription"
@@ -170,17 +286,16 @@ impl EventsPlugin {
                 let noted = self.collector.note(source, subscription, head, Some(reason.trim())).await;
                 noted.map_err(Refusal::of)?;
             }
-            Content::Events(items) => {
-                let batch = Batch { head, items };
+            SubscriptionMessage::Events(batch) => {
                 let delivered =
-                    self.collector.deliver(source, subscription, batch).await.map_err(Refusal::Collector)?;
+                    self.collector.store(source, subscription, *batch).await.map_err(Refusal::Collector)?;
                 tracing::debug!(
                     source = %source.name, subscription = name, events = delivered.stored,
                     quarantined = delivered.quarantined, repeated = delivered.is_repeated, "Stored events"
                 );
             }
-            Content::End => return Ok(None),
-            Content::Enumerate | Content::Pull { .. } => return Err(Refusal::Action),
+            SubscriptionMessage::End => return Ok(None),
+            SubscriptionMessage::Other => return Err(Refusal::Action),
         }
         let message_id = request::new_id();
         let answer = Answer {
@@ -198,19 +313,19 @@ impl EventEndpoint for EventsPlugin {
     }
 
     fn client_certificates(&self) -> ClientCertificates {
-        self.certificates
+        self.0.certificates
     }
 
     fn answer(&self, message: EventMessage) -> BoxFuture<'_, EventAnswer> {
         let plugin = self.clone();
         Box::pin(async move {
-            let _permit = plugin.in_work.acquire().await;
-            plugin.answer_on_thread(SourceMessage::from(message)).await
+            let _permit = plugin.0.in_work.acquire().await;
+            plugin.answer_on_task(SourceMessage::from(message)).await
         })
     }
 
     fn statistics(&self) -> CollectorStatistics {
-        self.collector.statistics()
+        self.0.collector.statistics()
     }
 }
 
@@ -235,3 +350,7 @@ const MAX_IN_WORK: usize = 128;
 pub(crate) fn status(status: u16) -> EventAnswer {
     EventAnswer { status, envelope: String::new(), encoding: Encoding::Utf8 }
 }
+
+/// Maximum length in bytes of a body that is read on a task, between the messages of other connections: reading it takes
+/// less time than passing it to another thread and back.
+const SHORT_BODY: usize = 32 << 10;

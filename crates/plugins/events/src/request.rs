@@ -1,10 +1,7 @@
 //! Requests of sources: paths, and bodies with their compression.
 
-use std::borrow::Cow;
-
 use winevent::WinEventError;
-use winevent::delivery::{TextForm, decode};
-use winevent::sldc;
+use winevent::delivery::{TextBuffer, TextForm};
 
 use crate::source_message::SourceMessage;
 
@@ -33,34 +30,20 @@ impl<'p> Target<'p> {
     }
 }
 
-/// Text of a message.
-pub(crate) struct Body {
-    pub(crate) text: String,
-    pub(crate) form: TextForm,
-}
-
-impl Body {
-    /// Removes the compression of a body, and its encoding.
-    ///
-    /// Windows sends the header of the compression also with messages that are not compressed. A body that begins with
-    /// a byte order mark is therefore plain, and one that cannot be decompressed counts as plain if it looks like XML.
-    pub(crate) fn decode(message: &SourceMessage) -> Result<Self, WinEventError> {
-        let is_compressed =
-            message.content_encoding.as_ref().is_some_and(|name| name.trim().eq_ignore_ascii_case("SLDC"));
-        let body = &message.body;
-        let plain = if !is_compressed || body.starts_with(&[0xFF, 0xFE]) {
-            Cow::Borrowed(body.as_slice())
-        } else {
-            match sldc::decode(body, MAX_PLAIN) {
-                Ok(plain) => Cow::Owned(plain),
-                Err(_) if body.starts_with(b"<") || body.starts_with(&[0xEF, 0xBB, 0xBF]) => {
-                    Cow::Borrowed(body.as_slice())
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        let (text, form) = decode(&plain);
-        Ok(Self { text, form })
+/// Removes the compression of a body, and its encoding. The text is then in the buffer.
+///
+/// Windows sends the header of the compression also with messages that are not compressed. A body that begins with a
+/// byte order mark is therefore plain, and one that cannot be decompressed counts as plain if it looks like XML.
+pub(crate) fn decode(message: &SourceMessage, buffer: &mut TextBuffer) -> Result<TextForm, WinEventError> {
+    let is_compressed =
+        message.content_encoding.as_ref().is_some_and(|name| name.trim().eq_ignore_ascii_case("SLDC"));
+    let body = message.body.as_slice();
+    if !is_compressed || body.starts_with(&[0xFF, 0xFE]) {
+        return Ok(buffer.decode(body));
+    }
+    match buffer.decompress(body, MAX_PLAIN) {
+        Err(_) if body.starts_with(b"<") || body.starts_with(&[0xEF, 0xBB, 0xBF]) => Ok(buffer.decode(body)),
+        decompressed => decompressed,
     }
 }
 

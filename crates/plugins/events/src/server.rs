@@ -40,7 +40,7 @@ pub async fn serve(plugin: EventsPlugin, socket: UnixStream) -> io::Result<()> {
         let Ok(permit) = Arc::clone(&in_work).acquire_owned().await else { return Ok(()) };
         let (plugin, answers) = (plugin.clone(), answers.clone());
         tokio::spawn(async move {
-            let answer = plugin.answer_on_thread(message).await;
+            let answer = plugin.answer_on_task(message).await;
             // The gateway may have ended.
             let _ = answers.send(encode_answer(number, &answer));
             drop(permit);
@@ -62,7 +62,7 @@ impl Drop for Reporting {
 async fn report_statistics(plugin: EventsPlugin, answers: mpsc::UnboundedSender<Vec<u8>>) {
     let mut reported = CollectorStatistics::default();
     loop {
-        let current = plugin.collector.statistics();
+        let current = plugin.0.collector.statistics();
         if current != reported {
             if answers.send(statistics::encode(&current)).is_err() {
                 return;

@@ -57,15 +57,18 @@ pub(super) fn items<'t>(list: &'t str, prefix: &str, maximum: usize) -> Result<V
 
 /// Returns the content of one or several adjacent CDATA sections, and the rest behind the end tag of the item.
 fn character_data<'t>(content: &'t str, close: &str) -> Result<(Cow<'t, str>, &'t str), DeliveryError> {
-    let (first, mut rest) = split_at(content, CDATA_END).ok_or(DeliveryError::Truncated)?;
+    let (first, mut rest) = split_at_end(content).ok_or(DeliveryError::Truncated)?;
     let mut xml = Cow::Borrowed(first);
     // A CDATA section cannot contain its own end, so a text with it consists of two sections.
     while let Some(content) = rest.strip_prefix(CDATA) {
-        let (more, after) = split_at(content, CDATA_END).ok_or(DeliveryError::Truncated)?;
+        let (more, after) = split_at_end(content).ok_or(DeliveryError::Truncated)?;
         xml.to_mut().push_str(more);
         rest = after;
     }
-    let at = find_tag(rest, close).ok_or(DeliveryError::Truncated)?;
+    let at = match starts_with_tag(rest, close) {
+        true => 0,
+        false => find_tag(rest, close).ok_or(DeliveryError::Truncated)?,
+    };
     let (_, after) = split_tag(rest.get(at..).unwrap_or_default()).ok_or(DeliveryError::Truncated)?;
     Ok((xml, after))
 }
@@ -130,9 +133,11 @@ fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
     value.get(1..)?.split(quote).next()
 }
 
-fn split_at<'t>(text: &'t str, separator: &str) -> Option<(&'t str, &'t str)> {
-    let at = memmem::find(text.as_bytes(), separator.as_bytes())?;
-    Some((text.get(..at)?, text.get(at + separator.len()..)?))
+/// Splits a text at the end of a CDATA section. Brackets are rare in events.
+fn split_at_end(text: &str) -> Option<(&str, &str)> {
+    let mut brackets = memchr::memchr_iter(b']', text.as_bytes());
+    let at = brackets.find(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(CDATA_END)))?;
+    Some((text.get(..at)?, text.get(at + CDATA_END.len()..)?))
 }
 
 const CDATA: &str = "<![CDATA[";

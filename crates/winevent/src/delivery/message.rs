@@ -67,12 +67,17 @@ impl<'t> Message<'t> {
     /// [`DeliveryError`] if the headers are malformed, or if the body is not that of the action.
     pub fn parse(text: &'t str, bounds: &Bounds) -> Result<Self, DeliveryError> {
         let (before, prefix, body) = split_at_body(text)?;
-        let closed = format!("{before}</{prefix}Envelope>");
-        let head = Head::read(&parse(&closed)?)?;
+        let list = List::find(body);
+        // Nearly all messages are lists of events: then the headers are parsed together with the start of the list.
+        let opened = list.as_ref().ok().and_then(|list| parse(&list.opened(text, prefix)).ok());
+        let head = match &opened {
+            Some(opened) => Head::read(opened)?,
+            None => Head::read(&parse(&format!("{before}</{prefix}Envelope>"))?)?,
+        };
         let content = match head.action.as_str() {
             HEARTBEAT => Content::Heartbeat,
             END => Content::End,
-            EVENTS | EVENT => Content::Events(events(text, before, prefix, body, bounds)?),
+            EVENTS | EVENT => Content::Events(events(text, prefix, list?, opened, bounds)?),
             ENUMERATE => match body_of(&parse(text)?, ENUMERATION, "Enumerate") {
                 true => Content::Enumerate,
                 false => return Err(DeliveryError::WrongBody("n:Enumerate")),
@@ -104,36 +109,59 @@ fn split_at_body(text: &str) -> Result<(&str, &str, &str), DeliveryError> {
     Ok((text.get(..at).unwrap_or_default(), prefix, text.get(at..).unwrap_or_default()))
 }
 
-/// Returns the events in a body.
+/// Start of a list of events.
+struct List<'t> {
+    /// Name of the element with its prefix.
+    name: &'t str,
+    /// Prefix of the element with the colon.
+    prefix: &'t str,
+    is_empty: bool,
+    /// Text behind the start tag.
+    inside: &'t str,
+}
+
+impl<'t> List<'t> {
+    /// Finds the list in a body.
+    fn find(body: &'t str) -> Result<Self, DeliveryError> {
+        let (tag, inside) = item::split_tag(body).ok_or(DeliveryError::Truncated)?;
+        if tag.ends_with("/>") {
+            return Err(WRONG);
+        }
+        let list = inside.trim_start();
+        let (list_tag, inside) = item::split_tag(list).ok_or(DeliveryError::Truncated)?;
+        let name = list_tag.trim_start_matches('<').trim_end_matches(['/', '>']);
+        let name = name.split([' ', '\t', '\n', '\r']).next().unwrap_or_default();
+        let prefix = name.strip_suffix("Events").ok_or(WRONG)?;
+        Ok(Self { name, prefix, is_empty: list_tag.ends_with("/>"), inside })
+    }
+
+    /// Returns the envelope with an empty list, which can be parsed strictly.
+    fn opened(&self, text: &str, prefix: &str) -> String {
+        let start = text.len().saturating_sub(self.inside.len());
+        let mut opened = text.get(..start).unwrap_or_default().to_owned();
+        if !self.is_empty {
+            opened += &format!("</{}>", self.name);
+        }
+        opened + &format!("</{prefix}Body></{prefix}Envelope>")
+    }
+}
+
+const WRONG: DeliveryError = DeliveryError::WrongBody("w:Events");
+
+/// Returns the events of a list. `opened` is the envelope with an empty list, if it is well-formed.
 fn events<'t>(
     text: &str,
-    before: &str,
     prefix: &str,
-    body: &'t str,
+    list: List<'t>,
+    opened: Option<Document>,
     bounds: &Bounds,
 ) -> Result<Vec<Item<'t>>, DeliveryError> {
-    const WRONG: DeliveryError = DeliveryError::WrongBody("w:Events");
-    let (tag, inside) = item::split_tag(body).ok_or(DeliveryError::Truncated)?;
-    if tag.ends_with("/>") {
+    // The namespace of the list is known after it was parsed.
+    let opened = opened.map_or_else(|| parse(&list.opened(text, prefix)), Ok)?;
+    if !body_of(&opened, WSMAN, "Events") {
         return Err(WRONG);
     }
-    let list = inside.trim_start();
-    let (list_tag, inside) = item::split_tag(list).ok_or(DeliveryError::Truncated)?;
-    let name = list_tag.trim_start_matches('<').trim_end_matches(['/', '>']);
-    let name = name.split([' ', '\t', '\n', '\r']).next().unwrap_or_default();
-    let list_prefix = name.strip_suffix("Events").ok_or(WRONG)?;
-    let is_empty = list_tag.ends_with("/>");
-    // The list without its content is parsed strictly, so that its namespace is known.
-    let start = text.len() - inside.len();
-    let mut opened = text.get(..start).unwrap_or(before).to_owned();
-    if !is_empty {
-        opened += &format!("</{name}>");
-    }
-    opened += &format!("</{prefix}Body></{prefix}Envelope>");
-    if !body_of(&parse(&opened)?, WSMAN, "Events") {
-        return Err(WRONG);
-    }
-    if is_empty { Ok(Vec::new()) } else { item::items(inside, list_prefix, bounds.events) }
+    if list.is_empty { Ok(Vec::new()) } else { item::items(list.inside, list.prefix, bounds.events) }
 }
 
 /// Returns whether the body of an envelope contains an element.

@@ -30,7 +30,22 @@ pub fn structured(event: &Event<'_>) -> String {
 
 /// Appends the object of [`structured`] to a buffer.
 pub fn write_structured(event: &Event<'_>, out: &mut String) {
-    let mut object = Object::open(out);
+    write_members(Object::open(out), event);
+}
+
+/// Appends the members of the object of [`structured`] to an open object that has members already, and closes it.
+pub fn append_structured(event: &Event<'_>, out: &mut String) {
+    write_members(Object::resume(out), event);
+}
+
+/// Appends the member of the object of [`raw`] to an open object that has members already, and closes it.
+pub fn append_raw(xml: &str, out: &mut String) {
+    let mut object = Object::resume(out);
+    object.text("Event", xml);
+    object.close();
+}
+
+fn write_members(mut object: Object<'_>, event: &Event<'_>) {
     write_system(object.key("System"), &event.system);
     match &event.body {
         Some(Body::EventData { name, items }) => {

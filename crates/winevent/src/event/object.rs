@@ -7,22 +7,67 @@ use super::{DataItem, Tree};
 
 /// Writes values of `EventData` as members whose names begin with `prefix`.
 pub(super) fn write_items(object: &mut Object<'_>, items: &[DataItem<'_>], prefix: &str) {
-    for group in grouped(items, |item| match item {
+    if !has_equal_names(items) {
+        for item in items {
+            write_group(object, prefix, name_of(item), &[item]);
+        }
+        return;
+    }
+    for group in grouped(items, name_of) {
+        write_group(object, prefix, group.name, &group.items);
+    }
+}
+
+/// Returns the name of a value in JSON.
+fn name_of<'i>(item: &'i DataItem<'_>) -> &'i str {
+    match item {
         DataItem::Data { name, .. } => name.as_deref().filter(|name| !name.is_empty()).unwrap_or("Data"),
         DataItem::Binary(_) => "Binary",
         DataItem::Complex(tree) => tree.name.as_ref(),
-    }) {
-        let out = object.prefixed_key(prefix, group.name);
-        let is_unnamed = group.items.iter().any(|item| matches!(item, DataItem::Data { name: None, .. }));
-        let write = |out: &mut String, item: &&DataItem<'_>| match *item {
-            DataItem::Data { value, .. } => string(out, value),
-            DataItem::Binary(digits) => string(out, digits),
-            DataItem::Complex(tree) => write_tree(out, tree),
-        };
-        match group.items.as_slice() {
-            [item] if !is_unnamed => write(out, item),
-            items => array(out, items, write),
-        }
+    }
+}
+
+/// Returns whether two values have the same name, or there are so many that it was not determined.
+fn has_equal_names(items: &[DataItem<'_>]) -> bool {
+    /// Number of values up to which names are compared.
+    const FEW: usize = 64;
+    if items.len() > FEW {
+        return true;
+    }
+    // Only names of one mark, of which there are 64, can be equal.
+    let mut marks = 0_u64;
+    items.iter().enumerate().any(|(index, item)| {
+        let name = name_of(item);
+        let mark = 1 << mark_of(name);
+        let may_be_known = marks & mark != 0;
+        marks |= mark;
+        may_be_known && items.iter().take(index).any(|earlier| name_of(earlier) == name)
+    })
+}
+
+/// Returns a number below 64 that depends on the length of a name and two of its bytes.
+fn mark_of(name: &str) -> u32 {
+    let bytes = name.as_bytes();
+    let of = |byte: Option<&u8>| byte.map_or(0, |byte| u32::from(*byte));
+    let length = u32::try_from(bytes.len()).unwrap_or_default();
+    (length.wrapping_mul(13) + of(bytes.first()) * 5 + of(bytes.get(bytes.len() / 2)) * 29) % 64
+}
+
+/// Writes the values of one name.
+fn write_group(object: &mut Object<'_>, prefix: &str, name: &str, items: &[&DataItem<'_>]) {
+    let out = object.prefixed_key(prefix, name);
+    let is_unnamed = items.iter().any(|item| matches!(item, DataItem::Data { name: None, .. }));
+    match items {
+        [item] if !is_unnamed => write_item(out, item),
+        items => array(out, items, |out, item| write_item(out, item)),
+    }
+}
+
+fn write_item(out: &mut String, item: &DataItem<'_>) {
+    match item {
+        DataItem::Data { value, .. } => string(out, value),
+        DataItem::Binary(digits) => string(out, digits),
+        DataItem::Complex(tree) => write_tree(out, tree),
     }
 }
 
@@ -83,6 +128,11 @@ impl<'o> Object<'o> {
     pub(super) fn open(out: &'o mut String) -> Self {
         out.push('{');
         Self { out, is_empty: true }
+    }
+
+    /// Continues an object that was opened and has members.
+    pub(super) fn resume(out: &'o mut String) -> Self {
+        Self { out, is_empty: false }
     }
 
     /// Writes a name, and returns the buffer for its value.
@@ -147,13 +197,11 @@ pub(super) fn string(out: &mut String, text: &str) {
 
 /// Escapes text for a JSON string (RFC 8259, section 7).
 fn escape(out: &mut String, text: &str) {
-    let mut copied = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(text.get(copied..at).unwrap_or_default());
-        copied = at + 1;
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(is_escaped) {
+        out.push_str(rest.get(..at).unwrap_or_default());
+        let byte = rest.as_bytes().get(at).copied().unwrap_or_default();
+        rest = rest.get(at + 1..).unwrap_or_default();
         match byte {
             b'"' => out.push_str("\\\""),
             b'\\' => out.push_str("\\\\"),
@@ -165,5 +213,20 @@ fn escape(out: &mut String, text: &str) {
             }
         }
     }
-    out.push_str(text.get(copied..).unwrap_or_default());
+    out.push_str(rest);
+}
+
+/// Whether each byte is escaped in a JSON string.
+const IS_ESCAPED: [bool; 256] = {
+    let mut table = [false; 256];
+    let (mut byte, mut rest) = (0_u8, table.as_mut_slice());
+    while let Some((is_escaped, after)) = rest.split_first_mut() {
+        *is_escaped = byte < 0x20 || byte == b'"' || byte == b'\\';
+        (byte, rest) = (byte.wrapping_add(1), after);
+    }
+    table
+};
+
+fn is_escaped(byte: u8) -> bool {
+    IS_ESCAPED.get(usize::from(byte)).is_some_and(|is_escaped| *is_escaped)
 }

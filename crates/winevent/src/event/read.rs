@@ -31,66 +31,114 @@ impl<'r> Event<'r> {
 
 impl<'r> System<'r> {
     fn read(element: Element<'r>) -> Result<Self, WinEventError> {
-        let mut system = Self::default();
-        let (mut has_provider, mut has_event_id) = (false, false);
+        let mut reading = SystemReading::default();
         for child in element.children() {
-            match child.name() {
-                "Provider" => {
-                    has_provider = true;
-                    system.provider = read_provider(child);
-                }
-                "EventID" => {
-                    has_event_id = true;
-                    system.event_id = number("EventID", &child.text())?;
-                    let qualifiers = filled(child.attribute("", "Qualifiers"));
-                    system.qualifiers = qualifiers.map(|text| number("Qualifiers", &text)).transpose()?;
-                }
-                "Version" => system.version = byte("Version", &child.text())?,
-                "Level" => system.level = byte("Level", &child.text())?,
-                "Task" => system.task = optional("Task", &child.text())?,
-                "Opcode" => system.opcode = byte("Opcode", &child.text())?,
-                "Keywords" => system.keywords = read_keywords(&child.text())?,
-                "TimeCreated" => {
-                    let time = filled(child.attribute("", "SystemTime"));
-                    system.time_created = time.map(|time| Timestamp::parse(time.trim())).transpose()?;
-                }
-                "EventRecordID" => system.record_id = optional("EventRecordID", &child.text())?,
-                "Correlation" => {
-                    system.correlation = Some(Correlation {
-                        activity: filled(child.attribute("", "ActivityID")),
-                        related_activity: filled(child.attribute("", "RelatedActivityID")),
-                    });
-                }
-                "Execution" => system.execution = Some(read_execution(child)?),
-                "Channel" => system.channel = filled(Some(child.text())),
-                "Computer" => system.computer = child.text(),
-                "Security" => {
-                    system.security = Some(Security { user: filled(child.attribute("", "UserID")) });
-                }
-                _ => {}
-            }
+            reading.read(child.name(), &child)?;
         }
-        match (has_provider, has_event_id) {
-            (true, true) => Ok(system),
+        reading.finish()
+    }
+}
+
+/// Property of an event in one of both readers.
+pub(super) trait Property<'r> {
+    /// Returns the text.
+    fn text(&self) -> Cow<'r, str>;
+    /// Returns names and values of the attributes.
+    fn attributes(&self) -> impl Iterator<Item = (&'r str, Cow<'r, str>)>;
+
+    /// Returns the value of an attribute without namespace.
+    fn attribute(&self, name: &str) -> Option<Cow<'r, str>>;
+}
+
+impl<'r> Property<'r> for Element<'r> {
+    fn text(&self) -> Cow<'r, str> {
+        self.text()
+    }
+
+    fn attributes(&self) -> impl Iterator<Item = (&'r str, Cow<'r, str>)> {
+        self.attributes().map(|attribute| (attribute.name(), attribute.value()))
+    }
+
+    fn attribute(&self, name: &str) -> Option<Cow<'r, str>> {
+        self.attribute("", name)
+    }
+}
+
+/// Properties of `System` that were read.
+#[derive(Default)]
+pub(super) struct SystemReading<'r> {
+    system: System<'r>,
+    has_provider: bool,
+    has_event_id: bool,
+}
+
+impl<'r> SystemReading<'r> {
+    /// Reads a property; unknown ones are ignored.
+    pub(super) fn read(&mut self, name: &str, property: &impl Property<'r>) -> Result<(), WinEventError> {
+        let system = &mut self.system;
+        match name {
+            "Provider" => {
+                self.has_provider = true;
+                system.provider = read_provider(property);
+            }
+            "EventID" => {
+                self.has_event_id = true;
+                system.event_id = number("EventID", &property.text())?;
+                let qualifiers = filled(property.attribute("Qualifiers"));
+                system.qualifiers = qualifiers.map(|text| number("Qualifiers", &text)).transpose()?;
+            }
+            "Version" => system.version = byte("Version", &property.text())?,
+            "Level" => system.level = byte("Level", &property.text())?,
+            "Task" => system.task = optional("Task", &property.text())?,
+            "Opcode" => system.opcode = byte("Opcode", &property.text())?,
+            "Keywords" => system.keywords = read_keywords(&property.text())?,
+            "TimeCreated" => {
+                let time = filled(property.attribute("SystemTime"));
+                system.time_created = time.map(|time| Timestamp::parse(time.trim())).transpose()?;
+            }
+            "EventRecordID" => system.record_id = optional("EventRecordID", &property.text())?,
+            "Correlation" => {
+                system.correlation = Some(Correlation {
+                    activity: filled(property.attribute("ActivityID")),
+                    related_activity: filled(property.attribute("RelatedActivityID")),
+                });
+            }
+            "Execution" => system.execution = Some(read_execution(property)?),
+            "Channel" => system.channel = filled(Some(property.text())),
+            "Computer" => system.computer = property.text(),
+            "Security" => {
+                system.security = Some(Security { user: filled(property.attribute("UserID")) });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Returns the properties.
+    ///
+    /// # Errors
+    /// [`WinEventError::Missing`] if a required one was not read.
+    pub(super) fn finish(self) -> Result<System<'r>, WinEventError> {
+        match (self.has_provider, self.has_event_id) {
+            (true, true) => Ok(self.system),
             (false, _) => Err(WinEventError::Missing { field: "Provider" }),
             (_, false) => Err(WinEventError::Missing { field: "EventID" }),
         }
     }
 }
 
-fn read_provider(element: Element<'_>) -> Provider<'_> {
+fn read_provider<'r>(property: &impl Property<'r>) -> Provider<'r> {
     Provider {
-        name: element.attribute("", "Name").unwrap_or_default(),
-        guid: filled(element.attribute("", "Guid")),
-        event_source: filled(element.attribute("", "EventSourceName")),
+        name: property.attribute("Name").unwrap_or_default(),
+        guid: filled(property.attribute("Guid")),
+        event_source: filled(property.attribute("EventSourceName")),
     }
 }
 
-fn read_execution(element: Element<'_>) -> Result<Execution, WinEventError> {
+fn read_execution<'r>(property: &impl Property<'r>) -> Result<Execution, WinEventError> {
     let mut execution = Execution::default();
-    for attribute in element.attributes() {
-        let value = attribute.value();
-        match attribute.name() {
+    for (name, value) in property.attributes() {
+        match name {
             "ProcessID" => execution.process = number("ProcessID", &value)?,
             "ThreadID" => execution.thread = number("ThreadID", &value)?,
             "ProcessorID" => execution.processor = optional("ProcessorID", &value)?,
@@ -118,22 +166,31 @@ fn read_event_data(element: Element<'_>) -> Body<'_> {
 fn read_rendering(element: Element<'_>) -> RenderingInfo<'_> {
     let mut info = RenderingInfo { culture: element.attribute("", "Culture"), ..RenderingInfo::default() };
     for child in element.children() {
-        match child.name() {
-            "Message" => info.message = Some(child.text()),
-            "Level" => info.level = Some(child.text()),
-            "Task" => info.task = Some(child.text()),
-            "Opcode" => info.opcode = Some(child.text()),
-            "Channel" => info.channel = Some(child.text()),
-            // The schema says Publisher; Windows writes Provider.
-            "Provider" | "Publisher" => info.provider = Some(child.text()),
-            "Keywords" => {
-                let keywords = child.children().filter(|keyword| keyword.name() == "Keyword");
-                info.keywords.extend(keywords.map(|keyword| keyword.text()));
-            }
-            _ => {}
+        if child.name() == "Keywords" {
+            let keywords = child.children().filter(|keyword| keyword.name() == "Keyword");
+            info.keywords.extend(keywords.map(|keyword| keyword.text()));
+        } else {
+            info.read(child.name(), || child.text());
         }
     }
     info
+}
+
+impl<'r> RenderingInfo<'r> {
+    /// Reads a text other than the keywords; unknown ones are ignored.
+    pub(super) fn read(&mut self, name: &str, text: impl FnOnce() -> Cow<'r, str>) {
+        let place = match name {
+            "Message" => &mut self.message,
+            "Level" => &mut self.level,
+            "Task" => &mut self.task,
+            "Opcode" => &mut self.opcode,
+            "Channel" => &mut self.channel,
+            // The schema says Publisher; Windows writes Provider.
+            "Provider" | "Publisher" => &mut self.provider,
+            _ => return,
+        };
+        *place = Some(text());
+    }
 }
 
 impl<'r> Tree<'r> {

@@ -11,7 +11,7 @@ use crate::error::{WinEventError, quote};
 /// Maximum length of an event in bytes of UTF-8: twice the largest message of Windows (512000 bytes).
 pub const MAX_EVENT: usize = 1 << 20;
 
-const BOUNDS: Bounds =
+pub(super) const BOUNDS: Bounds =
     Bounds { octets: MAX_EVENT, depth: 48, nodes: 50_000, attributes: 64, namespaces: 128 };
 
 /// XML of one event, well-formed and with the root element `Event`.

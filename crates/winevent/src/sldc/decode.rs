@@ -20,12 +20,58 @@ pub fn decode(compressed: &[u8], maximum: usize) -> Result<Vec<u8>, WinEventErro
 /// As for [`decode`]; the content of the buffer is then unspecified.
 pub fn decode_into(compressed: &[u8], maximum: usize, data: &mut Vec<u8>) -> Result<(), WinEventError> {
     data.clear();
-    data.reserve(expected_length(compressed).min(maximum));
-    let mut decoder = Decoder { bits: Bits::new(compressed), data, maximum, start: 0 };
-    decoder.record()?;
-    let end = decoder.bits.position().div_ceil(8);
-    check_trailer(compressed, end, data.len())
+    let mut window = Vec::new();
+    decode_in_pieces(compressed, maximum, &mut window, &mut Whole(data))
 }
+
+/// Receiver that keeps all data.
+struct Whole<'d>(&'d mut Vec<u8>);
+
+impl Pieces for Whole<'_> {
+    fn expect(&mut self, length: usize) {
+        self.0.reserve(length);
+    }
+
+    fn take(&mut self, piece: &[u8], _: bool) -> usize {
+        self.0.extend_from_slice(piece);
+        piece.len()
+    }
+}
+
+/// Receiver of decompressed data.
+pub(crate) trait Pieces {
+    /// Announces the length of the data, which may be wrong.
+    fn expect(&mut self, length: usize);
+    /// Takes the next bytes, and returns the number of those that were used. The next piece begins with the rest, at
+    /// most [`MAX_REST`] bytes.
+    fn take(&mut self, piece: &[u8], is_last: bool) -> usize;
+}
+
+/// Decodes one record as [`decode`] does, and passes the data on in pieces. `window` is memory for one piece.
+///
+/// # Errors
+/// As for [`decode`]. Pieces that were passed on before are not valid then.
+pub(crate) fn decode_in_pieces(
+    compressed: &[u8],
+    maximum: usize,
+    window: &mut Vec<u8>,
+    pieces: &mut dyn Pieces,
+) -> Result<(), WinEventError> {
+    let expected = expected_length(compressed).min(maximum);
+    pieces.expect(expected);
+    window.resize(WINDOW + CHUNK, 0);
+    Decoder::new(compressed, maximum, window, pieces).record()
+}
+
+/// Length of the window in bytes.
+const WINDOW: usize = 64 << 10;
+/// Number of bits of a literal in scheme 1.
+const LITERAL: u32 = 9;
+/// Maximum number of bytes of a piece that its receiver may leave: less than the history, so that they stay in the
+/// window.
+const MAX_REST: usize = 8;
+/// Number of bytes that are copied at once, also if fewer are wanted.
+const CHUNK: usize = 16;
 
 /// Returns the length that the last four bytes state, bounded by what the format can reach. The buffer grows
 /// if it is wrong.
@@ -55,10 +101,23 @@ fn check_trailer(compressed: &[u8], end: usize, length: usize) -> Result<(), Win
 
 struct Decoder<'b> {
     bits: Bits<'b>,
-    data: &'b mut Vec<u8>,
+    compressed: &'b [u8],
+    /// The last data, and behind `head` the place for more.
+    window: &'b mut [u8],
+    /// Number of bytes in the window.
+    head: usize,
+    /// Value of `head` that requires [`make_room`](Self::make_room).
+    limit: usize,
     maximum: usize,
-    /// Length of the data at the last reset. The history is the data since then.
+    /// Number of bytes that are no longer in the window.
+    dropped: usize,
+    /// Number of bytes in the window that were passed on.
+    passed: usize,
+    pieces: &'b mut dyn Pieces,
+    /// Value of `head` at the last reset; 0 if the window has only later bytes.
     start: usize,
+    /// Number of bytes since the last reset that are no longer in the window. The history is the data since then.
+    before: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -73,8 +132,33 @@ enum Next {
     End,
 }
 
-impl Decoder<'_> {
+impl<'b> Decoder<'b> {
+    fn new(compressed: &'b [u8], maximum: usize, window: &'b mut [u8], pieces: &'b mut dyn Pieces) -> Self {
+        Self {
+            bits: Bits::new(compressed),
+            compressed,
+            window,
+            head: 0,
+            limit: maximum.min(WINDOW),
+            maximum,
+            dropped: 0,
+            passed: 0,
+            pieces,
+            start: 0,
+            before: 0,
+        }
+    }
+
+    /// Decodes the record, and checks what follows it.
     fn record(&mut self) -> Result<(), WinEventError> {
+        self.symbols()?;
+        let end = self.bits.position().div_ceil(8);
+        check_trailer(self.compressed, end, self.dropped + self.head)?;
+        self.pieces.take(self.window.get(self.passed..self.head).unwrap_or_default(), true);
+        Ok(())
+    }
+
+    fn symbols(&mut self) -> Result<(), WinEventError> {
         self.bits.refill();
         let first = self.bits.peek(13);
         if first >> 4 != 0x1FF || !matches!(first & 0xF, control::RESET_1 | control::RESET_2) {
@@ -97,11 +181,19 @@ impl Decoder<'_> {
     fn compressed(&mut self) -> Result<u64, WinEventError> {
         loop {
             self.bits.refill();
+            // Several literals fit into the buffer.
+            while self.bits.buffer >> 63 == 0 && self.bits.count >= LITERAL {
+                let [byte, ..] = (self.bits.buffer << 1).to_be_bytes();
+                self.literal(byte)?;
+                self.bits.buffer <<= LITERAL;
+                self.bits.count -= LITERAL;
+            }
+            self.bits.refill();
             let window = self.bits.buffer;
             if window >> 63 == 0 {
-                let [byte, ..] = (window << 1).to_be_bytes();
-                self.literal(byte)?;
-                self.bits.skip(9)?;
+                if self.bits.count < LITERAL {
+                    self.bits.skip(LITERAL)?;
+                }
                 continue;
             }
             // The number of ones after the first bit selects the width of the count.
@@ -152,7 +244,7 @@ impl Decoder<'_> {
             control::SCHEME_1 => Next::Continue(Scheme::One),
             control::SCHEME_2 => Next::Continue(Scheme::Two),
             control::RESET_1 | control::RESET_2 => {
-                self.start = self.data.len();
+                (self.start, self.before) = (self.head, 0);
                 Next::Continue(if code == control::RESET_1 { Scheme::One } else { Scheme::Two })
             }
             control::END_OF_RECORD | control::END_MARKER => Next::End,
@@ -160,18 +252,25 @@ impl Decoder<'_> {
         })
     }
 
+    #[inline]
     fn literal(&mut self, byte: u8) -> Result<(), WinEventError> {
-        if self.data.len() >= self.maximum {
-            return Err(self.too_long());
+        if self.head >= self.limit {
+            self.make_room(1)?;
         }
-        self.data.push(byte);
+        if let Some(place) = self.window.get_mut(self.head) {
+            *place = byte;
+            self.head += 1;
+        }
         Ok(())
     }
 
     /// Copies bytes from an address of the history; the copy may reach into its own output.
+    #[inline]
     fn copy(&mut self, count: usize, address: usize) -> Result<(), WinEventError> {
-        let length = self.data.len();
-        let written = length - self.start;
+        if count > self.limit.saturating_sub(self.head) {
+            self.make_room(count)?;
+        }
+        let written = self.before + (self.head - self.start);
         let distance = match written.wrapping_sub(address) % HISTORY {
             0 => HISTORY,
             distance => distance,
@@ -179,20 +278,47 @@ impl Decoder<'_> {
         if distance > written {
             return self.fail("a copy from history that was not written");
         }
-        if count > self.maximum.saturating_sub(length) {
+        let Some((past, place)) = self.window.split_at_mut_checked(self.head) else { return Ok(()) };
+        let from = past.get(self.head - distance..).unwrap_or_default();
+        if let Some(chunk) = from.first_chunk::<CHUNK>()
+            && count <= CHUNK
+            && let Some(place) = place.first_chunk_mut::<CHUNK>()
+        {
+            // Most copies are short. The bytes behind them are overwritten by the next symbol.
+            *place = *chunk;
+        } else if let (Some(place), Some(from)) = (place.get_mut(..count), from.get(..count)) {
+            place.copy_from_slice(from);
+        } else {
+            for (to, from) in place.iter_mut().zip(from.iter().cycle()).take(count) {
+                *to = *from;
+            }
+        }
+        self.head += count;
+        Ok(())
+    }
+
+    /// Passes the data on, and drops all but the history, so that there is room for this number of bytes.
+    #[cold]
+    fn make_room(&mut self, count: usize) -> Result<(), WinEventError> {
+        if count > self.maximum.saturating_sub(self.dropped + self.head) {
             return Err(self.too_long());
         }
-        let from = length - distance;
-        if count <= distance {
-            self.data.extend_from_within(from..from + count);
-            return Ok(());
+        let piece = self.window.get(self.passed..self.head).unwrap_or_default();
+        self.passed +=
+            self.pieces.take(piece, false).clamp(piece.len().saturating_sub(MAX_REST), piece.len());
+        let cut = self.passed.min(self.head.saturating_sub(HISTORY));
+        self.window.copy_within(cut..self.head, 0);
+        self.head -= cut;
+        self.passed -= cut;
+        self.dropped += cut;
+        match self.start.checked_sub(cut) {
+            Some(start) => self.start = start,
+            None => {
+                self.before += cut - self.start;
+                self.start = 0;
+            }
         }
-        let mut left = count;
-        while left > 0 {
-            let piece = left.min(self.data.len() - from);
-            self.data.extend_from_within(from..from + piece);
-            left -= piece;
-        }
+        self.limit = WINDOW.min(self.maximum - self.dropped);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 mod events;
 mod fixtures;
 mod lxml;
+mod pull;
 mod query;
 mod random;
 mod recorded;
