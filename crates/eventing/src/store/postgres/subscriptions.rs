@@ -98,7 +98,8 @@ impl Publication<'_> {
             if previous == Some(&row.document) {
                 continue;
             }
-            if previous.is_none() && self.state == LocalState::Start && self.has_other(row).await? {
+            if previous.is_none() && self.state == LocalState::Start && self.conflicts_with_other(row).await?
+            {
                 tracing::warn!(
                     subscription = row.name,
                     "Another collector has another version of the subscription, which is used; change the file to use its \
@@ -136,7 +137,7 @@ impl Publication<'_> {
     }
 
     /// Returns whether another node has enabled the subscription with another content.
-    async fn has_other(&self, row: &SubscriptionRow) -> Result<bool, Failed> {
+    async fn conflicts_with_other(&self, row: &SubscriptionRow) -> Result<bool, Failed> {
         let sql = "SELECT 1 FROM subscription WHERE id = $1 AND enabled AND doc <> $2";
         Ok(self.client.query_opt(sql, &[&row.id, &row.document]).await?.is_some())
     }
