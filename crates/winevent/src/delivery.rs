@@ -31,6 +31,7 @@ mod item;
 mod message;
 mod names;
 mod offered;
+mod settings;
 mod source;
 mod text;
 
@@ -41,8 +42,9 @@ pub use error::DeliveryError;
 pub use head::Head;
 pub use item::{DROPPED_EVENTS, Item};
 pub use message::{Bounds, Content, EndStatus, Message};
-pub use offered::{Address, CollectorAnswer, EventForm, OfferError, OfferPage, OfferedSubscription, Start};
-pub use source::{SourceItem, SourceMessage};
+pub use offered::{CollectorAnswer, EventForm, OfferError, OfferPage, OfferedSubscription, Start};
+pub use settings::{Address, DeliverySettings, DeliverySettingsError, OversizedEvents};
+pub use source::{Push, SourceItem, SourceMessage};
 pub use text::{TextBuffer, TextForm, decode};
 
 #[cfg(test)]

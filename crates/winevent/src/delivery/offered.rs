@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use xml::{Document, Element, Fragment, Writer};
+use xml::{Document, Element};
 
 use super::answer::ContentFormat;
 use super::error::DeliveryError;
@@ -10,6 +10,7 @@ use super::names::{
     ACK, ADDRESSING, EARLIEST, ENUMERATE_RESPONSE, ENUMERATION, EVENT_QUERY, EVENTING, PULL_RESPONSE, SOAP,
     SUBSCRIPTION, WSMAN,
 };
+use super::settings::{Address, DeliverySettings};
 use crate::QueryList;
 use crate::event::BookmarkList;
 
@@ -85,15 +86,6 @@ pub struct OfferedSubscription {
     pub start: Start,
 }
 
-/// Address with the properties that messages to it repeat.
-#[derive(Clone, Debug)]
-pub struct Address {
-    /// URL.
-    pub url: String,
-    /// Headers for every message.
-    pub reference: Vec<Fragment>,
-}
-
 /// Position at which a source begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -116,11 +108,6 @@ pub enum EventForm {
 
 /// Maximum number of subscriptions of a page.
 const MAX_OFFERS: usize = 1_024;
-/// Maximum number of reference properties of an address.
-const MAX_REFERENCE: usize = 16;
-/// Maximum total length of reference properties in bytes.
-const MAX_REFERENCE_TEXT: usize = 8 << 10;
-
 impl CollectorAnswer {
     /// Parses the answer to the message with this `a:MessageID`, without `uuid:`.
     ///
@@ -221,17 +208,13 @@ fn read_named_offer(
         .and_then(|envelope| envelope.child(SOAP, "Body"))
         .and_then(|body| body.child(EVENTING, "Subscribe"))
         .ok_or_else(|| missing("e:Subscribe"))?;
-    let delivery = subscribe.child(EVENTING, "Delivery").ok_or_else(|| missing("e:Delivery"))?;
-    let notify_to = delivery.child(EVENTING, "NotifyTo").ok_or_else(|| missing("e:NotifyTo"))?;
-    let notify_to = read_address(notify_to)?;
-    let end_to = subscribe.child(EVENTING, "EndTo").map(read_address).transpose()?;
+    let delivery = DeliverySettings::parse(subscribe).map_err(|error| error.to_string())?;
     let filter = subscribe.child(WSMAN, "Filter").ok_or_else(|| missing("w:Filter"))?;
     if filter.attribute("", "Dialect").is_some_and(|dialect| dialect != EVENT_QUERY) {
         return Err("the dialect of the filter is not that of event queries".to_owned());
     }
     let query = filter.children().next().ok_or_else(|| missing("QueryList"))?;
     let query = QueryList::parse(query.source()).map_err(|error| error.to_string())?;
-    let retry = delivery.child(WSMAN, "ConnectionRetry");
     let start = match subscribe.child(WSMAN, "Bookmark") {
         None if option(options, "ReadExistingEvents").is_some() => Start::Earliest,
         None => Start::Now,
@@ -245,8 +228,8 @@ fn read_named_offer(
     };
     Ok(OfferedSubscription {
         version: version.ok_or_else(|| missing("m:Version"))?,
-        end_to: end_to.unwrap_or_else(|| notify_to.clone()),
-        notify_to,
+        end_to: delivery.end_to.unwrap_or_else(|| delivery.notify_to.clone()),
+        notify_to: delivery.notify_to,
         query,
         content_format: match text_option(options, "ContentFormat").as_deref() {
             Some("RenderedText") => ContentFormat::RenderedText,
@@ -256,100 +239,16 @@ fn read_named_offer(
         is_compressed: text_option(options, "Compression")
             .is_some_and(|name| name.eq_ignore_ascii_case("SLDC")),
         ignores_channel_errors: option(options, "IgnoreChannelError").is_some(),
-        heartbeat: duration(delivery.child(WSMAN, "Heartbeats")).unwrap_or(DEFAULT_HEARTBEAT),
-        max_latency: duration(delivery.child(WSMAN, "MaxTime")).unwrap_or(DEFAULT_LATENCY),
-        max_items: number(delivery, "MaxElements").filter(|count| *count > 0),
-        max_envelope_size: number(delivery, "MaxEnvelopeSize")
-            .unwrap_or(DEFAULT_ENVELOPE)
-            .clamp(8_192, MAX_ENVELOPE),
-        retry_interval: duration(retry).unwrap_or(Duration::from_secs(60)),
-        retries: retry
-            .and_then(|retry| retry.attribute("", "Total")?.trim().parse().ok())
-            .unwrap_or(5)
-            .min(1_000),
+        heartbeat: delivery.heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
+        max_latency: delivery.max_latency.unwrap_or(DEFAULT_LATENCY),
+        max_items: delivery.max_items,
+        max_envelope_size: delivery.max_envelope_size,
+        retry_interval: delivery.retry_interval,
+        retries: delivery.retries,
         start,
         name: name.to_owned(),
     })
 }
 
-fn duration(element: Option<Element<'_>>) -> Option<Duration> {
-    parse_duration(element?.text().trim())
-}
-
-fn number(delivery: Element<'_>, name: &str) -> Option<usize> {
-    delivery.child(WSMAN, name)?.text().trim().parse().ok()
-}
-
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(900);
 const DEFAULT_LATENCY: Duration = Duration::from_secs(900);
-const DEFAULT_ENVELOPE: usize = 512_000;
-const MAX_ENVELOPE: usize = 4 << 20;
-
-fn read_address(element: Element<'_>) -> Result<Address, String> {
-    let url = element.child(ADDRESSING, "Address").map(|address| address.text().trim().to_owned());
-    let url = url.filter(|url| !url.is_empty() && url.len() <= 2_048);
-    let lists = ["ReferenceProperties", "ReferenceParameters"].into_iter();
-    let lists = lists.filter_map(|name| element.child(ADDRESSING, name));
-    let mut reference = Vec::new();
-    let mut length = 0;
-    for property in lists.flat_map(|list| list.children()) {
-        let mut writer = Writer::new();
-        writer.copy(property);
-        let property = writer.into_fragment();
-        length += property.as_str().len();
-        if reference.len() == MAX_REFERENCE || length > MAX_REFERENCE_TEXT {
-            return Err("an address has too many reference properties".to_owned());
-        }
-        reference.push(property);
-    }
-    Ok(Address { url: url.ok_or("a:Address is missing")?, reference })
-}
-
-/// Parses a duration of days, hours, minutes and seconds (XML Schema 3.2.6), at most one year.
-fn parse_duration(text: &str) -> Option<Duration> {
-    let text = text.strip_prefix('P')?;
-    let (days, time) = text.split_once('T').unwrap_or((text, ""));
-    let mut milliseconds = 0_u64;
-    for (part, units) in
-        [(days, &[('D', 86_400_000)][..]), (time, &[('H', 3_600_000), ('M', 60_000), ('S', 1_000)])]
-    {
-        let mut rest = part;
-        for (unit, factor) in units {
-            let Some((number, after)) = rest.split_once(*unit) else { continue };
-            let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-            let whole: u64 = whole.parse().ok()?;
-            milliseconds = milliseconds.checked_add(whole.checked_mul(*factor)?)?;
-            if !fraction.is_empty() {
-                let fraction: String = fraction.chars().chain("00".chars()).take(3).collect();
-                milliseconds = milliseconds.checked_add(fraction.parse::<u64>().ok()? * factor / 1_000)?;
-            }
-            rest = after;
-        }
-        if !rest.is_empty() {
-            return None;
-        }
-    }
-    Some(Duration::from_millis(milliseconds.min(366 * 86_400_000)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_days_and_fractions() {
-        for (text, milliseconds) in [
-            ("PT3600.000S", Some(3_600_000)),
-            ("PT30.5S", Some(30_500)),
-            ("P1DT1H2M3S", Some(90_123_000)),
-            ("PT0.1234S", Some(123)),
-            ("P9999D", Some(366 * 86_400_000)),
-            ("PT", Some(0)),
-            ("", None),
-            ("PT1X", None),
-            ("PT-1S", None),
-        ] {
-            assert_eq!(parse_duration(text).map(|one| one.as_millis()), milliseconds, "{text}");
-        }
-    }
-}

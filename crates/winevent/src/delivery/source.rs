@@ -36,6 +36,41 @@ pub enum SourceItem {
     Dropped(u64),
 }
 
+/// Content of a message to the address of a push subscription (DSP0226 10.2.9). Items are complete markup.
+#[derive(Clone, Copy, Debug)]
+pub enum Push<'a> {
+    /// The subscription runs and has no new events.
+    Heartbeat,
+    /// One event.
+    Event(&'a Fragment),
+    /// Report of dropped events.
+    DroppedEvents(&'a Fragment),
+    /// Items of `w:Events`.
+    Events(&'a [Fragment]),
+}
+
+/// Headers that depend on the kind of message.
+#[derive(Clone, Copy)]
+struct Purpose<'a> {
+    action: &'a str,
+    resource: Option<&'a str>,
+    /// Position behind the events, as XML.
+    bookmark: Option<&'a str>,
+    asks_for_acknowledgement: bool,
+}
+
+impl<'a> Purpose<'a> {
+    /// Returns the headers of a message that the collector must acknowledge.
+    fn acknowledged(action: &'a str) -> Self {
+        Self { action, resource: None, bookmark: None, asks_for_acknowledgement: true }
+    }
+
+    /// Returns the headers of a request for subscriptions.
+    fn request(action: &'a str) -> Self {
+        Self { action, resource: Some(SUBSCRIPTIONS), bookmark: None, asks_for_acknowledgement: false }
+    }
+}
+
 /// Maximum size of answers in bytes, as Windows requests it.
 const ENVELOPE: &str = "512000";
 
@@ -43,7 +78,7 @@ impl SourceMessage<'_> {
     /// Returns the request for the subscriptions of this source.
     #[must_use]
     pub fn enumerate(&self) -> String {
-        let mut writer = self.begin(ENUMERATE, Some(SUBSCRIPTIONS), None);
+        let mut writer = self.begin(Purpose::request(ENUMERATE));
         writer.start("n:Enumerate").namespace("n", ENUMERATION);
         writer.start("w:OptimizeEnumeration").end_empty();
         writer.element("w:MaxElements", "32000");
@@ -53,7 +88,7 @@ impl SourceMessage<'_> {
     /// Returns the request for the rest of the subscriptions.
     #[must_use]
     pub fn pull(&self, context: &str) -> String {
-        let mut writer = self.begin(PULL, Some(SUBSCRIPTIONS), None);
+        let mut writer = self.begin(Purpose::request(PULL));
         writer.start("n:Pull").namespace("n", ENUMERATION);
         writer.element("n:EnumerationContext", context);
         writer.element("n:MaxElements", "32000");
@@ -63,15 +98,14 @@ impl SourceMessage<'_> {
     /// Returns the message that the subscription runs and has no new events.
     #[must_use]
     pub fn heartbeat(&self) -> String {
-        let mut writer = self.begin(HEARTBEAT, None, None);
-        writer.start("w:Events").end();
-        writer.finish()
+        self.push(Push::Heartbeat, None, true)
     }
 
     /// Returns a delivery of events. The bookmark is the position behind the last of them.
     #[must_use]
     pub fn events(&self, items: &[SourceItem], bookmark: &BookmarkList, form: EventForm) -> String {
-        let mut writer = self.begin(EVENTS, None, Some(bookmark));
+        let mut writer =
+            self.begin(Purpose { bookmark: Some(bookmark.text()), ..Purpose::acknowledged(EVENTS) });
         writer.start("w:Events");
         for item in items {
             match item {
@@ -96,11 +130,36 @@ impl SourceMessage<'_> {
         writer.finish()
     }
 
+    /// Returns a message of a push subscription. The bookmark is the position behind the last event, as XML.
+    #[must_use]
+    pub fn push(&self, content: Push<'_>, bookmark: Option<&str>, asks_for_acknowledgement: bool) -> String {
+        let action = match content {
+            Push::Heartbeat => HEARTBEAT,
+            Push::Event(_) => EVENT,
+            Push::DroppedEvents(_) => DROPPED_EVENTS,
+            Push::Events(_) => EVENTS,
+        };
+        let purpose = Purpose { bookmark, asks_for_acknowledgement, ..Purpose::acknowledged(action) };
+        let mut writer = self.begin(purpose);
+        match content {
+            Push::Heartbeat => _ = writer.start("w:Events").end(),
+            Push::Event(item) | Push::DroppedEvents(item) => _ = writer.fragment(item),
+            Push::Events(items) => {
+                writer.start("w:Events");
+                for item in items {
+                    writer.fragment(item);
+                }
+                writer.end();
+            }
+        }
+        writer.finish()
+    }
+
     /// Returns the message that this source has ended the subscription. `status` is the last part of a status of
     /// WS-Eventing 3.4, such as `SourceShuttingDown`.
     #[must_use]
     pub fn subscription_end(&self, status: &str, reason: &str) -> String {
-        let mut writer = self.begin(SUBSCRIPTION_END, None, None);
+        let mut writer = self.begin(Purpose::acknowledged(SUBSCRIPTION_END));
         writer.start("e:SubscriptionEnd").namespace("e", EVENTING);
         writer.start("e:Status").text(EVENTING).text("/").text(status).end();
         writer.start("e:Reason").attribute("xml:lang", "en-US").text(reason).end();
@@ -110,11 +169,11 @@ impl SourceMessage<'_> {
     /// Returns the message that the source does not need the answer to an operation any more.
     #[must_use]
     pub fn end(&self) -> String {
-        self.begin(END, None, None).finish()
+        self.begin(Purpose { asks_for_acknowledgement: false, ..Purpose::acknowledged(END) }).finish()
     }
 
     /// Starts a message, with the headers in the order of Windows, up to the start tag of the body.
-    fn begin(&self, action: &str, resource: Option<&str>, bookmark: Option<&BookmarkList>) -> Writer {
+    fn begin(&self, purpose: Purpose<'_>) -> Writer {
         let mut writer = Writer::with_capacity(4_096);
         writer.start("s:Envelope");
         for (prefix, uri) in [("s", SOAP), ("a", ADDRESSING), ("w", WSMAN), ("p", MICROSOFT)] {
@@ -122,14 +181,14 @@ impl SourceMessage<'_> {
         }
         writer.start("s:Header");
         writer.element("a:To", self.to);
-        if let Some(resource) = resource {
+        if let Some(resource) = purpose.resource {
             writer.start("w:ResourceURI").attribute("s:mustUnderstand", "true").text(resource).end();
         }
         writer.start("m:MachineID").namespace("m", MACHINE_ID).attribute("s:mustUnderstand", "false");
         writer.text(self.machine_id).end();
         writer.start("a:ReplyTo").start("a:Address").attribute("s:mustUnderstand", "true");
         writer.text(ANONYMOUS).end().end();
-        writer.start("a:Action").attribute("s:mustUnderstand", "true").text(action).end();
+        writer.start("a:Action").attribute("s:mustUnderstand", "true").text(purpose.action).end();
         writer.start("w:MaxEnvelopeSize").attribute("s:mustUnderstand", "true").text(ENVELOPE).end();
         writer.start("a:MessageID").text("uuid:").text(self.message_id).end();
         for name in ["w:Locale", "p:DataLocale"] {
@@ -144,13 +203,10 @@ impl SourceMessage<'_> {
         for property in self.reference {
             writer.fragment(property);
         }
-        if let Some(bookmark) = bookmark {
-            writer
-                .start("w:Bookmark")
-                .fragment(&Fragment::written_elsewhere(bookmark.text().to_owned()))
-                .end();
+        if let Some(bookmark) = purpose.bookmark {
+            writer.start("w:Bookmark").fragment(&Fragment::written_elsewhere(bookmark.to_owned())).end();
         }
-        if resource.is_none() && action != END {
+        if purpose.asks_for_acknowledgement {
             writer.start("w:AckRequested").end_empty();
         }
         writer.end();
