@@ -5,6 +5,7 @@ use std::sync::Arc;
 use config::{Config, State};
 use tokio::sync::Notify;
 use wsman::enumeration::{Pull, parse_release};
+use wsman::eventing::DeliveryMode;
 use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
 use xml::{Bounds, Encoding, EncodingError};
 
@@ -16,7 +17,7 @@ use crate::plugin::{Answer, Call, Content, Delivered, Operation};
 use crate::request_limits::RequestLimits;
 use crate::resource::TargetResource;
 use crate::service::Service;
-use crate::subscription::{self, NewSubscription, Puller};
+use crate::subscription::{self, NewSubscription, Puller, PushOwner};
 
 /// A response message.
 pub(crate) struct Message {
@@ -79,7 +80,7 @@ impl Service {
                     Ok(Answer { content: Content::Envelope(envelope), delivered }) => {
                         Message { envelope, kind: MessageKind::Answer, delivered }
                     }
-                    Ok(Answer { content: Content::Items(_), .. }) => {
+                    Ok(Answer { content: Content::Items(_) | Content::Push(_), .. }) => {
                         let fault = unexpected_items(&head);
                         fault_message(&fault, Some(&head), None, host)
                     }
@@ -133,7 +134,7 @@ impl Service {
             self.enumerations.remove_expired();
             self.operations.acquire(sid, maximum)
         })?;
-        let requested = operation.clone();
+        let (requested, owner) = (operation.clone(), Arc::clone(&caller));
         let (reply_limit, timeout) = (limits.reply, limits.timeout);
         let message_id = random::uuid();
         let config = Arc::clone(config);
@@ -141,9 +142,16 @@ impl Service {
         let answer = plugin.call(call).await?;
         match (answer.content, requested) {
             (Content::Items(items), Operation::Subscribe(subscribe)) => {
-                let expires = subscribe.expires;
-                let new = NewSubscription { owner: sid, target, items, permit, expires };
+                if subscribe.mode != DeliveryMode::Pull {
+                    return Err(DeliveryMode::unavailable(subscribe.mode.uri()));
+                }
+                let new = NewSubscription { owner: sid, target, items, permit, subscribe };
                 self.subscriptions.create(new, head, &limits)
+            }
+            (Content::Push(items), Operation::Subscribe(subscribe)) => {
+                let new = NewSubscription { owner: sid, target, items, permit, subscribe };
+                let (sign_in, state) = (Arc::clone(&self.sign_in), self.state.clone());
+                self.subscriptions.create_push(new, PushOwner::new(owner, sign_in, state), head, &limits)
             }
             (Content::Items(items), Operation::Enumerate(enumerate)) => {
                 let enumeration = Enumeration::new(sid, target, items, enumerate.mode, permit);
@@ -238,7 +246,7 @@ impl Service {
             Content::Envelope(envelope) => {
                 Some(Message { envelope, kind: MessageKind::Answer, delivered: None })
             }
-            Content::Items(_) => None,
+            Content::Items(_) | Content::Push(_) => None,
         }
     }
 }

@@ -164,6 +164,9 @@ pub enum Content {
     Envelope(String),
     /// The items of an enumeration or the events of a subscription. The service divides them into pages.
     Items(Box<dyn Items>),
+    /// The plug-in pushes the events of a subscription to the subscriber. The items contain no event: they end when the
+    /// delivery ends, with a fault if it has failed. Dropping them ends the delivery.
+    Push(Box<dyn Items>),
 }
 
 /// Callback for the delivery of a response.
@@ -185,6 +188,12 @@ impl Answer {
     #[must_use]
     pub fn items(items: impl Items + 'static) -> Self {
         Self { content: Content::Items(Box::new(items)), delivered: None }
+    }
+
+    /// Responds to Subscribe in a push mode. See [`Content::Push`] for the items.
+    #[must_use]
+    pub fn push(delivery: impl Items + 'static) -> Self {
+        Self { content: Content::Push(Box::new(delivery)), delivered: None }
     }
 
     /// Returns the content and the delivery callback.

@@ -48,7 +48,7 @@ pub struct Product {
 /// A WS-Management service, shared by all its connections.
 pub struct Service {
     pub(crate) state: watch::Receiver<Arc<State>>,
-    pub(crate) sign_in: SignIn,
+    pub(crate) sign_in: Arc<SignIn>,
     pub(crate) catalog: Catalog,
     pub(crate) product: Product,
     pub(crate) events: Option<Arc<dyn EventEndpoint>>,
@@ -72,7 +72,7 @@ impl Service {
         let metrics = Arc::new(Metrics::new());
         Arc::new(Self {
             state,
-            sign_in: SignIn::new(authenticator, principals, Arc::clone(&metrics)),
+            sign_in: Arc::new(SignIn::new(authenticator, principals, Arc::clone(&metrics))),
             catalog,
             product,
             events,

@@ -1,4 +1,6 @@
-//! Pull subscriptions and their management: Renew, GetStatus, Unsubscribe (WS-Eventing; DSP0226 10.2.9.5).
+//! Subscriptions and their management: Pull, Renew, GetStatus, Unsubscribe (WS-Eventing; DSP0226 10).
+
+mod push;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,14 +24,16 @@ use crate::plugin::{Answer, Item, Items, omissions_within};
 use crate::quota::OperationPermit;
 use crate::request_limits::RequestLimits;
 use crate::resource::TargetResource;
+pub(crate) use push::PushOwner;
 
 /// All subscriptions, by identifier.
 #[derive(Clone, Default)]
 pub(crate) struct Subscriptions(Arc<Mutex<HashMap<String, Arc<Subscription>>>>);
 
-/// A subscription whose events the client pulls.
+/// A subscription whose events the client pulls, or a plug-in pushes.
 pub(crate) struct Subscription {
     identifier: String,
+    mode: DeliveryMode,
     owner: Sid,
     target: TargetResource,
     lease: Mutex<Lease>,
@@ -73,14 +77,19 @@ enum Term {
 }
 
 impl Lease {
-    fn new(requested: Option<Duration>) -> Self {
-        let term = if requested.is_some() { Term::Agreed } else { Term::WhilePulled };
-        Self { term, until: Instant::now() + Self::length(requested) }
+    fn new(requested: Option<Duration>, mode: DeliveryMode) -> Self {
+        let is_pulled = mode == DeliveryMode::Pull;
+        let term = if requested.is_none() && is_pulled { Term::WhilePulled } else { Term::Agreed };
+        Self { term, until: Instant::now() + Self::length(requested, mode) }
     }
 
     /// Returns the duration to grant for a requested one.
-    fn length(requested: Option<Duration>) -> Duration {
-        requested.map_or(IDLE_TIMEOUT, |requested| requested.min(LONGEST_TERM))
+    fn length(requested: Option<Duration>, mode: DeliveryMode) -> Duration {
+        match requested {
+            Some(requested) => requested.min(LONGEST_TERM),
+            None if mode == DeliveryMode::Pull => IDLE_TIMEOUT,
+            None => LONGEST_TERM,
+        }
     }
 
     fn left(&self) -> Duration {
@@ -100,14 +109,10 @@ const BATCH_WINDOW: Duration = Duration::from_millis(10);
 /// Rejects options of Subscribe that the service does not support.
 ///
 /// # Errors
-/// `e:DeliveryModeRequestedUnavailable`, `w:UnsupportedFeature`.
+/// `w:UnsupportedFeature`.
 pub(crate) fn require_supported(subscribe: &Subscribe) -> Result<(), Fault> {
-    if subscribe.mode != DeliveryMode::Pull {
-        return Err(DeliveryMode::unavailable(subscribe.mode.uri()));
-    }
-    if subscribe.end_to {
-        let reason =
-            "EndTo is not supported: the service sends no message when a subscription ends; omit EndTo";
+    if subscribe.end_to && subscribe.mode == DeliveryMode::Pull {
+        let reason = "EndTo is not supported in the delivery mode Pull, whose last response says that the subscription has ended; omit EndTo";
         return Err(Fault::new(Subcode::UnsupportedFeature, code::ADDRESSING_MODE, reason)
             .with_detail(Detail::ADDRESSING_MODE));
     }
@@ -137,8 +142,8 @@ pub(crate) struct NewSubscription {
     pub(crate) target: TargetResource,
     pub(crate) items: Box<dyn Items>,
     pub(crate) permit: OperationPermit,
-    /// Requested duration.
-    pub(crate) expires: Option<Duration>,
+    /// The request.
+    pub(crate) subscribe: Subscribe,
 }
 
 impl Subscriptions {
@@ -154,12 +159,23 @@ impl Subscriptions {
         head: &Head,
         limits: &RequestLimits,
     ) -> Result<Answer, Fault> {
-        let NewSubscription { owner, target, items, permit, expires } = new;
+        self.open(new, head, limits).map(|(answer, _)| answer)
+    }
+
+    /// Creates a subscription and responds to Subscribe.
+    fn open(
+        &self,
+        new: NewSubscription,
+        head: &Head,
+        limits: &RequestLimits,
+    ) -> Result<(Answer, Arc<Subscription>), Fault> {
+        let NewSubscription { owner, target, items, permit, subscribe } = new;
+        let Subscribe { mode, expires, .. } = subscribe;
         let identifier = random::uuid().to_string();
         let subscribed = SubscribeResponse {
             identifier: identifier.clone(),
-            expires: Some(Lease::length(expires)),
-            context: Some(format!("uuid:{identifier}")),
+            expires: Some(Lease::length(expires, mode)),
+            context: (mode == DeliveryMode::Pull).then(|| format!("uuid:{identifier}")),
         };
         let mut reply = Reply::to(head, random::uuid());
         subscribed.write(reply.body(), head.to.as_deref(), &target.uri);
@@ -167,9 +183,10 @@ impl Subscriptions {
         let source = Source { items, waiting: VecDeque::new(), end: None };
         let subscription = Arc::new(Subscription {
             identifier: identifier.clone(),
+            mode,
             owner,
             target,
-            lease: Mutex::new(Lease::new(expires)),
+            lease: Mutex::new(Lease::new(expires, mode)),
             source: Arc::new(tokio::sync::Mutex::new(source)),
             is_pulled: AtomicBool::new(false),
             ended: watch::Sender::new(false),
@@ -178,8 +195,8 @@ impl Subscriptions {
         tokio::spawn(expire_on_time(Arc::downgrade(&self.0), Arc::downgrade(&subscription)));
         self.0.lock().insert(identifier, Arc::clone(&subscription));
         // The client cannot use the subscription if it does not receive the response.
-        let unconfirmed = UnconfirmedSubscription(Some((self.clone(), subscription)));
-        Ok(answer.when_delivered(Box::new(move || unconfirmed.confirm())))
+        let unconfirmed = UnconfirmedSubscription(Some((self.clone(), Arc::clone(&subscription))));
+        Ok((answer.when_delivered(Box::new(move || unconfirmed.confirm())), subscription))
     }
 
     /// Returns the subscription that the header of a message names. Those of other users do not exist for the caller.
@@ -204,7 +221,8 @@ impl Subscriptions {
 
     /// Returns the subscription of an enumeration context, or `None` if the context is not one of a subscription.
     pub(crate) fn find_by_context(&self, context: &str, caller: Sid) -> Option<Arc<Subscription>> {
-        self.find(context.strip_prefix("uuid:")?, caller)
+        let found = self.find(context.strip_prefix("uuid:")?, caller);
+        found.filter(|subscription| subscription.mode == DeliveryMode::Pull)
     }
 
     /// Ends a subscription. A Pull in progress ends with a fault.
@@ -233,8 +251,8 @@ impl Subscription {
         let (name, left) = match request.head().action {
             Action::Renew => {
                 let requested = eventing::parse_renew(request.require_body("Renew")?)?;
-                *self.lease.lock() = Lease::new(requested);
-                ("e:RenewResponse", Lease::length(requested))
+                *self.lease.lock() = Lease::new(requested, self.mode);
+                ("e:RenewResponse", Lease::length(requested, self.mode))
             }
             _ => ("e:GetStatusResponse", self.lease.lock().left()),
         };

@@ -285,7 +285,53 @@ pub fn dropped_events(item: Element<'_>) -> Option<u64> {
     if item.is(WSMAN, "DroppedEvents") { item.text().trim().parse().ok() } else { None }
 }
 
+/// Writes an event within the element `w:Event` (DSP0226 10.2.9.4). The message must declare the prefix `w`.
+pub fn write_event(writer: &mut Writer, content: EventContent<'_>) {
+    let action = if matches!(content, EventContent::DroppedEvents(_)) { DROPPED } else { EVENT };
+    writer.start("w:Event").attribute("Action", action);
+    match content {
+        EventContent::Text(text) => writer.cdata(text),
+        EventContent::Markup(markup) | EventContent::DroppedEvents(markup) => writer.fragment(markup),
+    };
+    writer.end();
+}
+
+/// Content of an event.
+#[derive(Clone, Copy, Debug)]
+pub enum EventContent<'a> {
+    /// Text, in a CDATA section if possible.
+    Text(&'a str),
+    /// Elements.
+    Markup(&'a Fragment),
+    /// Report of [`write_dropped_events`].
+    DroppedEvents(&'a Fragment),
+}
+
+/// Kind of an item of a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemKind {
+    /// Event within `w:Event`, written by [`write_event`].
+    WrappedEvent,
+    /// Report of dropped events, written by [`write_dropped_events`].
+    DroppedEvents,
+    /// Event without an element around it.
+    Event,
+}
+
+impl ItemKind {
+    /// Returns the kind of an item that this service has written, so that its beginning is known.
+    #[must_use]
+    pub fn of(item: &Fragment) -> Self {
+        match item.as_str() {
+            markup if markup.starts_with("<w:Event ") => Self::WrappedEvent,
+            markup if markup.starts_with("<w:DroppedEvents ") => Self::DroppedEvents,
+            _ => Self::Event,
+        }
+    }
+}
+
 const DROPPED: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/DroppedEvents";
+const EVENT: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/Event";
 
 fn write_expires(writer: &mut Writer, expires: Option<Duration>) {
     // Windows writes zero for an unlimited subscription.
@@ -419,6 +465,19 @@ mod tests {
         }
         let nameless = "<e:SubscribeResponse><e:SubscriptionManager/></e:SubscribeResponse>";
         assert_eq!(SubscribeResponse::parse(body(&document(nameless))), None);
+    }
+
+    #[test]
+    fn the_kind_of_a_written_item_is_recognized() {
+        let mut event = Writer::new();
+        write_event(&mut event, EventContent::Text("<x/>"));
+        let event = event.into_fragment();
+        assert!(event.as_str().ends_with("><![CDATA[<x/>]]></w:Event>"), "{}", event.as_str());
+        let mut dropped = Writer::new();
+        write_dropped_events(&mut dropped, 3);
+        let other = Fragment::written_elsewhere("<w:Events/>".to_owned());
+        let kinds = [event, dropped.into_fragment(), other].map(|item| ItemKind::of(&item));
+        assert_eq!(kinds, [ItemKind::WrappedEvent, ItemKind::DroppedEvents, ItemKind::Event]);
     }
 
     #[test]

@@ -285,6 +285,7 @@ macro_rules! details {
 details! {
     ADDRESSING_MODE = "AddressingMode";
     AMBIGUOUS_SELECTORS = "AmbiguousSelectors";
+    AUTHORIZATION_MODE = "AuthorizationMode";
     BOOKMARKS = "Bookmarks";
     CHARACTER_SET = "CharacterSet";
     DATA_LOCALE = "DataLocale";

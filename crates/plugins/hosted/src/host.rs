@@ -183,6 +183,15 @@ struct ConnectionState {
     counted: OpenObjects,
 }
 
+impl ConnectionState {
+    /// Starts to send items on request. The host stays active while they are open.
+    fn serve(&mut self, stream: ItemStream, number: u64, outgoing: &Arc<Outgoing>) {
+        let (request, requests) = mpsc::unbounded_channel();
+        let sending = tokio::spawn(serve_items(stream, number, requests, Arc::clone(outgoing)));
+        self.items.insert(number, (request, sending.abort_handle()));
+    }
+}
+
 impl GatewayConnection {
     fn send(&self, message: &FromHost) {
         self.outgoing.send(&[message.encode()]);
@@ -264,12 +273,14 @@ impl GatewayConnection {
                     FromHost::Envelope { number, envelope, wants_delivery }
                 }
                 Ok((Content::Items(items), _)) => {
-                    let (request, requests) = mpsc::unbounded_channel();
-                    // Keep the host active while the items are open.
                     let stream = ItemStream::new(items, rights, active.clone());
-                    let sending = tokio::spawn(serve_items(stream, number, requests, Arc::clone(&outgoing)));
-                    state.items.insert(number, (request, sending.abort_handle()));
+                    state.serve(stream, number, &outgoing);
                     FromHost::Items(number)
+                }
+                Ok((Content::Push(items), _)) => {
+                    let stream = ItemStream::new(items, rights, active.clone());
+                    state.serve(stream, number, &outgoing);
+                    FromHost::Push(number)
                 }
                 Err(fault) => FromHost::Fault { number, envelope: fault_envelope(&fault) },
             };

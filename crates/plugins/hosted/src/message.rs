@@ -66,6 +66,8 @@ pub enum FromHost {
     },
     /// The response has items, which the gateway requests with [`ToHost::Next`].
     Items(u64),
+    /// The plug-in pushes the events of the subscription. The gateway waits for the end with [`ToHost::Next`].
+    Push(u64),
     /// One or more items, as many as were available.
     Page {
         /// Number of the call.
@@ -193,6 +195,7 @@ impl FromHost {
             Self::Leaving => _ = w.u8(7),
             Self::NotStarted(number) => _ = w.u8(9).u64(*number),
             Self::Closed => _ = w.u8(8),
+            Self::Push(number) => _ = w.u8(10).u64(*number),
         }
         Frame::new(w.finish(), text)
     }
@@ -228,6 +231,7 @@ impl FromHost {
             7 => Self::Leaving,
             8 => Self::Closed,
             9 => Self::NotStarted(r.u64()?),
+            10 => Self::Push(r.u64()?),
             _ => return Err(Malformed("unknown type of message from a host")),
         };
         r.finish()?;
@@ -239,6 +243,7 @@ impl FromHost {
         match self {
             Self::Envelope { number, .. }
             | Self::Items(number)
+            | Self::Push(number)
             | Self::Page { number, .. }
             | Self::End(number)
             | Self::NotStarted(number)

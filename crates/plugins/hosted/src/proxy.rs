@@ -117,6 +117,7 @@ impl HostedPlugin {
                 Ok(Answer::new(envelope).when_delivered(Box::new(move || report.confirm())))
             }
             FromHost::Items(_) => Ok(Answer::items(HostedItems::new(connection, number))),
+            FromHost::Push(_) => Ok(Answer::push(HostedItems::new(connection, number))),
             FromHost::Fault { envelope, .. } => Err(fault(envelope)),
             _ => Err(protocol_error()),
         };
@@ -315,7 +316,7 @@ impl Connection {
                 } else if matches!(message, FromHost::Envelope { wants_delivery: true, .. }) {
                     // The client has disconnected while the response was on its way.
                     self.send(&ToHost::NotDelivered(number));
-                } else if matches!(message, FromHost::Items(_)) {
+                } else if matches!(message, FromHost::Items(_) | FromHost::Push(_)) {
                     self.send(&ToHost::Release(number));
                 }
             }

@@ -100,7 +100,8 @@ impl Probe {
             let filter = subscribe.filter.unwrap_or_default().text;
             let outcome = CallOutcome { events: self.events.clone(), text: filter, answered: false };
             let is_closed = Arc::clone(&self.is_closed);
-            return Ok(Answer::items(EventStream { happening, is_closed, _fate: outcome }));
+            let events = EventStream { happening, is_closed, _fate: outcome };
+            return Ok(if behaviour == "push" { Answer::push(events) } else { Answer::items(events) });
         }
         let answer = match behaviour.as_str() {
             "echo" | "" => outcome.echo(&call, outcome.text.clone()),

@@ -27,6 +27,13 @@ pub(crate) fn subscribe(name: &str) -> Message {
     subscribe_with(&format!("{PULL}<w:Filter>{name}</w:Filter>"))
 }
 
+/// Returns a Subscribe request whose events the probe pushes.
+pub(crate) fn push(name: &str) -> Message {
+    let delivery = "<e:Delivery><e:NotifyTo><a:Address>http://node8/</a:Address></e:NotifyTo></e:Delivery>";
+    Message::eventing(&format!("{URI}/push"), "Subscribe")
+        .body(&format!("<e:Subscribe {E}>{delivery}<w:Filter>{name}</w:Filter></e:Subscribe>"))
+}
+
 /// Returns a request that manages a subscription.
 pub(crate) fn about(verb: &str, identifier: &str) -> Message {
     Message::eventing(URI, verb)
@@ -107,6 +114,38 @@ async fn revoked_access_ends_the_subscription_at_the_next_pull() {
     abandoned(&running, "x").await;
     let fault = wire.ask(&post(pull_most(&subscribed, 9))).await.fault();
     assert_eq!(*fault.subcode(), Subcode::InvalidEnumerationContext);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_push_subscription_cannot_be_pulled_and_ends_with_its_delivery() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    for has_failed in [false, true] {
+        let subscribed = opened(&mut wire, push("x")).await;
+        assert_eq!((subscribed.context, subscribed.expires), (None, Some(Duration::from_secs(86_400))));
+        let status = about("GetStatus", &subscribed.identifier);
+        assert_eq!(wire.ask(&post(status.clone())).await.status, 200);
+        let pulled = wire.ask(&post(pull(&format!("uuid:{}", subscribed.identifier)))).await;
+        assert_eq!(*pulled.fault().subcode(), Subcode::InvalidEnumerationContext);
+        match has_failed {
+            true => running.probe.emit(Err(Fault::new(Subcode::DeliveryRefused, 1, "no answer"))),
+            false => running.probe.end_events(),
+        }
+        abandoned(&running, "x").await;
+        let fault = wire.ask(&post(status)).await.fault();
+        assert_eq!(*fault.subcode(), Subcode::InvalidMessage);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn unsubscribe_ends_the_delivery_of_a_push_subscription() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let subscribed = opened(&mut wire, push("x")).await;
+    assert_eq!(wire.ask(&post(about("Unsubscribe", &subscribed.identifier))).await.status, 200);
+    abandoned(&running, "x").await;
     running.stop().await;
 }
 

@@ -15,7 +15,7 @@ use super::{assert_refused, calls, certificate_of_credssp, names, with_authentic
 use crate::faults::enumeration::pull;
 use crate::message::Message;
 use crate::running::{Running, accounts as listed};
-use crate::subscription::{abandoned, subscribe};
+use crate::subscription::{abandoned, opened, push, subscribe};
 use crate::wire::{ADA, BEN, post};
 
 /// An authenticator for every scheme that can disable ada's account.
@@ -112,6 +112,17 @@ async fn requests_in_quick_succession_cause_no_further_checks() {
         ada.ask("quick").await;
     }
     assert_eq!(revoking.requested.load(Ordering::Relaxed), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_push_subscription_ends_after_its_account_was_disabled() {
+    let settings = [("Service.Auth.Basic", "true"), ("Service.AllowUnencrypted", "true")];
+    let (running, revoking) = Revoking::start(Duration::ZERO, &settings).await;
+    let mut wire = running.connect().await;
+    opened(&mut wire, push("x")).await;
+    revoking.is_ada_out.store(true, Ordering::Relaxed);
+    abandoned(&running, "x").await;
     running.stop().await;
 }
 
