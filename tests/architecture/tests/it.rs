@@ -38,6 +38,7 @@ fn floor(folder: &str) -> u8 {
         | "crates/repository"
         | "crates/eventing/forwarder"
         | "crates/eventing/puller"
+        | "crates/eventing/pusher"
         | "crates/shells" => 5,
         "crates/cli" | "crates/api" | "crates/consumers" | "crates/management/web" => 6,
         // It makes a provider, which stands on the floor of plug-ins, a resource.

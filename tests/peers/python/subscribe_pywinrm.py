@@ -8,6 +8,7 @@ import winrm
 from winrm.exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransportError
 from xml.sax.saxutils import escape
 
+from event_sink import END, Sink, local, values
 from exchange import serve
 
 EVENTING = "http://schemas.xmlsoap.org/ws/2004/08/eventing"
@@ -60,15 +61,6 @@ class Subscriber:
             url=self.url, resource=self.resource, action=action, id=uuid.uuid4(), body=body, header=header
         )
         return ET.fromstring(self.client.send_message(message))
-
-
-def local(element):
-    return element.tag.rpartition("}")[2]
-
-
-def values(element):
-    """The properties of an instance, those of embedded ones in a dictionary of their own."""
-    return {local(child): values(child) if len(child) else child.text for child in element}
 
 
 def watch(login, arguments):
@@ -129,6 +121,79 @@ def logs(login, arguments):
     return {"events": events, "bookmark": mark, "pages": pages}
 
 
+PUSH_MODES = {
+    "Push": EVENTING + "/DeliveryModes/Push",
+    "PushWithAck": "http://schemas.dmtf.org/wbem/wsman/1/wsman/PushWithAck",
+    "Events": "http://schemas.dmtf.org/wbem/wsman/1/wsman/Events",
+}
+
+SUBSCRIBE_PUSH = """<e:Subscribe>{end_to}<e:Delivery Mode="{mode}">{delivery}<e:NotifyTo>{sink}</e:NotifyTo></e:Delivery>
+{expires}{filter}{bookmark}</e:Subscribe>"""
+
+
+def push(login, arguments):
+    """Subscribes with push delivery, receives events, runs a program, and receives more until the end if that is asked for."""
+    subscriber = Subscriber(login, arguments["resource"])
+    sink = Sink(arguments["mode"], arguments["refuses_after"], arguments["is_flaky"])
+    address = (arguments["address"] or sink.address())
+    reference = '<a:ReferenceProperties><t:Token xmlns:t="urn:test">&lt;7&gt;</t:Token></a:ReferenceProperties>'
+    endpoint = "<a:Address>%s</a:Address>%s%s" % (address, reference, arguments["policy"])
+    options = "".join('<w:Option Name="%s">%s</w:Option>' % pair for pair in arguments["options"].items())
+    bookmark = "<w:Bookmark>%s</w:Bookmark>" % arguments["bookmark"] if arguments["bookmark"] else ""
+    body = SUBSCRIBE_PUSH.format(
+        mode=PUSH_MODES[arguments["mode"]],
+        delivery=arguments["delivery"],
+        sink=endpoint,
+        end_to="<e:EndTo>%s</e:EndTo>" % endpoint if arguments["end_to"] else "",
+        expires="<e:Expires>%s</e:Expires>" % arguments["expires"] if arguments["expires"] else "",
+        filter='<w:Filter Dialect="%s">%s</w:Filter>' % (arguments["dialect"], escape(arguments["query"])),
+        bookmark=bookmark + ("<w:SendBookmarks/>" if arguments["bookmarks"] else ""),
+    )
+    answer = subscriber.ask(EVENTING + "/Subscribe", body, "<w:OptionSet>%s</w:OptionSet>" % options)
+    identifier = answer.find(".//{%s}Identifier" % EVENTING).text
+    named = "<e:Identifier>%s</e:Identifier>" % identifier
+    expires = answer.find(".//{%s}Expires" % EVENTING).text
+    context = answer.find(".//{%s}EnumerationContext" % ENUMERATION)
+    program = None
+    if arguments["starts"]:
+        program = subprocess.Popen(arguments["starts"], stdout=subprocess.DEVNULL)
+    sink.wait_for(lambda: sink.events() >= arguments["count"])
+    if program:
+        program.kill()
+        program.wait()
+    if arguments["program"]:
+        subprocess.run(arguments["program"], check=True, stdout=subprocess.DEVNULL)
+    until = arguments["until"]
+    if until == "refusal":
+        sink.wait_for(lambda: any("refused" in message for message in sink.messages))
+        # The service ends the subscription after the refusal.
+        try:
+            while True:
+                subscriber.ask(EVENTING + "/GetStatus", "<e:GetStatus/>", named)
+        except WinRMError:
+            pass
+    elif until == "end":
+        sink.wait_for(lambda: any(message["action"] == END for message in sink.messages))
+    elif until == "heartbeats":
+        sink.wait_for(lambda: sum(one["action"].endswith("/Heartbeat") for one in sink.messages) >= 2)
+    managed = {}
+    if until not in ("end", "crash"):
+        for verb in ["Renew", "GetStatus", "Unsubscribe", "GetStatus"]:
+            try:
+                answer = subscriber.ask(EVENTING + "/" + verb, "<e:%s/>" % verb, named)
+                managed[verb] = answer.findtext(".//{%s}Expires" % EVENTING)
+            except WinRMError as error:
+                managed["after " + verb] = getattr(error, "wsman_fault_code", None)
+    with sink.changed:
+        return {
+            "messages": list(sink.messages),
+            "has_context": context is not None,
+            "expires": expires,
+            "managed": managed,
+            "process": program.pid if program else None,
+        }
+
+
 def fault_code(error):
     if isinstance(error, WinRMError):
         return getattr(error, "wsman_fault_code", None)
@@ -137,4 +202,4 @@ def fault_code(error):
     raise TypeError
 
 
-serve({"watch": watch, "logs": logs}, fault_code)
+serve({"watch": watch, "logs": logs, "push": push}, fault_code)

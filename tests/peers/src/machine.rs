@@ -72,7 +72,7 @@ impl Machine {
         };
         let config = format!(
             "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;{rights};;;AU)\"\nService.Auth.Basic = true\n\
-             Service.Auth.CredSSP = true\nService.Auth.Certificate = true\n\
+             Service.Auth.CredSSP = true\nService.Auth.Certificate = true\nClient.AllowUnencrypted = true\n\
              [[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"{transport}\"\nPort = {}\n",
             free.port()
         );

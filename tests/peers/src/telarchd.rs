@@ -31,6 +31,7 @@ pub struct Telarchd {
     ended: PipeReader,
     stderr: Collected,
     ready: Ready,
+    is_reaped: bool,
     _files: TempDir,
 }
 
@@ -88,7 +89,7 @@ impl Telarchd {
             let status = child.wait().expect("it is ours and not reaped");
             panic!("telarchd {what} ({status}), its last lines:\n{}", tail(&stderr.so_far()));
         });
-        Self { child, ended, stderr, ready, _files: files }
+        Self { child, ended, stderr, ready, is_reaped: false, _files: files }
     }
 
     /// Starts the service with the settings that `way` needs.
@@ -131,6 +132,18 @@ impl Telarchd {
     #[must_use]
     pub fn state_folder(&self) -> &Path {
         &self.ready.state_folder
+    }
+
+    /// Waits for the end of the service, which a program of the test has killed, and removes the state that it left.
+    ///
+    /// # Panics
+    ///
+    /// When it ended in another way.
+    pub fn reap_killed(mut self) {
+        let status = self.child.wait().expect("it is ours and not reaped");
+        self.is_reaped = true;
+        assert!(!status.success(), "it ended by itself");
+        fs::remove_dir_all(&self.ready.state_folder).expect("a killed service leaves its state");
     }
 
     /// Everything it has logged so far.
@@ -187,6 +200,9 @@ impl Telarchd {
 
 impl Drop for Telarchd {
     fn drop(&mut self) {
+        if self.is_reaped {
+            return;
+        }
         let end = self.end();
         let lines = tail(&self.stderr.so_far());
         match end {

@@ -10,6 +10,7 @@ use eventlog::local::{LocalLogs, LogPaths};
 use eventlog::{EventOptions, LogError, ReceivedRecords, StartPosition, channel};
 use service::Item;
 use winevent::delivery::{EventForm, Start};
+use wsman::eventing::{EventContent, write_event};
 use xml::{Fragment, Writer};
 
 use crate::error::EventLogError;
@@ -37,7 +38,6 @@ const STEP: usize = 4_096;
 const STEP_BYTES: usize = 256 << 10;
 /// Interval of bookmarks while no event is selected, so that a new subscription does not read the same events again.
 const MARK_INTERVAL: Duration = Duration::from_secs(60);
-const EVENT: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/Event";
 
 impl Reader {
     /// Opens the logs at the position of the request.
@@ -94,14 +94,20 @@ impl Reader {
     }
 
     fn item(&self, event: &str) -> Item {
-        let mut writer = Writer::with_capacity(event.len() + 128);
-        writer.start("w:Event").attribute("Action", EVENT);
-        match self.request.form {
-            EventForm::CharacterData => writer.cdata(event),
-            EventForm::Inline => writer.fragment(&Fragment::written_elsewhere(event.to_owned())),
+        let markup = match self.request.form {
+            EventForm::CharacterData => None,
+            EventForm::Inline => Some(Fragment::written_elsewhere(event.to_owned())),
         };
-        writer.end();
-        Item { object: writer.into_fragment(), reference: None, bookmark: self.bookmark() }
+        let object = match markup {
+            Some(markup) if !self.request.is_wrapped => markup,
+            markup => {
+                let content = markup.as_ref().map_or(EventContent::Text(event), EventContent::Markup);
+                let mut writer = Writer::with_capacity(event.len() + 128);
+                write_event(&mut writer, content);
+                writer.into_fragment()
+            }
+        };
+        Item { object, reference: None, bookmark: self.bookmark() }
     }
 
     fn bookmark(&self) -> Option<Arc<str>> {

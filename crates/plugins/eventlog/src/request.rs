@@ -15,6 +15,8 @@ pub(crate) struct EventRequest {
     pub(crate) selection: Selection,
     pub(crate) start: Start,
     pub(crate) form: EventForm,
+    /// Whether events are within `w:Event`, as in all lists of events and around text.
+    pub(crate) is_wrapped: bool,
     /// Whether events have texts for people.
     pub(crate) has_rendering: bool,
     /// Whether the subscriber requests bookmarks.
@@ -55,6 +57,7 @@ impl EventRequest {
             selection: selection(filter.markup.as_deref().unwrap_or(&filter.text))?,
             start,
             form,
+            is_wrapped: true,
             has_rendering,
             sends_bookmarks: subscribe.sends_bookmarks,
             ignores_channel_errors: options.contains("IgnoreChannelError"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cim::uri::{CLASS_SCHEMA, UriForm};
+use pusher::Pusher;
 use service::{Answer, BoxFuture, Call, Plugin, Resource, ResourceKind};
 use wmi::{Engine, Rights};
 use wsman::{Action, Fault, OptionSet, ResourceUri, Subcode, code};
@@ -21,6 +22,7 @@ pub struct WmiPlugin {
     engine: Arc<dyn Fn() -> Option<Engine> + Send + Sync>,
     /// Whether an engine was created, which has to be closed.
     is_created: AtomicBool,
+    pusher: Pusher,
 }
 
 impl WmiPlugin {
@@ -58,7 +60,8 @@ impl WmiPlugin {
     /// request. If it returns `None`, the client gets a fault that refers to the log.
     #[must_use]
     pub fn with_current(engine: impl Fn() -> Option<Engine> + Send + Sync + 'static) -> Self {
-        Self { engine: Arc::new(engine), is_created: AtomicBool::new(false) }
+        let pusher = Pusher::of_this_machine();
+        Self { engine: Arc::new(engine), is_created: AtomicBool::new(false), pusher }
     }
 
     /// Returns the current engine. Creating the first one takes a while and runs on a separate thread.
@@ -100,6 +103,7 @@ impl WmiPlugin {
             response: ResponseContext::new(&engine, form, target.form, target.namespace.clone()),
             target,
             call: &call,
+            pusher: &self.pusher,
         };
         request.answer().await
     }
@@ -116,6 +120,7 @@ impl Plugin for WmiPlugin {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            self.pusher.close().await;
             let is_created = self.is_created.load(Ordering::Acquire);
             if let Some(engine) = is_created.then(|| (self.engine)()).flatten() {
                 engine.close().await;

@@ -1,5 +1,6 @@
 //! A request with its parsed target, and its context.
 
+use pusher::Pusher;
 use service::{Call, Caller, CallerLocation};
 use wmi::{Context, Engine};
 use wsman::Fault;
@@ -12,6 +13,7 @@ use crate::target::RequestTarget;
 pub(crate) struct WmiRequest<'c> {
     pub(crate) engine: &'c Engine,
     pub(crate) call: &'c Call,
+    pub(crate) pusher: &'c Pusher,
     pub(crate) context: Context,
     pub(crate) target: RequestTarget,
     pub(crate) response: ResponseContext,

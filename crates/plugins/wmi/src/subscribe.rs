@@ -1,4 +1,4 @@
-//! Subscribe (WS-Eventing; DSP0226 10): events of a query, with pull delivery.
+//! Subscribe (WS-Eventing; DSP0226 10): events of a query, with pull or push delivery.
 
 use cim::wscim::Selection;
 use service::{Answer, BoxFuture, Caller, Item, Items};
@@ -28,6 +28,7 @@ pub(crate) async fn answer(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
             reason,
         ));
     }
+    let delivery = request.pusher.admit(request.call)?;
     let subscribed = if request.target.has_keys() {
         Err(WmiError::SelectorsInSubscription)
     } else {
@@ -37,7 +38,7 @@ pub(crate) async fn answer(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
     let events = subscribed
         .map_err(|error| request.response.fault(error, Operation::ExecNotificationQuery, &filter.text))?;
     let selection = events.names().map_or(Selection::Whole, |names| Selection::Names(names.to_vec()));
-    Ok(Answer::items(EventItems {
+    Ok(delivery.deliver(EventItems {
         writer: request.response.writer().rows(selection),
         response: request.response.clone(),
         query: filter.text.clone(),

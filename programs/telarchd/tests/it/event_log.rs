@@ -22,7 +22,7 @@ use wsman::namespace::DIALECT_EVENT_QUERY;
 use crate::separated::block_on;
 
 /// Way in that needs no realm.
-const WAY: WayIn = WayIn::BasicOverHttps;
+pub(crate) const WAY: WayIn = WayIn::BasicOverHttps;
 
 /// A journal, and the service that offers its events.
 pub(crate) struct EventSource {
@@ -33,15 +33,25 @@ pub(crate) struct EventSource {
 impl EventSource {
     /// Returns `None` if `systemd-journal-remote` or `journalctl` is missing.
     pub(crate) fn with_journal(entries: u64) -> Option<Self> {
+        Self::with_settings(entries, WAY.settings())
+    }
+
+    /// As [`Self::with_journal`], with these settings.
+    pub(crate) fn with_settings(entries: u64, settings: &[(&str, &str)]) -> Option<Self> {
         if program("systemd-journal-remote").is_none() || program("journalctl").is_none() {
             skips::skip!("there is no systemd-journal-remote or no journalctl");
             return None;
         }
         let folder = tempfile::Builder::new().prefix("telarch-events-").tempdir().unwrap();
         append(folder.path(), 1..entries + 1);
+        Some(Self::on(folder, settings))
+    }
+
+    /// Starts a service that offers the events of a journal.
+    pub(crate) fn on(folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let script = format!("exec \"$@\" --journal '{}'", folder.path().display());
-        let service = Telarchd::start_through(&["sh", "-c", &script, "sh"], WAY.settings());
-        Some(Self { folder, service })
+        let service = Telarchd::start_through(&["sh", "-c", &script, "sh"], settings);
+        Self { folder, service }
     }
 
     fn logs(&self, arguments: Value) -> Result<Value, Refusal> {
@@ -96,7 +106,7 @@ pub(crate) fn append(folder: &Path, numbers: Range<u64>) {
 }
 
 /// Returns the query for all events of the three logs.
-fn everything() -> String {
+pub(crate) fn everything() -> String {
     let select = |log| format!("<Select Path=\"{log}\">*</Select>");
     let selects = ["Application", "System", "Security"].map(select).concat();
     format!("<QueryList><Query Id=\"0\">{selects}</Query></QueryList>")
@@ -110,7 +120,7 @@ fn request(count: u64) -> Value {
 }
 
 /// Returns the messages of events.
-fn messages(pulled: &Value) -> Vec<String> {
+pub(crate) fn messages(pulled: &Value) -> Vec<String> {
     let events = pulled["events"].as_array().unwrap().iter();
     let message = |event: &Value| {
         let record = Record::parse(event.as_str().unwrap()).unwrap();

@@ -12,6 +12,7 @@ mod compromised_gateway;
 mod control_groups;
 mod event_collector;
 mod event_log;
+mod event_push;
 mod fairness;
 mod file_transfer;
 mod hostile;

@@ -70,9 +70,14 @@ impl Ask {
 
     /// Creates a request for the events of a query in root/cimv2.
     pub(crate) fn events(query: &str) -> Self {
+        let pull = "<e:Delivery Mode=\"http://schemas.dmtf.org/wbem/wsman/1/wsman/Pull\"/>";
+        Self::delivered_events(query, pull)
+    }
+
+    /// As [`Self::events`], with this element `e:Delivery`.
+    pub(crate) fn delivered_events(query: &str, delivery: &str) -> Self {
         let body = format!(
-            "<e:Subscribe xmlns:e=\"{}\"><e:Delivery Mode=\"http://schemas.dmtf.org/wbem/wsman/1/wsman/Pull\"/>\
-             <w:Filter Dialect=\"{}\">{query}</w:Filter></e:Subscribe>",
+            "<e:Subscribe xmlns:e=\"{}\">{delivery}<w:Filter Dialect=\"{}\">{query}</w:Filter></e:Subscribe>",
             namespace::EVENTING,
             namespace::DIALECT_WQL
         );
@@ -151,12 +156,14 @@ impl Ask {
         let token = Token::new(MACHINE.account(3000), self.groups.iter().copied(), MACHINE);
         let request = Request::parse(self.envelope(), &Bounds::default()).unwrap();
         let operation = Operation::of(&request).unwrap();
+        let mut config = Config::default();
+        config.client.allow_unencrypted = true;
         let caller = Caller::new(identity, token, [127, 0, 0, 1].into()).with_location(self.location);
         Call {
             access: AccessGranted::by_another_process(),
             caller: Arc::new(caller),
             request,
-            config: Arc::new(Config::default()),
+            config: Arc::new(config),
             reply_limit: 512_000,
             timeout: Duration::from_secs(60),
             message_id: random::uuid(),
@@ -184,7 +191,7 @@ impl PluginClient {
                 assert_well_formed(&envelope);
                 Ok(envelope)
             }
-            Content::Items(_) => panic!("items were not asked for"),
+            Content::Items(_) | Content::Push(_) => panic!("items were not asked for"),
         }
     }
 
@@ -201,7 +208,7 @@ impl PluginClient {
             Err(fault) => fault,
             Ok(answer) => match answer.into_parts().0 {
                 Content::Envelope(envelope) => panic!("no fault but {envelope}"),
-                Content::Items(mut items) => loop {
+                Content::Items(mut items) | Content::Push(mut items) => loop {
                     match items.next().await {
                         Some(Err(fault)) => break fault,
                         Some(Ok(_)) => {}
@@ -230,7 +237,7 @@ impl PluginClient {
     /// Starts a subscription.
     pub(crate) async fn subscribe(&self, ask: &Ask) -> Result<Box<dyn Items>, Fault> {
         match self.answer(ask).await?.into_parts().0 {
-            Content::Items(items) => Ok(items),
+            Content::Items(items) | Content::Push(items) => Ok(items),
             Content::Envelope(envelope) => panic!("no events but {envelope}"),
         }
     }

@@ -1,0 +1,93 @@
+//! Delivery that a subscriber requests, within the limits of this service.
+
+use std::time::Duration;
+
+use service::Call;
+use winevent::delivery::{Address, DeliverySettings, OversizedEvents};
+use wsman::Fault;
+use wsman::eventing::DeliveryMode;
+use xml::Encoding;
+
+use crate::error::PushError;
+
+/// Requested delivery.
+pub(crate) struct PushRequest {
+    pub(crate) notify_to: Address,
+    pub(crate) end_to: Option<Address>,
+    pub(crate) encoding: Encoding,
+    pub(crate) rules: DeliveryRules,
+}
+
+/// Form, size and times of messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DeliveryRules {
+    pub(crate) mode: DeliveryMode,
+    /// Maximum time between two messages.
+    pub(crate) heartbeat: Option<Duration>,
+    /// Maximum time that an event waits for others.
+    pub(crate) max_latency: Duration,
+    /// Maximum number of events of a message.
+    pub(crate) max_items: usize,
+    /// Maximum number of bytes of the events of a message, in UTF-8.
+    pub(crate) max_bytes: usize,
+    pub(crate) oversized: OversizedEvents,
+    pub(crate) retry_interval: Duration,
+    pub(crate) retries: u32,
+}
+
+/// Bounds of the time between two attempts.
+const RETRY_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3_600));
+/// Maximum number of attempts after a failure.
+const MAX_RETRIES: u32 = 100;
+/// Minimum time between two heartbeats.
+const MIN_HEARTBEAT: Duration = Duration::from_secs(1);
+/// Maximum number of events of a message.
+const MAX_ITEMS: usize = 1_000;
+/// Time that an event waits for others if the subscriber does not request one.
+const DEFAULT_LATENCY: Duration = Duration::from_millis(50);
+/// Size of a message without events, in bytes.
+const ENVELOPE: usize = 4_096;
+
+impl PushRequest {
+    /// Reads the request of a subscriber in a push mode.
+    pub(crate) fn of(call: &Call, mode: DeliveryMode) -> Result<Self, Fault> {
+        let settings =
+            DeliverySettings::parse(call.request.require_body("Subscribe")?).map_err(PushError::from)?;
+        if let Some(profile) = settings.profiles.first() {
+            return Err(PushError::Authentication(excerpt(profile)).into());
+        }
+        let encoding = match settings.encoding.as_deref() {
+            None => Encoding::Utf8,
+            Some(name) if name.eq_ignore_ascii_case("UTF-8") => Encoding::Utf8,
+            Some(name) if name.eq_ignore_ascii_case("UTF-16") => Encoding::Utf16,
+            Some(other) => return Err(PushError::Encoding(excerpt(other)).into()),
+        };
+        Ok(Self {
+            rules: DeliveryRules::new(&settings, mode, encoding),
+            notify_to: settings.notify_to,
+            end_to: settings.end_to,
+            encoding,
+        })
+    }
+}
+
+impl DeliveryRules {
+    fn new(settings: &DeliverySettings, mode: DeliveryMode, encoding: Encoding) -> Self {
+        let is_batched = mode == DeliveryMode::Events;
+        let bytes_per_unit = if encoding == Encoding::Utf16 { 2 } else { 1 };
+        Self {
+            mode,
+            heartbeat: settings.heartbeat.map(|interval| interval.max(MIN_HEARTBEAT)),
+            max_latency: settings.max_latency.unwrap_or(DEFAULT_LATENCY),
+            max_items: if is_batched { settings.max_items.unwrap_or(MAX_ITEMS).min(MAX_ITEMS) } else { 1 },
+            max_bytes: settings.max_envelope_size.saturating_sub(ENVELOPE) / bytes_per_unit,
+            oversized: settings.oversized,
+            retry_interval: settings.retry_interval.clamp(RETRY_INTERVAL.0, RETRY_INTERVAL.1),
+            retries: settings.retries.min(MAX_RETRIES),
+        }
+    }
+}
+
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(200).collect()
+}

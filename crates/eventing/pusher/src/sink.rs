@@ -1,0 +1,178 @@
+//! Messages to a subscriber and its responses.
+
+use std::time::Duration;
+
+use client::{Authentication, Endpoint, RawResponse, Session, Transport};
+use config::Config;
+use winevent::delivery::{Address, CollectorAnswer, Push, SourceMessage, decode};
+use wsman::eventing::DeliveryMode;
+use xml::{Encoding, Fragment};
+
+use crate::error::PushError;
+use crate::request::excerpt;
+use crate::send_error::SendError;
+
+/// An address of the subscriber.
+pub(crate) struct Sink {
+    session: Session,
+    address: Address,
+    machine: String,
+    session_id: String,
+    encoding: Encoding,
+}
+
+/// Time to connect to a subscriber.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time for a message and its response.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Maximum size of a response in bytes, in addition to that of a message.
+const MAX_ANSWER: usize = 64 << 10;
+
+impl Sink {
+    /// Prepares connections to an address; sends nothing. `machine` is the full name of this machine.
+    pub(crate) fn new(
+        address: Address,
+        machine: &str,
+        encoding: Encoding,
+        config: &Config,
+    ) -> Result<Self, PushError> {
+        let unusable = |reason: String| PushError::Address { url: excerpt(&address.url), reason };
+        let endpoint = Endpoint::parse(&address.url).map_err(|error| unusable(error.to_string()))?;
+        if endpoint.transport() == Transport::Http && !config.client.allow_unencrypted {
+            return Err(PushError::Unencrypted(excerpt(&address.url)));
+        }
+        let host = endpoint.host().to_owned();
+        let session = Session::builder(endpoint)
+            .with_client_settings(&config.client, &host)
+            .authentication(Authentication::None)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .total_timeout(Some(MESSAGE_TIMEOUT))
+            .answer_limit(MAX_ANSWER)
+            .encoding(encoding)
+            .build();
+        let session = session.map_err(|error| unusable(error.to_string()))?;
+        Ok(Self { session, machine: machine.to_owned(), session_id: new_id(), encoding, address })
+    }
+
+    /// Returns the URL.
+    pub(crate) fn url(&self) -> &str {
+        &self.address.url
+    }
+
+    /// Sends events or a heartbeat, and waits until the subscriber has accepted it.
+    pub(crate) async fn push(
+        &self,
+        content: Push<'_>,
+        bookmark: Option<&str>,
+        mode: DeliveryMode,
+    ) -> Result<(), SendError> {
+        let is_acknowledged = mode != DeliveryMode::Push;
+        let id = new_id();
+        let response = self.post(self.message(&id).push(content, bookmark, is_acknowledged)).await?;
+        match is_acknowledged {
+            true => check_acknowledgement(&response, &id),
+            false => check_status(&response, &id),
+        }
+    }
+
+    /// Reports the end of the subscription once, without waiting for more than a response of any kind.
+    pub(crate) async fn end(&self, status: &str, reason: &str) -> Result<(), SendError> {
+        let text = self.message(&new_id()).subscription_end(status, reason);
+        self.post(text).await.map(|_| ())
+    }
+
+    fn message<'a>(&'a self, id: &'a str) -> SourceMessage<'a> {
+        SourceMessage {
+            to: &self.address.url,
+            machine_id: &self.machine,
+            message_id: id,
+            operation_id: id,
+            session_id: &self.session_id,
+            reference: self.reference(),
+        }
+    }
+
+    fn reference(&self) -> &[Fragment] {
+        &self.address.reference
+    }
+
+    async fn post(&self, text: String) -> Result<RawResponse, SendError> {
+        Ok(self.session.post_encoded(&self.encoding.encode(text), &[]).await?)
+    }
+}
+
+/// Checks that a response acknowledges the message with this identifier.
+fn check_acknowledgement(response: &RawResponse, id: &str) -> Result<(), SendError> {
+    let (text, _) = decode(&response.body);
+    match CollectorAnswer::parse(&text, id) {
+        Ok(CollectorAnswer::Acknowledged) if response.status == 200 => Ok(()),
+        Ok(CollectorAnswer::Fault { subcode, .. }) => Err(SendError::Fault(subcode)),
+        _ if response.status != 200 => Err(SendError::Status(response.status)),
+        Ok(_) => Err(SendError::UnexpectedAnswer),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Checks that a message without acknowledgement has arrived.
+fn check_status(response: &RawResponse, id: &str) -> Result<(), SendError> {
+    if (200..300).contains(&response.status) {
+        return Ok(());
+    }
+    let (text, _) = decode(&response.body);
+    match CollectorAnswer::parse(&text, id) {
+        Ok(CollectorAnswer::Fault { subcode, .. }) => Err(SendError::Fault(subcode)),
+        _ => Err(SendError::Status(response.status)),
+    }
+}
+
+/// Returns a new UUID in the form of Windows.
+fn new_id() -> String {
+    random::uuid().to_string().to_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, body: &str) -> RawResponse {
+        RawResponse { status, body: body.as_bytes().to_vec(), content_type: None }
+    }
+
+    fn envelope(header: &str, body: &str) -> String {
+        format!(
+            "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope' \
+             xmlns:a='http://schemas.xmlsoap.org/ws/2004/08/addressing' \
+             xmlns:w='http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd'><s:Header>{header}</s:Header>\
+             <s:Body>{body}</s:Body></s:Envelope>"
+        )
+    }
+
+    fn refusal() -> String {
+        envelope(
+            "",
+            "<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>w:DeliveryRefused</s:Value>\
+             </s:Subcode></s:Code><s:Reason><s:Text>no more</s:Text></s:Reason></s:Fault>",
+        )
+    }
+
+    #[test]
+    fn only_the_acknowledgement_of_the_message_counts() {
+        let ack = envelope(
+            "<a:Action>http://schemas.dmtf.org/wbem/wsman/1/wsman/Ack</a:Action><a:RelatesTo>uuid:7</a:RelatesTo>",
+            "",
+        );
+        assert!(check_acknowledgement(&response(200, &ack), "7").is_ok());
+        assert!(check_acknowledgement(&response(202, &ack), "7").is_err());
+        assert!(check_acknowledgement(&response(200, &ack), "8").is_err());
+        assert!(check_acknowledgement(&response(200, ""), "7").is_err());
+        let refused = check_acknowledgement(&response(500, &refusal()), "7").unwrap_err();
+        assert!(refused.is_cancellation(), "{refused}");
+    }
+
+    #[test]
+    fn a_message_without_acknowledgement_needs_a_successful_status() {
+        assert!(check_status(&response(202, ""), "7").is_ok());
+        assert!(check_status(&response(302, ""), "7").is_err());
+        assert!(check_status(&response(500, &refusal()), "7").unwrap_err().is_cancellation());
+    }
+}

@@ -1,0 +1,203 @@
+//! Push delivery of local events and of WMI events: pywinrm subscribes, and a server of Python receives.
+
+use serde_json::{Value, json};
+use telarch_peers::{Machine, Peer as _, Proof, Pywinrm, Refusal, Telarchd};
+use wsman::namespace::{DIALECT_EVENT_QUERY, DIALECT_WQL};
+
+use crate::event_log::{EventSource, WAY, everything, messages};
+
+const EVENT_LOG: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/EventLog";
+const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/*";
+/// Permits messages over HTTP, which the server of the tests receives.
+const UNENCRYPTED: [(&str, &str); 1] = [("Client.AllowUnencrypted", "true")];
+
+/// Returns a request for all events of the journal in a mode.
+fn request(mode: &str, count: u64) -> Value {
+    json!({
+        "resource": EVENT_LOG, "dialect": DIALECT_EVENT_QUERY, "query": everything(), "mode": mode, "count": count,
+        "options": {"CDATA": "true", "ReadExistingEvents": "true"}, "bookmark": null, "bookmarks": true,
+        "delivery": "", "policy": "", "address": null, "end_to": false, "expires": "PT1H", "refuses_after": null,
+        "is_flaky": false, "program": null, "starts": null, "until": "events",
+    })
+}
+
+fn push(service: &Telarchd, arguments: Value) -> Result<Value, Refusal> {
+    Pywinrm::against(service, WAY).subscribe("push", arguments)
+}
+
+/// Returns the messages with events.
+fn deliveries(pushed: &Value) -> Vec<&Value> {
+    let all = pushed["messages"].as_array().unwrap().iter();
+    all.filter(|message| !message["events"].as_array().unwrap().is_empty()).collect()
+}
+
+/// Returns the texts of all events.
+fn texts(pushed: &Value) -> Vec<String> {
+    deliveries(pushed).into_iter().flat_map(messages).collect()
+}
+
+/// Returns the bookmark of the last message with events.
+fn last_bookmark(pushed: &Value) -> String {
+    deliveries(pushed).last().unwrap()["bookmark"].as_str().expect("a bookmark").to_owned()
+}
+
+#[test]
+fn a_sink_receives_the_journal_in_every_push_mode() {
+    let Some(source) = EventSource::with_settings(60, &UNENCRYPTED) else { return };
+    for mode in ["Push", "PushWithAck", "Events"] {
+        let mut wanted = request(mode, 60);
+        wanted["delivery"] = json!("<w:Heartbeats>PT600S</w:Heartbeats><w:MaxElements>20</w:MaxElements>");
+        let pushed = push(&source.service, wanted).unwrap();
+        assert_eq!(texts(&pushed), source.journal(), "{mode}");
+        let all = pushed["messages"].as_array().unwrap();
+        assert!(all[0]["action"].as_str().unwrap().ends_with("/wsman/Heartbeat"), "{}", all[0]);
+        for message in all {
+            assert_eq!(
+                (&message["token"], &message["path"]),
+                (&json!("<7>"), &json!("/events")),
+                "{message}"
+            );
+            assert_eq!(message["asks"], json!(mode != "Push"), "{message}");
+        }
+        let most = if mode == "Events" { 20 } else { 1 };
+        assert_eq!(deliveries(&pushed)[0]["events"].as_array().unwrap().len(), most, "{mode}");
+        assert_eq!((&pushed["expires"], &pushed["has_context"]), (&json!("PT3600.000S"), &json!(false)));
+        let managed = &pushed["managed"];
+        assert!(managed["Renew"].is_string() && managed["GetStatus"].is_string(), "{managed}");
+        // The second GetStatus follows Unsubscribe.
+        assert_eq!(managed["after GetStatus"], json!(2_150_858_789_u64), "{managed}");
+    }
+}
+
+#[test]
+fn pushed_events_without_cdata_are_the_content_of_the_message() {
+    let Some(source) = EventSource::with_settings(3, &UNENCRYPTED) else { return };
+    let mut wanted = request("Push", 3);
+    wanted["options"] = json!({"ReadExistingEvents": "true"});
+    wanted["delivery"] = json!("<w:ContentEncoding>UTF-16</w:ContentEncoding>");
+    let pushed = push(&source.service, wanted).unwrap();
+    for message in deliveries(&pushed) {
+        assert_eq!(message["body"], json!(["Event"]), "{message}");
+        assert_eq!(message["events"][0]["class"], "Event", "{message}");
+        assert!(message["type"].as_str().unwrap().to_ascii_lowercase().contains("utf-16"), "{message}");
+    }
+}
+
+#[test]
+fn a_rejected_message_is_sent_again_and_no_event_is_lost() {
+    let Some(source) = EventSource::with_settings(30, &UNENCRYPTED) else { return };
+    for mode in ["Push", "Events"] {
+        let mut wanted = request(mode, 30);
+        wanted["is_flaky"] = json!(true);
+        wanted["delivery"] =
+            json!("<w:ConnectionRetry Total=\"5\">PT1S</w:ConnectionRetry><w:MaxElements>7</w:MaxElements>");
+        assert_eq!(texts(&push(&source.service, wanted).unwrap()), source.journal(), "{mode}");
+    }
+}
+
+#[test]
+fn a_refusal_of_the_sink_ends_the_subscription() {
+    let Some(source) = EventSource::with_settings(30, &UNENCRYPTED) else { return };
+    let mut wanted = request("PushWithAck", 5);
+    (wanted["refuses_after"], wanted["until"], wanted["end_to"]) = (json!(5), json!("refusal"), json!(true));
+    let pushed = push(&source.service, wanted).unwrap();
+    assert_eq!(texts(&pushed), source.journal()[..5]);
+    assert_eq!(pushed["managed"]["after Renew"], json!(2_150_858_788_u64), "{}", pushed["managed"]);
+    let ends = pushed["messages"].as_array().unwrap().iter().filter(|message| message["status"].is_string());
+    assert_eq!(ends.count(), 0, "the sink has cancelled the subscription itself");
+}
+
+#[test]
+fn the_sink_receives_heartbeats_and_the_end_when_the_service_stops() {
+    let Some(source) = EventSource::with_settings(5, &UNENCRYPTED) else { return };
+    let mut wanted = request("Events", 5);
+    wanted["delivery"] = json!("<w:Heartbeats>PT1S</w:Heartbeats>");
+    wanted["until"] = json!("heartbeats");
+    push(&source.service, wanted.clone()).unwrap();
+    (wanted["until"], wanted["end_to"]) = (json!("end"), json!(true));
+    wanted["program"] = json!(["kill", "-TERM", source.service.process_id().to_string()]);
+    let pushed = push(&source.service, wanted).unwrap();
+    let last = pushed["messages"].as_array().unwrap().last().unwrap();
+    assert!(last["status"].as_str().unwrap().ends_with("/SourceShuttingDown"), "{last}");
+}
+
+#[test]
+fn a_subscriber_continues_at_its_bookmark_after_the_service_was_killed() {
+    let Some(source) = EventSource::with_settings(200, &UNENCRYPTED) else { return };
+    let mut wanted = request("Events", 30);
+    wanted["delivery"] = json!("<w:MaxElements>10</w:MaxElements>");
+    wanted["until"] = json!("crash");
+    wanted["program"] = json!(["kill", "-KILL", source.service.process_id().to_string()]);
+    let before = push(&source.service, wanted.clone()).unwrap();
+    let EventSource { folder, service } = source;
+    service.reap_killed();
+    let first = texts(&before);
+    let source = EventSource::on(folder, &UNENCRYPTED);
+    let rest = source.journal().len() - first.len();
+    (wanted["until"], wanted["program"]) = (json!("events"), Value::Null);
+    (wanted["bookmark"], wanted["count"]) = (json!(last_bookmark(&before)), json!(rest));
+    let after = push(&source.service, wanted).unwrap();
+    assert_eq!([first, texts(&after)].concat(), source.journal());
+}
+
+#[test]
+fn deliveries_that_cannot_work_are_refused() {
+    let Some(source) = EventSource::with_settings(1, &UNENCRYPTED) else { return };
+    let policy = "<c:Policy xmlns:c=\"http://schemas.xmlsoap.org/ws/2002/12/policy\" \
+                  xmlns:auth=\"http://schemas.microsoft.com/wbem/wsman/1/authentication\"><c:ExactlyOne><c:All>\
+                  <auth:Authentication Profile=\"http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/http/\
+                  spnego-kerberos\"/></c:All></c:ExactlyOne></c:Policy>";
+    for (name, value, code) in [
+        ("address", "ftp://127.0.0.1/events", 2_150_858_870_u64),
+        ("address", " ", 2_150_858_817),
+        ("policy", policy, 2_150_858_818),
+        ("delivery", "<w:ContentEncoding>EBCDIC</w:ContentEncoding>", 2_150_858_828),
+    ] {
+        let mut wrong = request("Events", 1);
+        wrong[name] = json!(value);
+        let refusal = push(&source.service, wrong).expect_err(value);
+        assert_eq!(refusal.fault_code, Some(code), "{value}: {refusal:?}");
+    }
+}
+
+#[test]
+fn events_are_not_pushed_unencrypted_without_the_setting() {
+    let Some(source) = EventSource::with_journal(1) else { return };
+    let refusal = push(&source.service, request("Events", 1)).expect_err("unencrypted");
+    assert_eq!(refusal.fault_code, Some(2_150_858_870), "{refusal:?}");
+    assert!(refusal.message.contains("Client.AllowUnencrypted"), "{refusal:?}");
+}
+
+/// Returns a request for the start of a program with these arguments.
+fn program_start(mode: &str, seconds: &str) -> Value {
+    let mut wanted = request(mode, 1);
+    wanted["resource"] = json!(CIMV2);
+    wanted["dialect"] = json!(DIALECT_WQL);
+    wanted["query"] = json!(format!(
+        "SELECT * FROM __InstanceCreationEvent WITHIN 1 WHERE TargetInstance ISA 'Win32_Process' \
+         AND TargetInstance.CommandLine = 'sleep {seconds}'"
+    ));
+    (wanted["options"], wanted["bookmarks"]) = (json!({}), json!(false));
+    wanted["starts"] = json!(["sleep", seconds]);
+    wanted
+}
+
+#[test]
+fn wmi_events_are_pushed_in_every_mode() {
+    let service = Telarchd::start(&UNENCRYPTED);
+    for (mode, seconds) in [("Push", "3601"), ("PushWithAck", "3602"), ("Events", "3603")] {
+        let pushed = push(&service, program_start(mode, seconds)).unwrap();
+        let event = &deliveries(&pushed)[0]["events"][0];
+        assert_eq!(event["class"], "__InstanceCreationEvent", "{pushed}");
+        assert_eq!(event["TargetInstance"]["ProcessId"], json!(pushed["process"].to_string()), "{pushed}");
+    }
+}
+
+#[test]
+fn the_host_of_a_user_pushes_events_and_stops_at_the_end() {
+    let Some(machine) = Machine::start(Proof::MemberOf("Administrators")) else { return };
+    let pushed = machine.pywinrm(WAY).subscribe("push", program_start("Events", "3604")).unwrap();
+    let event = &deliveries(&pushed)[0]["events"][0];
+    assert_eq!(event["TargetInstance"]["ProcessId"], json!(pushed["process"].to_string()), "{pushed}");
+    assert_eq!(pushed["managed"]["after GetStatus"], json!(2_150_858_789_u64), "{pushed}");
+}
