@@ -230,6 +230,8 @@ sections! {
         "MaxFiles" max_files: Count<1, 1_000> = Number::of::<8>(), FileOnly;
         /// Maximum size of all files of events in MiB, 0 for no limit; the oldest of the largest source are removed.
         "MaxTotalMB" max_total_mb: Count<0, { MAX_31 }> = Number::of::<0>(), FileOnly;
+        /// Maximum number of sources to which the collector is connected at the same time; further ones take turns.
+        "MaxConnectedSources" max_connected_sources: Count<1, 65_536> = Number::of::<256>(), FileOnly;
     }
 
     /// Forwarder of local events. Windows has no such settings.

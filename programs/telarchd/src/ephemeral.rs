@@ -84,7 +84,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     tokio::spawn(wmi.carry_out(store.subscribe()));
     let collector = match &arguments.collector {
         Some(options) => {
-            Some(event_collector::open_ephemeral(options, &store.snapshot().client, state.path()).await?)
+            Some(event_collector::open_ephemeral(options, &store.snapshot(), state.path()).await?)
         }
         None => None,
     };

@@ -28,7 +28,7 @@ use crate::log::one_line;
 /// the runtime.
 pub(crate) async fn open_ephemeral(
     options: &CollectorOptions,
-    client: &config::Client,
+    config: &Config,
     state: &Path,
 ) -> Result<EphemeralCollector, Box<dyn Error>> {
     let collector = Collector::open(CollectorParts {
@@ -50,7 +50,7 @@ pub(crate) async fn open_ephemeral(
         None => (Authorities::default(), ClientCertificates::Unused),
     };
     let tls = trust_in_sources(&authorities);
-    let puller = Puller::new(PullerParts { collector: Arc::clone(&collector), client: client.clone(), tls });
+    let puller = Arc::new(Puller::new(puller_parts(&collector, config, tls)));
     puller.follow();
     let endpoint = Arc::new(EventsPlugin::new(collector, authorities, certificates));
     Ok(EphemeralCollector { endpoint, puller })
@@ -61,6 +61,17 @@ pub(crate) struct EphemeralCollector {
     pub(crate) endpoint: Arc<dyn EventEndpoint>,
     /// Connections to sources, until it is dropped.
     pub(crate) puller: Puller,
+}
+
+fn puller_parts(collector: &Arc<Collector>, config: &Config, tls: TlsPolicy) -> PullerParts {
+    let maximum = config.event_collector.max_connected_sources.get();
+    PullerParts {
+        collector: Arc::clone(collector),
+        client: config.client.clone(),
+        max_connections: usize::try_from(maximum).unwrap_or(usize::MAX),
+        turn: puller::TURN,
+        tls,
+    }
 }
 
 /// Returns the rules for certificates of sources to which the collector connects: the authorities of this system, and
@@ -202,8 +213,7 @@ impl PersistentCollector {
         };
         tracing::info!(store = %folder.display(), "Collecting forwarded events");
         let tls = trust_in_sources(&authorities);
-        let client = config.client.clone();
-        let puller = Arc::new(Puller::new(PullerParts { collector: Arc::clone(&collector), client, tls }));
+        let puller = Arc::new(Puller::new(puller_parts(&collector, config, tls)));
         let plugin = EventsPlugin::new(Arc::clone(&collector), authorities, certificates);
         Ok(Self { collector, plugin, puller })
     }

@@ -179,7 +179,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
 }
 
 /// Path, preset `telarch`, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
-const VALUES: [[&str; 3]; 66] = [
+const VALUES: [[&str; 3]; 67] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],
     ["MaxBatchItems", "32000", "32000"],
@@ -244,6 +244,7 @@ const VALUES: [[&str; 3]; 66] = [
     ["EventCollector/MaxFileSizekb", "65536", "65536"],
     ["EventCollector/MaxFiles", "8", "8"],
     ["EventCollector/MaxTotalMB", "0", "0"],
+    ["EventCollector/MaxConnectedSources", "256", "256"],
     ["EventForwarding/MaxForwardingRate", "0", "0"],
     ["EventForwarding/CertificateThumbprint", "", ""],
     ["Identify/ProductVendor", "", ""],

@@ -186,7 +186,7 @@ fn the_vendor_is_a_printable_text_or_empty() {
     }
 }
 
-const ORDER: [&str; 66] = [
+const ORDER: [&str; 67] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -247,6 +247,7 @@ const ORDER: [&str; 66] = [
     "EventCollector/MaxFileSizekb",
     "EventCollector/MaxFiles",
     "EventCollector/MaxTotalMB",
+    "EventCollector/MaxConnectedSources",
     "EventForwarding/MaxForwardingRate",
     "EventForwarding/CertificateThumbprint",
     "Identify/ProductVendor",

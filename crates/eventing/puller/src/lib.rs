@@ -20,11 +20,15 @@ mod puller;
 mod source_task;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::TlsPolicy;
 use eventing::Collector;
 
 pub use puller::Puller;
+
+/// Usual time of a connection while other sources wait for one.
+pub const TURN: Duration = Duration::from_secs(30);
 
 /// Parts of a puller.
 #[derive(Clone)]
@@ -33,6 +37,10 @@ pub struct PullerParts {
     pub collector: Arc<Collector>,
     /// Settings of clients: trusted hosts, allowed schemes, unencrypted messages.
     pub client: config::Client,
+    /// Maximum number of connections to sources at the same time, at least 1.
+    pub max_connections: usize,
+    /// Time of a connection while other sources wait for one; usually [`TURN`].
+    pub turn: Duration,
     /// Rules for certificates of sources.
     pub tls: TlsPolicy,
 }

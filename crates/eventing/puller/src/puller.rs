@@ -47,7 +47,7 @@ impl Puller {
     /// Prepares the tasks; [`follow`](Self::follow) starts them.
     #[must_use]
     pub fn new(parts: PullerParts) -> Self {
-        let limit = Arc::new(ConnectionLimit::new(MAX_CONNECTIONS));
+        let limit = Arc::new(ConnectionLimit::new(parts.max_connections));
         Self { parts: Arc::new(parts), limit, state: Mutex::default() }
     }
 
@@ -163,6 +163,3 @@ impl State {
         }
     }
 }
-
-/// Maximum number of connections to sources at the same time.
-const MAX_CONNECTIONS: usize = 256;

@@ -119,7 +119,8 @@ impl SourceTask {
     ) -> Result<Turn, PullError> {
         let begun = Instant::now();
         let granted = subscription.expires().unwrap_or(connection::LIFETIME).min(connection::LIFETIME);
-        let lifetime = (granted / 2).max(TURN);
+        let turn = self.parts.turn;
+        let lifetime = (granted / 2).max(turn);
         while self.is_active() {
             let requested = Instant::now();
             let page = tokio::select! {
@@ -136,7 +137,7 @@ impl SourceTask {
             history.back_off.reset();
             history.is_bookmark_rejected = false;
             let age = begun.elapsed();
-            if age >= lifetime || (self.limit.is_contended() && age >= TURN) {
+            if age >= lifetime || (self.limit.is_contended() && age >= turn) {
                 return Ok(Turn::Over);
             }
             let pause = self.pause_after(&page).saturating_sub(requested.elapsed());
@@ -244,8 +245,6 @@ impl SourceTask {
 const RESPONSE_TIME: Duration = Duration::from_secs(60);
 /// Time for the last message to a source.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// Time of a connection while other tasks wait for one.
-const TURN: Duration = Duration::from_secs(30);
 /// Minimum and maximum time that a source may wait for an event.
 const SHORT_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);

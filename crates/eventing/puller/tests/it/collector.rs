@@ -9,7 +9,7 @@ use eventing::{
     Collector, CollectorParts, Format, IdentityCheck, Layout, OutputSettings, Source, SourceState,
     StoreSettings, Subscriptions,
 };
-use telarch_event_pulling::{Puller, PullerParts};
+use telarch_event_pulling::{Puller, PullerParts, TURN};
 use tempfile::TempDir;
 
 /// Patience with events that must happen.
@@ -49,11 +49,17 @@ impl Collecting {
 
     /// Pulls from the sources of a subscription. Basic over HTTP is allowed.
     pub(crate) async fn pull(&self, text: &str) -> Puller {
+        self.pull_in_turns(text, 256, TURN).await
+    }
+
+    /// As [`Self::pull`], with at most so many connections, which last so long while other sources wait.
+    pub(crate) async fn pull_in_turns(&self, text: &str, max_connections: usize, turn: Duration) -> Puller {
         self.set(&[text]).await;
         let mut client = config::Config::default().client;
         client.allow_unencrypted = true;
         let collector = Arc::clone(&self.collector);
-        let puller = Puller::new(PullerParts { collector, client, tls: TlsPolicy::new() });
+        let puller =
+            Puller::new(PullerParts { collector, client, max_connections, turn, tls: TlsPolicy::new() });
         puller.follow();
         puller
     }

@@ -5,7 +5,8 @@ mod collector;
 mod recorded_source;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use self::collector::{Collecting, subscription};
 use self::recorded_source::{Answer, RecordedEvents, RecordedSource};
@@ -124,6 +125,45 @@ async fn sources_that_hang_refuse_or_lie_do_not_delay_others() {
         1,
         "a rejected password is not repeated, because it may lock the account"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_sources_than_connections_take_turns() {
+    let Some(recorded) = RecordedEvents::read() else { return };
+    const HOSTS: [&str; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+    let (recorded, collecting) = (Arc::new(recorded), Collecting::new());
+    // Requests of all sources in order: the source, and whether it is the first one of a connection.
+    let all = Arc::new(Mutex::new(Vec::new()));
+    let mut sources: Vec<RecordedSource> = Vec::new();
+    for (number, host) in HOSTS.into_iter().enumerate() {
+        let (all, events) = (Arc::clone(&all), Arc::clone(&recorded));
+        let port = sources.first().map_or(0, RecordedSource::port);
+        sources.push(RecordedSource::start_at(host, port, move |request| {
+            all.lock().unwrap().push((number, request.pulls == 0));
+            match request.pulls {
+                0 => Answer::Subscribed,
+                pull if pull <= 4 => {
+                    let from = usize::from(pull - 1) * 2;
+                    Answer::Events(events.items(from..from + 2), Some(events.bookmark(u64::from(pull))))
+                }
+                _ => Answer::NoEvents,
+            }
+        }));
+    }
+    let passwords = HOSTS.map(|host| (host, Some("s3cret")));
+    let text = subscription("Many", sources[0].port(), &passwords);
+    let puller = collecting.pull_in_turns(&text, 1, Duration::ZERO).await;
+    // Four connections with Subscribe, Pull and Unsubscribe.
+    sources.iter().for_each(|source| source.wait_for_requests(12));
+    puller.end().await;
+    for host in HOSTS {
+        assert_eq!(collecting.lines(host).len(), 8, "{host}");
+    }
+    let all = all.lock().unwrap();
+    let turns: Vec<usize> = all.iter().filter(|(_, is_first)| *is_first).map(|(source, _)| *source).collect();
+    assert!(turns.windows(3).all(|three| BTreeSet::from_iter(three).len() == 3), "not in turn: {turns:?}");
+    let is_alone = |two: &[(usize, bool)]| two[0].0 == two[1].0 || two[1].1;
+    assert!(all.windows(2).all(is_alone), "two connections at the same time: {all:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use telarch_peers::{PASSWORD, USER};
+use telarch_peers::{Keys, PASSWORD, REALM, USER, in_realm};
 
 use super::wecutil::wecutil;
 use crate::PATIENCE;
@@ -249,4 +249,35 @@ fn the_certificate_of_a_source_must_be_trusted() {
             }
         }
     }
+}
+
+/// Kerberos is the only scheme of the collector, because Negotiate would choose NTLM for `localhost`.
+#[test]
+fn a_source_with_http_is_pulled_with_kerberos() {
+    let name = "event_collector::pulled::a_source_with_http_is_pulled_with_kerberos";
+    in_realm(name, Keys::AesSha2, |_| {
+        let Some(source) = EventSource::with_journal(40) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let [file, events] = ["subscription.xml", "events.jsonl"].map(|name| folder.path().join(name));
+        let password = PASSWORD.replace('&', "&amp;").replace('<', "&lt;");
+        let credentials = format!("<UserName>{USER}@{REALM}</UserName><Password>{password}</Password>");
+        let text = subscription("Kerberos", port_of(source.service.http()), None)
+            .replace("<Address>127.0.0.1</Address>", &format!("<Address>localhost</Address>{credentials}"));
+        fs::write(&file, text).unwrap();
+        let script = format!(
+            "exec \"$@\" --subscription '{}' --forwarded-events '{}'",
+            file.display(),
+            events.display()
+        );
+        let settings = [("Client.Auth.Negotiate", "false")];
+        let collector = telarch_peers::Telarchd::start_through(&["sh", "-c", &script, "sh"], &settings);
+        let until = Instant::now() + PATIENCE;
+        while fs::read_to_string(&events).unwrap_or_default().lines().count() < 40 {
+            assert!(Instant::now() < until, "{}", collector.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let stored = fs::read_to_string(&events).unwrap();
+        assert!(stored.lines().all(|line| line.contains("\"Source\":\"localhost\"")), "{stored}");
+        assert!(!collector.log().contains(PASSWORD));
+    });
 }
