@@ -50,7 +50,7 @@ pub(crate) async fn open_ephemeral(
         None => (Authorities::default(), ClientCertificates::Unused),
     };
     let tls = trust_in_sources(&authorities);
-    let puller = Arc::new(Puller::new(puller_parts(&collector, config, tls)));
+    let puller = Puller::new(puller_parts(&collector, config, tls));
     puller.follow();
     let endpoint = Arc::new(EventsPlugin::new(collector, authorities, certificates));
     Ok(EphemeralCollector { endpoint, puller })

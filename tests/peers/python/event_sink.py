@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import ssl
 import sys
 import threading
 import uuid
@@ -36,14 +37,19 @@ def values(element):
 class Sink(http.server.ThreadingHTTPServer):
     """Receives pushed events. `refuses_after` is the number of accepted events after which it refuses more."""
 
-    def __init__(self, mode, refuses_after, is_flaky):
+    def __init__(self, mode, refuses_after, is_flaky, certificate=None):
         super().__init__(("127.0.0.1", 0), Delivery)
+        self.scheme = "https" if certificate else "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         self.mode, self.refuses_after, self.is_flaky = mode, refuses_after, is_flaky
         self.changed, self.messages, self.attempts = threading.Condition(), [], set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def address(self):
-        return "http://127.0.0.1:%d/events" % self.server_address[1]
+        return "%s://localhost:%d/events" % (self.scheme, self.server_address[1])
 
     def events(self):
         return sum(len(message["events"]) for message in self.messages)

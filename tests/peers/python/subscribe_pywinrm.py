@@ -134,7 +134,7 @@ SUBSCRIBE_PUSH = """<e:Subscribe>{end_to}<e:Delivery Mode="{mode}">{delivery}<e:
 def push(login, arguments):
     """Subscribes with push delivery, receives events, runs a program, and receives more until the end if that is asked for."""
     subscriber = Subscriber(login, arguments["resource"])
-    sink = Sink(arguments["mode"], arguments["refuses_after"], arguments["is_flaky"])
+    sink = Sink(arguments["mode"], arguments["refuses_after"], arguments["is_flaky"], arguments["certificate"])
     address = (arguments["address"] or sink.address())
     reference = '<a:ReferenceProperties><t:Token xmlns:t="urn:test">&lt;7&gt;</t:Token></a:ReferenceProperties>'
     endpoint = "<a:Address>%s</a:Address>%s%s" % (address, reference, arguments["policy"])
@@ -166,13 +166,14 @@ def push(login, arguments):
     until = arguments["until"]
     if until == "refusal":
         sink.wait_for(lambda: any("refused" in message for message in sink.messages))
-        # The service ends the subscription after the refusal.
+    if until in ("refusal", "fault"):
+        # The service ends the subscription after the refusal, or when no attempt is left.
         try:
             while True:
                 subscriber.ask(EVENTING + "/GetStatus", "<e:GetStatus/>", named)
         except WinRMError:
             pass
-    elif until == "end":
+    if until == "end":
         sink.wait_for(lambda: any(message["action"] == END for message in sink.messages))
     elif until == "heartbeats":
         sink.wait_for(lambda: sum(one["action"].endswith("/Heartbeat") for one in sink.messages) >= 2)

@@ -45,8 +45,8 @@ const MIN_HEARTBEAT: Duration = Duration::from_secs(1);
 const MAX_ITEMS: usize = 1_000;
 /// Time that an event waits for others if the subscriber does not request one.
 const DEFAULT_LATENCY: Duration = Duration::from_millis(50);
-/// Size of a message without events, in bytes.
-const ENVELOPE: usize = 4_096;
+/// Size of a message without events and reference properties, in bytes of UTF-8.
+const ENVELOPE: usize = 2_560;
 
 impl PushRequest {
     /// Reads the request of a subscriber in a push mode.
@@ -75,12 +75,14 @@ impl DeliveryRules {
     fn new(settings: &DeliverySettings, mode: DeliveryMode, encoding: Encoding) -> Self {
         let is_batched = mode == DeliveryMode::Events;
         let bytes_per_unit = if encoding == Encoding::Utf16 { 2 } else { 1 };
+        let reference = settings.notify_to.reference.iter().map(|property| property.as_str().len());
+        let head = ENVELOPE + reference.sum::<usize>();
         Self {
             mode,
             heartbeat: settings.heartbeat.map(|interval| interval.max(MIN_HEARTBEAT)),
             max_latency: settings.max_latency.unwrap_or(DEFAULT_LATENCY),
             max_items: if is_batched { settings.max_items.unwrap_or(MAX_ITEMS).min(MAX_ITEMS) } else { 1 },
-            max_bytes: settings.max_envelope_size.saturating_sub(ENVELOPE) / bytes_per_unit,
+            max_bytes: (settings.max_envelope_size / bytes_per_unit).saturating_sub(head),
             oversized: settings.oversized,
             retry_interval: settings.retry_interval.clamp(RETRY_INTERVAL.0, RETRY_INTERVAL.1),
             retries: settings.retries.min(MAX_RETRIES),

@@ -1,6 +1,6 @@
 //! The collector of forwarded events, with curl as an event source.
 
-mod certificates;
+pub(crate) mod certificates;
 mod collector;
 mod configured;
 mod kerberos;

@@ -1,9 +1,11 @@
 //! Push delivery of local events and of WMI events: pywinrm subscribes, and a server of Python receives.
 
+use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::{Value, json};
 use telarch_peers::{Machine, Peer as _, Proof, Pywinrm, Refusal, Telarchd};
 use wsman::namespace::{DIALECT_EVENT_QUERY, DIALECT_WQL};
 
+use crate::event_collector::certificates::Authority;
 use crate::event_log::{EventSource, WAY, everything, messages};
 
 const EVENT_LOG: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/EventLog";
@@ -17,7 +19,7 @@ fn request(mode: &str, count: u64) -> Value {
         "resource": EVENT_LOG, "dialect": DIALECT_EVENT_QUERY, "query": everything(), "mode": mode, "count": count,
         "options": {"CDATA": "true", "ReadExistingEvents": "true"}, "bookmark": null, "bookmarks": true,
         "delivery": "", "policy": "", "address": null, "end_to": false, "expires": "PT1H", "refuses_after": null,
-        "is_flaky": false, "program": null, "starts": null, "until": "events",
+        "is_flaky": false, "certificate": null, "program": null, "starts": null, "until": "events",
     })
 }
 
@@ -166,6 +168,26 @@ fn events_are_not_pushed_unencrypted_without_the_setting() {
     let refusal = push(&source.service, request("Events", 1)).expect_err("unencrypted");
     assert_eq!(refusal.fault_code, Some(2_150_858_870), "{refusal:?}");
     assert!(refusal.message.contains("Client.AllowUnencrypted"), "{refusal:?}");
+}
+
+#[test]
+fn an_address_with_https_needs_a_trusted_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), "authority");
+    let pair = authority.issue("localhost", ExtendedKeyUsagePurpose::ServerAuth);
+    let mut wanted = program_start("Events", "3605");
+    wanted["certificate"] = json!([pair.certificate, pair.key]);
+    let trust = format!("SSL_CERT_FILE={}", authority.file.display());
+    let service = Telarchd::start_through(&["env", &trust], &[]);
+    let pushed = push(&service, wanted.clone()).unwrap();
+    assert_eq!(deliveries(&pushed)[0]["events"][0]["class"], "__InstanceCreationEvent", "{pushed}");
+    let service = Telarchd::start(&[]);
+    (wanted["count"], wanted["until"], wanted["starts"]) = (json!(0), json!("fault"), Value::Null);
+    wanted["delivery"] =
+        json!("<w:Heartbeats>PT600S</w:Heartbeats><w:ConnectionRetry Total=\"0\">PT1S</w:ConnectionRetry>");
+    let refused = push(&service, wanted).unwrap();
+    assert_eq!(refused["messages"], json!([]));
+    service.logged(&["Push delivery failed", "https://localhost:"]);
 }
 
 /// Returns a request for the start of a program with these arguments.

@@ -10,19 +10,19 @@ use rcgen::{
 use crate::service_process::write_private;
 
 /// Authority with its file.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
-    pub(super) file: PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 /// Certificate and key in PEM files.
-pub(super) struct Pair {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
+pub(crate) struct Pair {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Authority {
-    pub(super) fn new(folder: &Path, name: &str) -> Self {
+    pub(crate) fn new(folder: &Path, name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -34,7 +34,7 @@ impl Authority {
     }
 
     /// Issues a certificate for a service, or for a client.
-    pub(super) fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> Pair {
+    pub(crate) fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> Pair {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![usage];
