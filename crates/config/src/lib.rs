@@ -85,6 +85,6 @@ pub use tree::{
 };
 pub use value::{
     Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, Hostname, IPv4Filter, IPv6Filter,
-    IdentityCheck, Kilobytes, Kind, Megabytes, Milliseconds, Number, OptionalPath, Port, PortOrAny,
+    IdentityCheck, Kilobytes, Kind, LogFiles, Megabytes, Milliseconds, Number, OptionalPath, Port, PortOrAny,
     ProductVendor, Profiles, Quota, Seconds, Thumbprint, TrustedBalancers, TrustedHosts, UrlPrefix, unit,
 };

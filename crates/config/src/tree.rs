@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use crate::Mutability::{Deprecated, FileOnly, ReadOnly, Writable};
 use crate::schema::{Member, Setting, Source, exchange};
 use crate::value::{
-    CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, IdentityCheck, Kilobytes, Megabytes,
-    Milliseconds, Number, OptionalPath, Port, PortOrAny, ProductVendor, Profiles, Quota, Seconds, Thumbprint,
-    TrustedHosts, UrlPrefix, Value,
+    CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, IdentityCheck, Kilobytes, LogFiles,
+    Megabytes, Milliseconds, Number, OptionalPath, Port, PortOrAny, ProductVendor, Profiles, Quota, Seconds,
+    Thumbprint, TrustedHosts, UrlPrefix, Value,
 };
 
 /// Maximum of the quotas and times that Windows stores in 31 bits.
@@ -240,6 +240,10 @@ sections! {
         "MaxForwardingRate" max_forwarding_rate: Count<0, 1_000_000> = Number::of::<0>(), FileOnly;
         /// SHA-1 thumbprint of the certificate for collectors with HTTPS; without it Kerberos is used.
         "CertificateThumbprint" certificate_thumbprint: Option<Thumbprint> = None, FileOnly;
+        /// Files of syslog whose lines are forwarded, as absolute paths separated by commas.
+        "SyslogFiles" syslog_files: LogFiles = LogFiles::default(), FileOnly;
+        /// Text files whose lines are forwarded, as absolute paths separated by commas.
+        "TextFiles" text_files: LogFiles = LogFiles::default(), FileOnly;
     }
 
     /// Information returned by Identify. Windows has no such settings.

@@ -11,6 +11,7 @@ use winevent::event::{
 use crate::audit::AuditEvent;
 use crate::channel::{AUDIT_CHANNEL, FACILITIES, WindowsLog, journal_channel};
 use crate::journal::Entry;
+use crate::text::{TextEvent, TextLog};
 use crate::{catalog, name_guid};
 
 /// Properties of events that do not depend on the record.
@@ -27,6 +28,8 @@ pub struct EventOptions {
 pub struct LocalEvent {
     /// Channel, as in the event.
     pub channel: String,
+    /// Channel of the syslog facility, under which queries find the event of a file as well.
+    pub facility_channel: Option<String>,
     /// Log of Windows to which the event belongs.
     pub log: WindowsLog,
     /// Number of the event in its channel.
@@ -38,10 +41,10 @@ pub struct LocalEvent {
 }
 
 impl LocalEvent {
-    /// Returns the names of the logs to which the event belongs: its channel and its log of Windows.
+    /// Returns the names of the logs to which the event belongs: its channels and its log of Windows.
     #[must_use]
-    pub fn names(&self) -> [&str; 2] {
-        [&self.channel, self.log.name()]
+    pub fn names(&self) -> [&str; 3] {
+        [&self.channel, self.facility_channel.as_ref().unwrap_or(&self.channel), self.log.name()]
     }
 }
 
@@ -106,6 +109,7 @@ pub(crate) fn of_journal(entry: Entry, options: &EventOptions) -> LocalEvent {
     items.extend(entry.fields.all.into_iter().map(|(name, value)| item(&name, value)));
     LocalEvent {
         channel,
+        facility_channel: None,
         log,
         record_id: entry.record.0,
         time,
@@ -152,7 +156,69 @@ pub(crate) fn of_audit(audit: AuditEvent, options: &EventOptions) -> LocalEvent 
     let items = audit.into_fields().into_iter().map(|(name, value)| item(&name, value)).collect();
     LocalEvent {
         channel: AUDIT_CHANNEL.to_owned(),
+        facility_channel: None,
         log: WindowsLog::Security,
+        record_id,
+        time,
+        event: Event { system, body: Some(Body::EventData { name: None, items }), rendering },
+    }
+}
+
+/// Returns the event of a line of a text file.
+pub(crate) fn of_text(text: TextEvent, log: &TextLog, options: &EventOptions) -> LocalEvent {
+    let TextEvent { record_id, time, line, is_cut } = text;
+    let (facility, severity) = match line.priority {
+        Some(priority) => (Some(priority.facility), Some(priority.severity)),
+        None => (log.path().usual_facility(), None),
+    };
+    let name = line.program.clone().unwrap_or_else(|| log.path().file_name());
+    let level = level(severity);
+    let channel = log.channel().to_owned();
+    let facility_name = facility.and_then(|facility| FACILITIES.get(usize::from(facility))).copied();
+    let rendering = options.has_rendering.then(|| RenderingInfo {
+        culture: Some(CULTURE.into()),
+        message: Some(String::from_utf8_lossy(&line.message).into_owned().into()),
+        level: Some(level_name(level).into()),
+        task: facility_name.map(Cow::Borrowed),
+        channel: Some(owned(&channel)),
+        provider: Some(owned(&name)),
+        ..RenderingInfo::default()
+    });
+    let process = line.process.as_deref().and_then(|process| process.parse().ok());
+    let system = System {
+        provider: Provider {
+            name: owned(&name),
+            guid: Some(name_guid::of_name(name.as_bytes()).into()),
+            ..Provider::default()
+        },
+        event_id: catalog::event_id(None),
+        level: Some(level),
+        task: facility.map(u16::from),
+        keywords: Some(CLASSIC),
+        time_created: Some(timestamp(time)),
+        record_id: Some(record_id),
+        execution: process.map(|process| Execution { process, ..Execution::default() }),
+        channel: Some(owned(&channel)),
+        computer: computer(line.host.as_deref(), options),
+        ..System::default()
+    };
+    let texts = [
+        ("PRIORITY", severity.map(|severity| severity.to_string())),
+        ("SYSLOG_FACILITY", facility.map(|facility| facility.to_string())),
+        ("SYSLOG_IDENTIFIER", line.program),
+        ("SYSLOG_PID", line.process),
+        ("SYSLOG_MSGID", line.message_id),
+        ("_HOSTNAME", line.host),
+        ("__CUT", is_cut.then(|| "1".to_owned())),
+    ];
+    let mut items: Vec<DataItem<'static>> =
+        texts.into_iter().filter_map(|(name, value)| value.map(|value| data(name, value))).collect();
+    items.extend(line.data.into_iter().map(|(name, value)| item(&name, value)));
+    items.push(item("MESSAGE", line.message));
+    LocalEvent {
+        channel,
+        facility_channel: facility_name.map(|name| format!("Linux-Syslog/{name}")),
+        log: WindowsLog::of_journal(None, facility),
         record_id,
         time,
         event: Event { system, body: Some(Body::EventData { name: None, items }), rendering },

@@ -5,6 +5,7 @@
 //! | [`journal`] | files of systemd's journal |
 //! | [`export`] | export format of `journalctl` |
 //! | [`audit`] | the audit log |
+//! | [`text`] | files of syslog, and text files |
 //! | [`channel`] | channels, and the logs of Windows as aliases of them |
 //! | [`local`] | all local logs as events |
 //! | [`NewestFirst`] | all local logs in reverse order |
@@ -28,6 +29,7 @@ mod name_guid;
 mod newest;
 mod selection;
 mod start;
+pub mod text;
 
 pub use error::LogError;
 pub use event::{EventOptions, LocalEvent};

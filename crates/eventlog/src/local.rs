@@ -1,12 +1,15 @@
 //! All local logs as one stream of events.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::audit::AuditLog;
-use crate::event::{EventOptions, LocalEvent, of_audit, of_journal};
+use crate::event::{EventOptions, LocalEvent, of_audit, of_journal, of_text};
 use crate::journal::{Entry, ExportedJournal, Journal, RecordNumber, Sequences, default_folder};
+use crate::text::{FILE_CHANNELS, Generations, TextLog, TextLogPath};
 use crate::{LogError, channel};
 
 /// Paths of the logs; `None` for logs that are not read.
@@ -45,12 +48,14 @@ impl LogPaths {
 }
 
 /// Read positions: numbers of the last events that were read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Positions {
     /// Position in the journal.
     pub journal: u64,
     /// Position in the audit log.
     pub audit: u64,
+    /// Positions in text files, by their channels.
+    pub files: BTreeMap<Arc<str>, u64>,
 }
 
 impl Positions {
@@ -60,6 +65,13 @@ impl Positions {
             &mut self.audit
         } else if is_of_journal(channel) {
             &mut self.journal
+        } else if channel.starts_with(FILE_CHANNELS) {
+            match self.files.get_mut(channel) {
+                Some(_) => {}
+                None => _ = self.files.insert(channel.into(), 0),
+            }
+            let Some(place) = self.files.get_mut(channel) else { return false };
+            place
         } else {
             return false;
         };
@@ -139,7 +151,14 @@ pub struct LocalLogs {
     /// Events that are read, but not returned, one of each log.
     next_journal: Option<LocalEvent>,
     next_audit: Option<LocalEvent>,
+    files: Vec<TextSource>,
     positions: Positions,
+}
+
+/// Text file with its next event.
+struct TextSource {
+    log: TextLog,
+    next: Option<LocalEvent>,
 }
 
 impl LocalLogs {
@@ -157,8 +176,22 @@ impl LocalLogs {
             options,
             next_journal: None,
             next_audit: None,
+            files: Vec::new(),
             positions: Positions::default(),
         })
+    }
+
+    /// Adds text files, which are read from their beginning. `generations` are those that were stored before.
+    #[must_use]
+    pub fn with_files(mut self, files: &[TextLogPath], generations: &Arc<Generations>) -> Self {
+        let logs = files.iter().map(|path| TextLog::new(path.clone(), Arc::clone(generations)));
+        self.files.extend(logs.map(|log| TextSource { log, next: None }));
+        self
+    }
+
+    /// Returns the channels of the text files.
+    pub fn file_channels(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.log.channel())
     }
 
     /// Returns the sequences of the journal, which must be stored together with positions.
@@ -170,7 +203,7 @@ impl LocalLogs {
     /// Returns the positions behind the last event that was returned.
     #[must_use]
     pub fn positions(&self) -> Positions {
-        self.positions
+        self.positions.clone()
     }
 
     /// Continues behind these positions.
@@ -179,13 +212,17 @@ impl LocalLogs {
     /// [`LogError`] if a log cannot be read.
     pub fn seek(&mut self, positions: Positions) -> Result<(), LogError> {
         (self.next_journal, self.next_audit) = (None, None);
-        self.positions = positions;
         if let Some(journal) = &mut self.journal {
             journal.seek(RecordNumber(positions.journal))?;
         }
         if let Some(audit) = &mut self.audit {
             audit.seek(positions.audit);
         }
+        for file in &mut self.files {
+            file.next = None;
+            file.log.seek(positions.files.get(file.log.channel()).copied().unwrap_or_default());
+        }
+        self.positions = positions;
         Ok(())
     }
 
@@ -201,7 +238,12 @@ impl LocalLogs {
         if let Some(audit) = &mut self.audit {
             self.positions.audit = audit.seek_end()?;
         }
-        Ok(self.positions)
+        for file in &mut self.files {
+            file.next = None;
+            let end = file.log.seek_end()?;
+            self.positions.files.insert(file.log.channel().into(), end);
+        }
+        Ok(self.positions())
     }
 
     /// Finds events that were added since.
@@ -209,6 +251,7 @@ impl LocalLogs {
     /// # Errors
     /// [`LogError`] if a log cannot be read.
     pub fn refresh(&mut self) -> Result<(), LogError> {
+        self.files.iter_mut().for_each(|file| file.log.refresh());
         self.journal.as_mut().map_or(Ok(()), JournalReader::refresh)
     }
 
@@ -227,12 +270,16 @@ impl LocalLogs {
         {
             self.next_audit = audit.next_event(now())?.map(|event| of_audit(event, &self.options));
         }
-        let is_journal = match (&self.next_journal, &self.next_audit) {
-            (Some(journal), Some(audit)) => journal.time <= audit.time,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        let event = if is_journal { self.next_journal.take() } else { self.next_audit.take() };
+        for file in self.files.iter_mut().filter(|file| file.next.is_none()) {
+            let line = file.log.next_event()?;
+            file.next = line.map(|line| of_text(line, &file.log, &self.options));
+        }
+        let waiting = [&mut self.next_journal, &mut self.next_audit].into_iter();
+        let waiting = waiting.chain(self.files.iter_mut().map(|file| &mut file.next));
+        // The first of several logs with equal times.
+        let earliest =
+            waiting.filter(|next| next.is_some()).min_by_key(|next| next.as_ref().map(|next| next.time));
+        let event = earliest.and_then(Option::take);
         if let Some(event) = &event {
             self.positions.advance(&event.channel, event.record_id);
         }

@@ -32,14 +32,13 @@ impl NewestFirst {
         }
         let audit = paths.audit.as_deref().map(AuditLog::open).transpose()?;
         let audit = audit.map(|log| AuditBefore { log, before: u64::MAX, loaded: VecDeque::new() });
-        let positions = Positions { journal: u64::MAX, audit: u64::MAX };
+        let positions = Positions { journal: u64::MAX, audit: u64::MAX, ..Positions::default() };
         Ok(Self { journal, audit, options, next_journal: None, next_audit: None, positions })
     }
 
     /// Continues with the events before these positions.
     pub fn seek_before(&mut self, positions: Positions) {
         (self.next_journal, self.next_audit) = (None, None);
-        self.positions = positions;
         if let Some(journal) = self.journal.as_mut().filter(|_| positions.journal < u64::MAX) {
             journal.seek(RecordNumber(positions.journal.saturating_sub(1)));
         }
@@ -47,12 +46,13 @@ impl NewestFirst {
             audit.loaded.clear();
             audit.before = positions.audit;
         }
+        self.positions = positions;
     }
 
     /// Returns the numbers of the last events that were returned.
     #[must_use]
     pub fn positions(&self) -> Positions {
-        self.positions
+        self.positions.clone()
     }
 
     /// Returns the event before the last one; `None` at the beginning of the logs.

@@ -1,6 +1,7 @@
 //! Position at which a subscription begins, and its bookmarks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use winevent::WinEventError;
 use winevent::delivery::Start;
@@ -36,6 +37,9 @@ impl ReceivedRecords {
     pub fn insert_positions(&mut self, positions: Positions) {
         self.insert(AUDIT_CHANNEL, positions.audit);
         self.insert(JOURNAL_CHANNEL, positions.journal);
+        for (channel, position) in positions.files {
+            self.insert(&channel, position);
+        }
     }
 
     /// Returns the bookmark behind the events.
@@ -72,8 +76,14 @@ impl StartPosition {
         let end = logs.seek_end()?;
         let mut positions = match start {
             Start::Earliest => Positions::default(),
-            _ => stored.unwrap_or(end),
+            _ => stored.unwrap_or_else(|| end.clone()),
         };
+        if *start != Start::Earliest {
+            // A file that was added to the settings has no position yet.
+            for (channel, end) in &end.files {
+                positions.files.entry(Arc::clone(channel)).or_insert(*end);
+            }
+        }
         let mut received = ReceivedRecords::default();
         if let Start::Bookmark(list) = start {
             let mut known = Positions::default();
@@ -82,7 +92,7 @@ impl StartPosition {
                 if known.advance(&bookmark.channel, bookmark.record_id) {
                     let is_audit = bookmark.channel.eq_ignore_ascii_case(AUDIT_CHANNEL);
                     has_audit |= is_audit;
-                    has_journal |= !is_audit;
+                    has_journal |= !is_audit && !known.files.contains_key(bookmark.channel.as_str());
                     received.insert(&bookmark.channel, bookmark.record_id);
                 }
             }
@@ -92,16 +102,27 @@ impl StartPosition {
             if has_audit {
                 positions.audit = known.audit;
             }
+            positions.files.extend(known.files);
         }
-        for (position, end, log) in
-            [(&mut positions.journal, end.journal, "journal"), (&mut positions.audit, end.audit, "audit log")]
-        {
-            if *position > end {
-                tracing::warn!(log, "The position of a subscription is behind the end of the log");
-                *position = end;
+        keep_within(&mut positions.journal, end.journal, "journal");
+        keep_within(&mut positions.audit, end.audit, "audit log");
+        // Files that are not read any more have no end.
+        positions.files.retain(|channel, _| end.files.contains_key(channel));
+        for (channel, position) in &mut positions.files {
+            // A file that is missing has no end, and its numbers go on when it is created.
+            if let Some(end) = end.files.get(channel).filter(|end| **end > 0) {
+                keep_within(position, *end, channel);
             }
         }
-        logs.seek(positions)?;
+        logs.seek(positions.clone())?;
         Ok(Self { positions, received })
+    }
+}
+
+/// Moves a position behind the end of a log to the end.
+fn keep_within(position: &mut u64, end: u64, log: &str) {
+    if *position > end {
+        tracing::warn!(log, "The position of a subscription is behind the end of the log");
+        *position = end;
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use config::SubscriptionManager;
+use eventlog::text::{TextFormat, TextLogPath};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 /// Parsed command line.
@@ -30,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) journal: Option<PathBuf>,
     /// Audit log, instead of that of this machine.
     pub(crate) audit_log: Option<PathBuf>,
+    /// Files of syslog and text files, in addition to those of the settings.
+    pub(crate) files: Vec<TextLogPath>,
     /// Name of this machine.
     pub(crate) name: Option<String>,
 }
@@ -45,6 +48,8 @@ pub(crate) enum ArgumentError {
     Missing(&'static str, &'static str),
     #[error("--name: {0:?} is not a host name")]
     Name(String),
+    #[error("{} is not an absolute path\n  name log files by their full paths, which their channels contain", .0.display())]
+    RelativePath(PathBuf),
 }
 
 const HELP: &str = "\
@@ -66,6 +71,10 @@ Options:
                        those of the system
   --journal PATH       directory or file of the journal (that of this machine); none for no journal
   --audit-log FILE     audit log (/var/log/audit/audit.log if it exists); none for no audit log
+  --syslog-file FILE   file of syslog whose lines are forwarded, in addition to those of
+                       EventForwarding.SyslogFiles; can be repeated
+  --text-file FILE     text file whose lines are forwarded, in addition to those of
+                       EventForwarding.TextFiles; can be repeated
   --name NAME          name of this machine in messages and events (its full host name)
   -h, --help           print this text
   -V, --version        print the version
@@ -98,6 +107,12 @@ impl Arguments {
                 Arg::Long("authority") => options.authority = Some(parser.value()?.into()),
                 Arg::Long("journal") => options.journal = Some(parser.value()?.into()),
                 Arg::Long("audit-log") => options.audit_log = Some(parser.value()?.into()),
+                Arg::Long("syslog-file") => {
+                    options.files.push(log_file(parser.value()?.into(), TextFormat::Syslog)?);
+                }
+                Arg::Long("text-file") => {
+                    options.files.push(log_file(parser.value()?.into(), TextFormat::Plain)?);
+                }
                 Arg::Long("name") => options.name = Some(host_name(parser.value()?.string()?)?),
                 other => return Err(other.unexpected().into()),
             }
@@ -110,6 +125,10 @@ impl Arguments {
         };
         Ok(Self::Run(Box::new(options)))
     }
+}
+
+fn log_file(path: PathBuf, format: TextFormat) -> Result<TextLogPath, ArgumentError> {
+    if path.is_absolute() { Ok(TextLogPath { path, format }) } else { Err(ArgumentError::RelativePath(path)) }
 }
 
 fn host_name(text: String) -> Result<String, ArgumentError> {
@@ -137,6 +156,7 @@ mod tests {
             (&["--certificate", "a"], "--key"),
             (&["--key", "a"], "--certificate"),
             (&["--name", "a b"], "--name"),
+            (&["--syslog-file", "messages"], "messages"),
             (&["--nothing"], "--nothing"),
             (&["word"], "word"),
         ] {

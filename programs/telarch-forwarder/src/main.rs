@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use client::{ClientCertificate, TlsPolicy};
-use config::{Config, Paths, Store};
+use config::{Config, EventForwarding, Paths, Store};
 use eventlog::local::LogPaths;
+use eventlog::text::{TextFormat, TextLogPath};
 use forwarder::{Forwarder, ForwarderParts, SourceAuthentication};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -86,10 +87,13 @@ fn parts(options: Options) -> Result<(ForwarderParts, ManagerPolicy), Box<dyn Er
         journal: chosen(options.journal, machine.journal),
         audit: chosen(options.audit_log, machine.audit),
     };
-    if logs == LogPaths::default() {
-        return Err("this machine has neither a journal nor an audit log\n  \
+    let files = text_files(options.files, settings);
+    if logs == LogPaths::default() && files.is_empty() {
+        return Err(
+            "this machine has neither a journal nor an audit log, and no log files are configured\n  \
                     check that this user may read them: it must belong to the groups systemd-journal and adm"
-            .into());
+                .into(),
+        );
     }
     DirBuilder::new()
         .recursive(true)
@@ -99,6 +103,7 @@ fn parts(options: Options) -> Result<(ForwarderParts, ManagerPolicy), Box<dyn Er
     let rate = settings.max_forwarding_rate.get();
     let parts = ForwarderParts {
         logs,
+        files,
         state: paths.state.join("forwarder.json"),
         computer: options.name.unwrap_or_else(full_host_name),
         max_rate: (rate > 0).then_some(rate),
@@ -118,6 +123,20 @@ fn chosen(option: Option<PathBuf>, default: Option<PathBuf>) -> Option<PathBuf> 
         Some(path) => Some(path),
         None => default,
     }
+}
+
+/// Returns the text files of the options and settings, each once.
+fn text_files(options: Vec<TextLogPath>, settings: &EventForwarding) -> Vec<TextLogPath> {
+    let mut files: Vec<TextLogPath> = Vec::new();
+    let syslog = settings.syslog_files.paths().iter().map(|path| (path, TextFormat::Syslog));
+    let text = settings.text_files.paths().iter().map(|path| (path, TextFormat::Plain));
+    let configured = syslog.chain(text).map(|(path, format)| TextLogPath { path: path.clone(), format });
+    for file in options.into_iter().chain(configured) {
+        if !files.iter().any(|known| known.path == file.path) {
+            files.push(file);
+        }
+    }
+    files
 }
 
 /// Files of the forwarder.

@@ -186,7 +186,7 @@ fn the_vendor_is_a_printable_text_or_empty() {
     }
 }
 
-const ORDER: [&str; 67] = [
+const ORDER: [&str; 69] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -250,6 +250,8 @@ const ORDER: [&str; 67] = [
     "EventCollector/MaxConnectedSources",
     "EventForwarding/MaxForwardingRate",
     "EventForwarding/CertificateThumbprint",
+    "EventForwarding/SyslogFiles",
+    "EventForwarding/TextFiles",
     "Identify/ProductVendor",
     "Connections/MaxOpen",
     "Metrics/Enabled",

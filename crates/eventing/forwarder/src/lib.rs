@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use config::SubscriptionManager;
 use eventlog::local::LogPaths;
+use eventlog::text::TextLogPath;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -37,6 +38,8 @@ use stop::stopped;
 pub struct ForwarderParts {
     /// Logs whose events are forwarded.
     pub logs: LogPaths,
+    /// Text files whose lines are forwarded.
+    pub files: Vec<TextLogPath>,
     /// File for positions; its directory must exist and belong to this process.
     pub state: PathBuf,
     /// Full name of this machine.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use eventlog::channel;
 use eventlog::local::LocalLogs;
+use eventlog::text::TextLogPath;
 use eventlog::{EventOptions, StartPosition};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -167,8 +168,13 @@ impl Runner {
     fn check_channels(&self) -> bool {
         let offer = &self.rules.offer;
         let paths = offer.query.paths();
-        let unknown: Vec<&str> =
-            paths.iter().filter(|path| channel::find(path).is_none()).map(String::as_str).collect();
+        let files: Vec<String> = self.parts.files.iter().map(TextLogPath::channel).collect();
+        let unknown: Vec<&str> = paths
+            .iter()
+            .filter(|path| channel::find(path).is_none())
+            .filter(|path| !files.iter().any(|channel| channel.eq_ignore_ascii_case(path)))
+            .map(String::as_str)
+            .collect();
         let channels = unknown.join(", ");
         if unknown.is_empty() {
             Report::Created { subscription: &self.name }.write();
@@ -191,9 +197,10 @@ impl Runner {
         blocking(move || {
             let options =
                 EventOptions { computer: parts.computer.clone(), has_rendering: rules.has_rendering() };
-            let mut logs = LocalLogs::open(&parts.logs, state.sequences(), options)?;
+            let mut logs = LocalLogs::open(&parts.logs, state.sequences(), options)?
+                .with_files(&parts.files, state.generations());
             let begin = StartPosition::seek(&mut logs, &rules.offer.start, state.positions(&key))?;
-            state.commit(&key, begin.positions, &logs.sequences())?;
+            state.commit(&key, begin.positions.clone(), &logs.sequences())?;
             let (sent_at, committed_at) = (Instant::now(), Instant::now());
             Ok(Progress {
                 logs,
@@ -208,9 +215,11 @@ impl Runner {
 
     /// Reads events into the batch. Returns whether there may be more.
     async fn fill(&self, mut progress: Progress) -> Result<(Progress, bool), ForwarderError> {
-        let rules = Arc::clone(&self.rules);
+        let (rules, state) = (Arc::clone(&self.rules), Arc::clone(&self.state));
         blocking(move || {
             let has_more = progress.batch.fill(&mut progress.logs, &rules)?;
+            // The numbers of events must be the same after a crash.
+            state.store_generations()?;
             if progress.batch.is_empty() {
                 progress.oldest = None;
             } else if progress.oldest.is_none() {
@@ -223,7 +232,7 @@ impl Runner {
 
     async fn commit(&self, progress: &mut Progress) -> Result<(), ForwarderError> {
         let (state, key) = (Arc::clone(&self.state), self.key.clone());
-        let (positions, sequences) = (progress.batch.positions, progress.logs.sequences());
+        let (positions, sequences) = (progress.batch.positions.clone(), progress.logs.sequences());
         blocking(move || state.commit(&key, positions, &sequences)).await?;
         progress.committed_at = Instant::now();
         Ok(())

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use eventlog::journal::Sequences;
 use eventlog::local::Positions;
+use eventlog::text::Generations;
 use files::Attributes;
 use locks::Mutex;
 use serde_json::{Map, Value, json};
@@ -17,12 +19,16 @@ use crate::ForwarderError;
 pub(crate) struct StateFile {
     path: PathBuf,
     state: Mutex<State>,
+    /// Numbers of text files, which the readers of all subscriptions share.
+    generations: Arc<Generations>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct State {
     /// Sequences of the journal.
     sequences: String,
+    /// Numbers of text files.
+    generations: String,
     /// Positions by the key of the subscription.
     positions: BTreeMap<String, Positions>,
 }
@@ -44,7 +50,8 @@ impl StateFile {
                 return Err(ForwarderError::State { action: "read", path: path.to_owned(), source });
             }
         };
-        Ok(Self { path: path.to_owned(), state: Mutex::new(state) })
+        let generations = Arc::new(Generations::parse(&state.generations));
+        Ok(Self { path: path.to_owned(), state: Mutex::new(state), generations })
     }
 
     /// Returns the stored sequences of the journal.
@@ -54,7 +61,17 @@ impl StateFile {
 
     /// Returns the stored position of a subscription.
     pub(crate) fn positions(&self, key: &str) -> Option<Positions> {
-        self.state.lock().positions.get(key).copied()
+        self.state.lock().positions.get(key).cloned()
+    }
+
+    /// Returns the numbers of text files.
+    pub(crate) fn generations(&self) -> &Arc<Generations> {
+        &self.generations
+    }
+
+    /// Stores the numbers of text files durably, if they have changed. Blocks until the disk has them.
+    pub(crate) fn store_generations(&self) -> Result<(), ForwarderError> {
+        self.replace(|_| {})
     }
 
     /// Stores the position of a subscription durably. Blocks until the disk has it.
@@ -64,17 +81,25 @@ impl StateFile {
         positions: Positions,
         sequences: &Sequences,
     ) -> Result<(), ForwarderError> {
+        let sequences = sequences.to_text();
+        self.replace(|changed| {
+            // Another subscription may have found more sequences.
+            if sequences.len() > changed.sequences.len() {
+                changed.sequences = sequences;
+            }
+            changed.positions.insert(key.to_owned(), positions);
+            while changed.positions.len() > MAX_SUBSCRIPTIONS {
+                changed.positions.pop_first();
+            }
+        })
+    }
+
+    /// Changes the state, and writes the file if that makes a difference.
+    fn replace(&self, change: impl FnOnce(&mut State)) -> Result<(), ForwarderError> {
         let mut state = self.state.lock();
         let mut changed = state.clone();
-        let sequences = sequences.to_text();
-        // Another subscription may have found more sequences.
-        if sequences.len() > changed.sequences.len() {
-            changed.sequences = sequences;
-        }
-        changed.positions.insert(key.to_owned(), positions);
-        while changed.positions.len() > MAX_SUBSCRIPTIONS {
-            changed.positions.pop_first();
-        }
+        change(&mut changed);
+        changed.generations = self.generations.to_text();
         if changed == *state {
             return Ok(());
         }
@@ -103,18 +128,31 @@ impl State {
         let mut positions = BTreeMap::new();
         for (key, value) in value.get("Subscriptions")?.as_object()? {
             let (journal, audit) = (value.get("Journal")?.as_u64()?, value.get("Audit")?.as_u64()?);
-            positions.insert(key.clone(), Positions { journal, audit });
+            let mut at = Positions { journal, audit, ..Positions::default() };
+            // Earlier versions read no files.
+            for (channel, position) in value.get("Files").and_then(Value::as_object).into_iter().flatten() {
+                at.files.insert(channel.as_str().into(), position.as_u64()?);
+            }
+            positions.insert(key.clone(), at);
         }
-        Some(Self { sequences: value.get("Sequences")?.as_str()?.to_owned(), positions })
+        let generations = value.get("Generations").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Some(Self { sequences: value.get("Sequences")?.as_str()?.to_owned(), generations, positions })
     }
 
     fn to_bytes(&self) -> Vec<u8> {
         let subscriptions: Map<String, Value> = self
             .positions
             .iter()
-            .map(|(key, at)| (key.clone(), json!({"Journal": at.journal, "Audit": at.audit})))
+            .map(|(key, at)| {
+                let files: Map<String, Value> =
+                    at.files.iter().map(|(channel, at)| (channel.to_string(), json!(at))).collect();
+                (key.clone(), json!({"Journal": at.journal, "Audit": at.audit, "Files": files}))
+            })
             .collect();
-        json!({"Sequences": self.sequences, "Subscriptions": subscriptions}).to_string().into_bytes()
+        let (sequences, generations) = (&self.sequences, &self.generations);
+        json!({"Sequences": sequences, "Generations": generations, "Subscriptions": subscriptions})
+            .to_string()
+            .into_bytes()
     }
 }
 
@@ -129,8 +167,9 @@ mod tests {
         let file = StateFile::open(&path).unwrap();
         assert_eq!(file.positions("a"), None);
         let sequences = Sequences::parse(&"ab".repeat(16));
-        let at = Positions { journal: 5, audit: 7 };
-        file.commit("a", at, &sequences).unwrap();
+        let files = [("Linux-File/var/log/app.log".into(), 9)].into();
+        let at = Positions { journal: 5, audit: 7, files };
+        file.commit("a", at.clone(), &sequences).unwrap();
         file.commit("b", Positions::default(), &Sequences::default()).unwrap();
         let again = StateFile::open(&path).unwrap();
         assert_eq!(again.positions("a"), Some(at));

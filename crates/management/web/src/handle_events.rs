@@ -51,7 +51,7 @@ pub(crate) fn events(console: &Console, request: &Admitted<'_>) -> Result<Reply,
             found.push(summary(&event));
         }
     }
-    let Positions { journal, audit } = logs.positions();
+    let Positions { journal, audit, .. } = logs.positions();
     let next = (!is_end).then(|| format!("{journal}.{audit}"));
     Ok(Reply::json(
         json!({ "events": found, "next": next, "examined": examined, "has_logs": has_logs(paths) }),
@@ -63,7 +63,7 @@ pub(crate) fn record(console: &Console, request: &Admitted<'_>) -> Result<Reply,
     let _permit = admit(console, request)?;
     let name = channel::find(request.part("channel")).ok_or_else(|| Problem::not_found("channel"))?;
     let number: u64 = request.parsed("record", "event")?;
-    let mut positions = Positions { journal: u64::MAX, audit: u64::MAX };
+    let mut positions = Positions { journal: u64::MAX, audit: u64::MAX, ..Positions::default() };
     let place = if name == channel::AUDIT_CHANNEL { &mut positions.audit } else { &mut positions.journal };
     *place = number.saturating_add(1);
     let paths = &console.logs;
@@ -189,7 +189,7 @@ fn summary(event: &LocalEvent) -> Value {
 /// Returns the positions of a cursor.
 fn positions(cursor: &str) -> Result<Positions, Problem> {
     let numbers = cursor.split_once('.').and_then(|(journal, audit)| {
-        Some(Positions { journal: journal.parse().ok()?, audit: audit.parse().ok()? })
+        Some(Positions { journal: journal.parse().ok()?, audit: audit.parse().ok()?, ..Positions::default() })
     });
     numbers.ok_or_else(|| Problem::invalid("the cursor is not one of an earlier page"))
 }

@@ -16,3 +16,8 @@ fn the_oracle_holds_for_exported_entries_and_mutations() {
 fn the_oracle_holds_for_audit_records_and_mutations() {
     mutate(&cases("eventlog_audit", 1), 300, b"='\" \n:.()\x1d4", eventlog::audit);
 }
+
+#[test]
+fn the_oracle_holds_for_lines_of_syslog_and_mutations() {
+    mutate(&cases("eventlog_syslog", 3), 300, b"<>1 -[]=\"\\:TZ\xff\r", eventlog::syslog);
+}

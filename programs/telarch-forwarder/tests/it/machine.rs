@@ -1,5 +1,6 @@
 //! A machine with a journal and a forwarder, and its collector.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -35,6 +36,8 @@ pub(crate) struct Machine {
     folder: TempDir,
     port: u16,
     proof: Proof,
+    /// Options and paths of files that are forwarded.
+    files: Vec<(&'static str, PathBuf)>,
     collector: Option<Child>,
     forwarder: Option<Child>,
 }
@@ -47,11 +50,21 @@ impl Machine {
             skips::skip!("there is no systemd-journal-remote or no journalctl");
             return None;
         }
-        let folder = tempfile::Builder::new().prefix("telarch-forwarder-").tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let machine = Self { folder, port, proof, collector: None, forwarder: None };
+        let machine = Self::new(items, proof);
         fs::create_dir(machine.journal()).unwrap();
         machine.append(1..entries + 1);
+        Some(machine)
+    }
+
+    /// Creates a machine without a journal, which forwards the files that are added.
+    pub(crate) fn without_journal(items: u32) -> Self {
+        Self::new(items, Proof::Certificate)
+    }
+
+    fn new(items: u32, proof: Proof) -> Self {
+        let folder = tempfile::Builder::new().prefix("telarch-forwarder-").tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let machine = Self { folder, port, proof, files: Vec::new(), collector: None, forwarder: None };
         machine.write_certificates();
         let selects: String = ["Application", "System", "Security"]
             .map(|log| format!("<Select Path=\"{log}\">*</Select>"))
@@ -67,10 +80,17 @@ impl Machine {
              <AllowedSourceDomainComputers>O:NSG:NSD:(A;;GA;;;DC)</AllowedSourceDomainComputers></Subscription>"
         );
         fs::write(machine.path("subscription.xml"), subscription).unwrap();
-        Some(machine)
+        machine
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// Adds a file to those that are forwarded: `--syslog-file` or `--text-file`. Returns its path.
+    pub(crate) fn forward_file(&mut self, option: &'static str, name: &str) -> PathBuf {
+        let path = self.path(name);
+        self.files.push((option, path.clone()));
+        path
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -233,7 +253,10 @@ impl Machine {
             .arg("--state")
             .arg(self.path("state"))
             .arg("--journal")
-            .arg(self.journal());
+            .arg(if self.journal().exists() { self.journal() } else { PathBuf::from("none") });
+        for (option, path) in &self.files {
+            command.arg(option).arg(path);
+        }
         if self.proof == Proof::Certificate {
             command
                 .arg("--certificate")
@@ -285,6 +308,19 @@ impl Machine {
         events
     }
 
+    /// Returns the messages of the stored events, in order.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        messages(&self.wait_for(|_| true))
+    }
+
+    /// Waits until events with these messages are stored, sorted and each once.
+    pub(crate) fn wait_for_messages(&self, expected: &BTreeSet<String>) {
+        self.wait_for(|events| {
+            let found: BTreeSet<String> = messages(events).into_iter().collect();
+            found.is_superset(expected)
+        });
+    }
+
     /// Returns the stored events once they satisfy a condition.
     pub(crate) fn wait_for(&self, is_enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let until = Instant::now() + PATIENCE;
@@ -308,6 +344,10 @@ impl Machine {
     }
 }
 
+fn messages(events: &[Value]) -> Vec<String> {
+    events.iter().map(|event| event["EventData"]["MESSAGE"].as_str().unwrap().to_owned()).collect()
+}
+
 impl Drop for Machine {
     fn drop(&mut self) {
         end(self.forwarder.take(), Signal::KILL);
@@ -323,9 +363,9 @@ fn end(child: Option<Child>, signal: Signal) {
 }
 
 /// Returns the path of a program.
-fn program(name: &str) -> Option<PathBuf> {
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/lib/systemd".into()]);
+    let folders = std::env::split_paths(&path).chain(["/lib/systemd".into(), "/usr/sbin".into()]);
     folders.map(|folder| folder.join(name)).find(|program| Path::exists(program))
 }
 

@@ -1,6 +1,7 @@
 //! The forwarder with the collector of `telarchd`, and journals that `systemd-journal-remote` has written.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod files;
 mod machine;
 
 use std::collections::BTreeMap;
