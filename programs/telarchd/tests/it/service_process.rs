@@ -129,6 +129,21 @@ impl Telarchd {
         self.wait_for_notification("READY=1");
     }
 
+    /// Starts a copy of the program as the user `nobody`, who becomes the owner of all files, and waits until it is ready.
+    pub(crate) fn run_as_nobody(&mut self) {
+        const NOBODY: &str = "65534";
+        let program = self.file("telarchd");
+        fs::copy(env!("CARGO_BIN_EXE_telarchd"), &program).unwrap();
+        let mut chown = Command::new("chown");
+        chown.args(["--recursive", &format!("{NOBODY}:{NOBODY}")]).arg(self.folder.path());
+        assert!(chown.status().unwrap().success());
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"]).arg(program);
+        command.arg("--config").arg(self.file("config.toml")).arg("--state").arg(self.state());
+        command.env("HOME", self.folder.path());
+        self.run_as(command);
+    }
+
     /// Reloads the service and waits until it is done.
     pub(crate) fn reload(&self) {
         self.signal(Signal::HUP);
@@ -204,6 +219,28 @@ impl Telarchd {
     /// Waits until the process has ended by itself.
     pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
         self.child.take().unwrap().wait().unwrap()
+    }
+
+    /// Kills all processes of the service at once.
+    pub(crate) fn kill(&mut self) {
+        let own = self.pid().as_raw_nonzero().get();
+        let mut processes = vec![own];
+        let mut at = 0;
+        while let Some(process) = processes.get(at) {
+            processes.extend(children(*process));
+            at += 1;
+        }
+        for process in &processes {
+            // A child ends by itself when its parent has gone.
+            let _ = kill_process(Pid::from_raw(*process).unwrap(), Signal::KILL);
+        }
+        self.child.take().unwrap().wait().unwrap();
+        let until = Instant::now() + PATIENCE;
+        // Children of the killed process are reaped by another one; their names stay the same until then.
+        while processes.iter().any(|process| command_line(*process).contains("telarchd")) {
+            assert!(Instant::now() < until, "processes of the service still run: {processes:?}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
     }
 
     /// Stops the service and waits until it has ended.

@@ -24,6 +24,24 @@ pub(super) struct Configured {
     https: String,
 }
 
+/// Processes that a test kills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Victim {
+    /// All processes of the service.
+    Service,
+    /// The process that collects; the service of an ordinary user has no other.
+    Collector,
+}
+
+/// User of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RunAs {
+    /// The user of the test.
+    This,
+    /// The user `nobody`. The test must run as root.
+    Nobody,
+}
+
 impl Configured {
     /// Starts a service with a subscription and an authority of sources.
     pub(super) fn start(settings: &str) -> Self {
@@ -32,6 +50,11 @@ impl Configured {
 
     /// Starts a service after a function has written further files.
     pub(super) fn start_with(settings: &str, prepare: impl FnOnce(&Telarchd, &Authority)) -> Self {
+        Self::start_as(RunAs::This, settings, prepare)
+    }
+
+    /// Starts a service of a user after a function has written further files.
+    pub(super) fn start_as(user: RunAs, settings: &str, prepare: impl FnOnce(&Telarchd, &Authority)) -> Self {
         let [port] = free_ports();
         let https = listener("IP:127.0.0.1", "HTTPS", port, "");
         let mut telarchd = Telarchd::new(&[ENABLED, settings, &https].concat());
@@ -45,12 +68,25 @@ impl Configured {
         fs::create_dir(telarchd.file("event-subscriptions")).unwrap();
         fs::write(telarchd.file("event-subscriptions").join("everything.xml"), SUBSCRIPTION).unwrap();
         prepare(&telarchd, &authority);
-        telarchd.run();
+        match user {
+            RunAs::This => telarchd.run(),
+            RunAs::Nobody => telarchd.run_as_nobody(),
+        }
         telarchd.wait_for_log(&["Collecting forwarded events"]);
         Self { telarchd, port, source, https }
     }
 
-    fn sending(&self, path: &str, text: &str) -> Sending {
+    /// Kills the service and starts it again, or its collector, which the service starts again.
+    pub(super) fn kill(&mut self, victim: Victim) {
+        if victim == Victim::Collector && is_root() {
+            kill_process(Pid::from_raw(self.process()).unwrap(), Signal::KILL).unwrap();
+        } else {
+            self.telarchd.kill();
+            self.telarchd.run();
+        }
+    }
+
+    pub(super) fn sending(&self, path: &str, text: &str) -> Sending {
         let folder = tempfile::tempdir_in(self.telarchd.folder.path()).unwrap();
         let file = folder.path().join("body");
         fs::write(&file, text).unwrap();
@@ -103,14 +139,21 @@ impl Configured {
         }
     }
 
-    /// Kills the process that collects, which is then started again: as root by the service.
-    pub(super) fn kill_collector(&mut self) {
-        if is_root() {
-            let _ = kill_process(Pid::from_raw(self.process()).unwrap(), Signal::KILL);
-        } else {
-            self.telarchd.signal(Signal::KILL);
-            self.telarchd.wait_for_exit();
-            self.telarchd.run();
+    /// Waits until an output has received all events of its spool.
+    pub(super) fn wait_until_sent(&self, output: &str) {
+        let spool = self.telarchd.state().join("events/spool").join(output);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let text = fs::read_to_string(spool.join("position")).unwrap_or_default();
+            if let Some((number, offset)) = text.trim().split_once(' ') {
+                let number: u64 = number.parse().unwrap();
+                let file = fs::metadata(spool.join(format!("{number:012}.jsonl")));
+                if file.is_ok_and(|file| offset.parse() == Ok(file.len())) {
+                    return;
+                }
+            }
+            assert!(Instant::now() < until, "{text}; the log:\n{}", self.telarchd.log());
+            std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::collector::{Collector, SUBSCRIPTION, batch, event};
+use super::configured::{Configured, Victim};
 
 /// Number of batches, and of times that the service is killed.
 const BATCHES: u64 = 16;
@@ -35,6 +36,32 @@ fn no_acknowledged_or_repeated_event_is_lost_when_the_service_is_killed() {
     stored.sort_unstable();
     stored.dedup();
     assert_eq!(stored, (0..BATCHES * EVENTS).collect::<Vec<_>>());
+}
+
+/// `TELARCH_KILLS` is the number of times that the service is killed.
+#[test]
+fn every_event_is_stored_once_when_the_configured_service_is_killed_many_times() {
+    let rounds: u64 = std::env::var("TELARCH_KILLS").map_or(10, |number| number.parse().unwrap());
+    let mut service = Configured::start("");
+    let path = service.enumerate().delivery_path();
+    let mut without_answer = 0;
+    for number in 0..rounds {
+        let records = number * EVENTS..(number + 1) * EVENTS;
+        let events: Vec<String> = records.clone().map(|record| event(record, "x")).collect();
+        let body = batch(records.end, &events);
+        let sending = service.sending(&path, &body);
+        // The moment of the kill moves from before the request to after the answer.
+        std::thread::sleep(Duration::from_millis(number * 7 % 60));
+        // Every other time only the process that collects is killed, if there is one.
+        service.kill(if number % 2 == 0 { Victim::Service } else { Victim::Collector });
+        if sending.wait().status != 200 {
+            without_answer += 1;
+            service.send_until_acknowledged(&path, &body);
+        }
+    }
+    println!("{rounds} kills: {without_answer} batches without an answer were sent again");
+    assert!(without_answer > 0, "the service was never killed during a delivery");
+    assert_eq!(service.records(), (0..rounds * EVENTS).collect::<Vec<_>>(), "{}", service.telarchd.log());
 }
 
 fn record_of(line: &str) -> u64 {

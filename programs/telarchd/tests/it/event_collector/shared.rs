@@ -13,7 +13,7 @@ use rcgen::ExtendedKeyUsagePurpose;
 
 use super::certificates::{Authority, Pair};
 use super::collector::{SUBSCRIPTION, batch, event};
-use super::configured::Configured;
+use super::configured::{Configured, Victim};
 use crate::PATIENCE;
 use crate::service_process::{free_ports, write_private};
 
@@ -162,7 +162,7 @@ fn no_event_is_lost_while_one_of_two_collectors_is_killed_again_and_again() {
             {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            cluster.nodes[1].kill_collector();
+            cluster.nodes[1].kill(Victim::Collector);
         }
     });
     let mut doubled = 0;
