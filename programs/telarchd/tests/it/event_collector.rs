@@ -6,6 +6,10 @@ mod configured;
 mod kerberos;
 mod killed;
 mod metrics;
+mod nats;
+#[path = "../../../../crates/eventing/tests/it/nats_server.rs"]
+#[expect(dead_code, reason = "the tests of the library need more of it")]
+mod nats_server;
 mod outputs;
 mod pulled;
 mod recorded;
