@@ -263,7 +263,7 @@ impl TextLog {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             // A directory that may be entered but not listed has at least the current file.
             Err(error) => {
-                tracing::debug!(folder = %folder.display(), %error, "Cannot list the files of a log")
+                tracing::debug!(folder = %folder.display(), %error, "Cannot list the files of a log");
             }
         }
         earlier.sort_by_key(|(changed, _)| *changed);
