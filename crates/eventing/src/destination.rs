@@ -1,4 +1,4 @@
-//! Destinations of events beside files: syslog servers, HTTP servers, and JetStream of NATS.
+//! Destinations of events beside files: syslog servers, HTTP servers, JetStream of NATS, and Kafka.
 //!
 //! Each destination has a spool on the disk, in which a batch is durable before it is acknowledged, and a thread that
 //! sends from the spool and repeats what was not accepted. If the spool is full, batches are rejected if the destination
@@ -7,6 +7,10 @@
 mod connection;
 mod failure;
 mod http_post;
+#[cfg(feature = "kafka")]
+mod kafka_producer;
+mod kafka_target;
+mod line;
 mod nats_publisher;
 mod replay;
 mod sender;

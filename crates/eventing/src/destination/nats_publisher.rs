@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::connection::{Address, Connection};
 use super::failure::SendFailure;
+use super::line::{event_id, hexadecimal, text};
 use super::undeliverable::Undeliverable;
 
 /// Server and subject of the messages.
@@ -208,21 +209,9 @@ fn prepare<'l>(target: &NatsTarget, line: &'l str) -> Prepared<'l> {
         channel: text(&event, "/System/Channel"),
         subscription: text(&event, "/Collector/Subscription"),
     });
-    let event_id = match text(&event, "/Collector/EventId") {
-        // The line was written by an earlier version.
-        "" => hexadecimal(&Sha256::digest(line), 16),
-        id => id.to_owned(),
-    };
+    let event_id = event_id(&event, line);
     let identifier = format!("{event_id}-{}", hexadecimal(&Sha256::digest(&subject), 4));
     Prepared { line, subject, identifier }
-}
-
-fn text<'e>(event: &'e Value, path: &str) -> &'e str {
-    event.pointer(path).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn hexadecimal(bytes: &[u8], count: usize) -> String {
-    bytes.iter().take(count).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn random_token() -> Result<String, String> {

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Address, Connection};
 use super::failure::SendFailure;
+#[cfg(feature = "kafka")]
+use super::kafka_producer::KafkaProducer;
 use super::nats_publisher::NatsConnection;
 use super::settings::{DestinationSettings, Target};
 use super::spool::Spool;
@@ -75,12 +77,21 @@ pub(super) struct Sender<'s> {
     settings: &'s DestinationSettings,
     connection: Option<Connection>,
     nats: Option<NatsConnection>,
+    #[cfg(feature = "kafka")]
+    kafka: Option<KafkaProducer>,
     pub(super) undeliverable: Undeliverable,
 }
 
 impl<'s> Sender<'s> {
     pub(super) fn new(settings: &'s DestinationSettings, undeliverable: Undeliverable) -> Self {
-        Self { settings, connection: None, nats: None, undeliverable }
+        Self {
+            settings,
+            connection: None,
+            nats: None,
+            #[cfg(feature = "kafka")]
+            kafka: None,
+            undeliverable,
+        }
     }
 
     /// Sends lines. After an error, the connection is closed, and the lines that the server has not stored must be sent
@@ -90,6 +101,10 @@ impl<'s> Sender<'s> {
         if sent.is_err() {
             self.connection = None;
             self.nats = None;
+            #[cfg(feature = "kafka")]
+            {
+                self.kafka = None;
+            }
         }
         sent
     }
@@ -105,6 +120,16 @@ impl<'s> Sender<'s> {
                 };
                 connection.publish(target, lines, &mut self.undeliverable)?;
                 self.nats = Some(connection);
+                Ok(())
+            }
+            #[cfg(feature = "kafka")]
+            Target::Kafka(target) => {
+                let producer = match self.kafka.take() {
+                    Some(producer) => producer,
+                    None => KafkaProducer::open(target)?,
+                };
+                producer.publish(target, lines, &mut self.undeliverable)?;
+                self.kafka = Some(producer);
                 Ok(())
             }
         }

@@ -10,6 +10,7 @@ use winevent::{QueryList, Timestamp};
 
 use super::connection::Address;
 use super::http_post::HttpTarget;
+use super::kafka_target::{self, KafkaLogin, KafkaTarget, MECHANISMS};
 use super::nats_publisher::NatsTarget;
 use crate::error::CollectorError;
 use crate::tls_settings::{is_loopback, tls_config};
@@ -40,6 +41,9 @@ pub(super) enum Target {
     Http(HttpTarget),
     /// JetStream of a NATS server.
     Nats(Arc<NatsTarget>),
+    /// Topic of Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(Arc<KafkaTarget>),
 }
 
 /// Query that selects events of a destination.
@@ -159,6 +163,7 @@ enum Protocol {
     Syslog,
     Http,
     Nats,
+    Kafka,
 }
 
 impl<'u> Endpoint<'u> {
@@ -178,17 +183,21 @@ impl<'u> Endpoint<'u> {
             "https" => (Protocol::Http, 443, true),
             "nats" => (Protocol::Nats, 4_222, false),
             "nats+tls" | "tls" => (Protocol::Nats, 4_222, true),
+            "kafka" => (Protocol::Kafka, 9_092, false),
+            "kafka+tls" => (Protocol::Kafka, 9_093, true),
             _ => return Err(format!("the scheme of Url \"{url}\" is unknown; {FORMS}")),
         };
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
         };
-        let (host, port) = match authority.rsplit_once(':') {
+        // Only Kafka has several brokers; the last one stands for all where one host is needed.
+        let last = if protocol == Protocol::Kafka { authority.rsplit(',').next() } else { None };
+        let (host, port) = match last.unwrap_or(authority).rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => {
                 (host, port.parse().map_err(|_| format!("the port in Url \"{url}\" is invalid"))?)
             }
-            _ => (authority, default_port),
+            _ => (last.unwrap_or(authority), default_port),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() {
@@ -200,9 +209,8 @@ impl<'u> Endpoint<'u> {
 
 /// Returns the server of a URL with the settings that belong to its protocol.
 fn target(document: &DocumentMut, endpoint: &Endpoint<'_>) -> Result<Target, String> {
-    for (protocol, keys) in PROTOCOL_KEYS {
-        let key = keys.iter().find(|key| document.contains_key(key));
-        if let Some(key) = key.filter(|_| endpoint.protocol != protocol) {
+    for (key, protocols) in PROTOCOL_KEYS {
+        if document.contains_key(key) && !protocols.contains(&endpoint.protocol) {
             return Err(format!("{key} does not belong to the protocol of Url"));
         }
     }
@@ -236,11 +244,47 @@ fn target(document: &DocumentMut, endpoint: &Endpoint<'_>) -> Result<Target, Str
             }
             Ok(Target::Nats(Arc::new(NatsTarget { address, subject, login })))
         }
+        Protocol::Kafka => kafka(KafkaTarget {
+            brokers: kafka_target::brokers(endpoint.authority, if endpoint.has_tls { 9_093 } else { 9_092 })?,
+            topic: kafka_target::topic(endpoint.path)?,
+            authorities: authorities.map(str::to_owned),
+            has_tls: endpoint.has_tls,
+            login: kafka_login(document, endpoint)?,
+        }),
     }
 }
 
+#[cfg(feature = "kafka")]
+fn kafka(target: KafkaTarget) -> Result<Target, String> {
+    Ok(Target::Kafka(Arc::new(target)))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn kafka(_: KafkaTarget) -> Result<Target, String> {
+    Err("this build has no output to Kafka\n  build the programs with the feature kafka".to_owned())
+}
+
+fn kafka_login(document: &DocumentMut, endpoint: &Endpoint<'_>) -> Result<Option<KafkaLogin>, String> {
+    let mechanism = string(document, "Mechanism")?;
+    let (user, password) = match (string(document, "User")?, string(document, "Password")?) {
+        (None, None) if mechanism.is_some() => return Err("Mechanism requires User and Password".to_owned()),
+        (None, None) => return Ok(None),
+        (Some(user), Some(password)) => (user.to_owned(), password.to_owned().into()),
+        _ => return Err("User and Password must be set together".to_owned()),
+    };
+    let [default, ..] = MECHANISMS;
+    let mechanism = mechanism.unwrap_or(default);
+    let mechanism = MECHANISMS.into_iter().find(|known| *known == mechanism);
+    let mechanism = mechanism.ok_or_else(|| format!("Mechanism must be {}", MECHANISMS.join(" or ")))?;
+    let is_this_machine = is_loopback(&endpoint.host) && !endpoint.authority.contains(',');
+    if !endpoint.has_tls && !is_this_machine {
+        return Err("passwords are only sent with TLS\n  use kafka+tls:// in Url".to_owned());
+    }
+    Ok(Some(KafkaLogin { mechanism, user, password }))
+}
+
 /// Names of all settings.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "Url",
     "CertificateAuthority",
     "Authorization",
@@ -253,13 +297,21 @@ const KEYS: [&str; 12] = [
     "Password",
     "Token",
     "Credentials",
+    "Mechanism",
 ];
-/// Names of the settings that belong to one protocol.
-const PROTOCOL_KEYS: [(Protocol, &[&str]); 2] =
-    [(Protocol::Http, &["Authorization"]), (Protocol::Nats, &["User", "Password", "Token", "Credentials"])];
+/// Settings that belong to some protocols only.
+const PROTOCOL_KEYS: [(&str, &[Protocol]); 6] = [
+    ("Authorization", &[Protocol::Http]),
+    ("User", &[Protocol::Nats, Protocol::Kafka]),
+    ("Password", &[Protocol::Nats, Protocol::Kafka]),
+    ("Token", &[Protocol::Nats]),
+    ("Credentials", &[Protocol::Nats]),
+    ("Mechanism", &[Protocol::Kafka]),
+];
 /// Advice about the setting `Url`.
 const FORMS: &str = "use syslog+tcp://HOST:PORT, syslog+tls://HOST:PORT, http://HOST:PORT/PATH, \
-                     https://HOST:PORT/PATH, nats://HOST:PORT/SUBJECT or nats+tls://HOST:PORT/SUBJECT";
+                     https://HOST:PORT/PATH, nats://HOST:PORT/SUBJECT, nats+tls://HOST:PORT/SUBJECT, \
+                     kafka://HOST:PORT/TOPIC or kafka+tls://HOST:PORT/TOPIC";
 /// Subject of the messages of NATS.
 const DEFAULT_SUBJECT: &str = "wef.{subscription}.{channel}";
 
@@ -288,7 +340,21 @@ mod tests {
         let shown = format!("{:?}", nats.target);
         assert!(shown.contains("n1:4222, TLS: true") && !shown.contains("secret"), "{shown}");
         assert!(parsed("Url = \"nats://127.0.0.1\"\nToken = \"t\"").is_ok());
+        let kafka = parsed("Url = \"kafka+tls://k1,k2:9\"\nUser = \"a\"\nPassword = \"secret\"");
+        if cfg!(feature = "kafka") {
+            let shown = format!("{:?}", kafka.unwrap().target);
+            assert_eq!(shown, "Kafka(k1:9093,k2:9 topic wef, TLS: true)");
+        } else {
+            assert!(kafka.unwrap_err().contains("feature kafka"));
+        }
         for (text, reason) in [
+            ("Url = \"kafka://k1/a/b\"", "a topic has"),
+            ("Url = \"kafka://k1,/t\"", "no host"),
+            ("Url = \"kafka://k 1,k2/t\"", "is invalid"),
+            ("Url = \"kafka://k1\"\nUser = \"u\"\nPassword = \"p\"", "only sent with TLS"),
+            ("Url = \"kafka+tls://k1\"\nUser = \"u\"", "together"),
+            ("Url = \"kafka+tls://k1\"\nUser = \"u\"\nPassword = \"p\"\nMechanism = \"X\"", "Mechanism must"),
+            ("Url = \"kafka://k1\"\nToken = \"t\"", "does not belong"),
             ("Url = \"nats://n1/a.*\"", "wildcards"),
             ("Url = \"nats://n1/a b\"", "printable"),
             ("Url = \"nats://n1\"\nToken = \"t\"", "only sent with TLS"),
