@@ -74,7 +74,8 @@ pub fn answer(data: &[u8]) {
 /// Checks that decompression and conversion in one pass have the result of both, also beyond the window.
 fn decompressed(data: &[u8]) {
     let mut long = data.to_vec();
-    while !data.is_empty() && long.len() < 150_000 && data.len() < 4_096 {
+    // Compression takes long, so that only some inputs are repeated until they exceed the window.
+    while data.len() % 61 == 1 && long.len() < 150_000 {
         long.extend_from_slice(data);
     }
     let mut buffer = TextBuffer::default();
