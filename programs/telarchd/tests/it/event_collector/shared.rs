@@ -158,7 +158,7 @@ fn no_event_is_lost_while_one_of_two_collectors_is_killed_again_and_again() {
         for kill in 1..=KILLS {
             // The kills are spread over the deliveries.
             while sent.load(Ordering::Relaxed) < kill * 3 * BATCHES / (KILLS + 2)
-                && !threads.iter().any(|thread| thread.is_finished())
+                && !threads.iter().any(std::thread::ScopedJoinHandle::is_finished)
             {
                 std::thread::sleep(Duration::from_millis(5));
             }
