@@ -59,7 +59,7 @@ fn every_event_is_stored_once_when_the_configured_service_is_killed_many_times()
             service.send_until_acknowledged(&path, &body);
         }
     }
-    println!("{rounds} kills: {without_answer} batches without an answer were sent again");
+    eprintln!("{rounds} kills: {without_answer} batches without an answer were sent again");
     assert!(without_answer > 0, "the service was never killed during a delivery");
     assert_eq!(service.records(), (0..rounds * EVENTS).collect::<Vec<_>>(), "{}", service.telarchd.log());
 }
