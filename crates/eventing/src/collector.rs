@@ -452,7 +452,5 @@ fn seen(source: &Source, subscription: &CollectorSubscription, head: &Head, faul
 const MEMORY: usize = 64 * 1_024;
 /// Number of sources and subscriptions with remembered permits, beyond which unused ones are dropped.
 const TURNS: usize = 1_024;
-/// Maximum number of sources that are remembered.
-const KNOWN_SOURCES: usize = 10_000;
 /// Maximum number of sources.
 const MAX_SOURCES: usize = 100_000;
