@@ -16,13 +16,14 @@ export class Failure extends Error {
 let reads = new AbortController();
 
 /**
- * Sends a request and returns `{value, tag}`: the JSON of the response and its ETag.
+ * Sends a request with a JSON `body` or with `bytes`, and returns `{value, tag}`: the JSON of the response and its ETag.
  * A session that has ended leads back to the sign-in page.
  * A request that only reads and that `abortReads` ended never settles, so its page shows no error before it is replaced.
  */
-export async function send(method, resource, { body, tag, query, onlyReads = method === "GET" } = {}) {
+export async function send(method, resource, { body, bytes, tag, query, onlyReads = method === "GET" } = {}) {
   const headers = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
+  if (bytes !== undefined) headers["content-type"] = "application/octet-stream";
   if (tag) headers["if-match"] = tag;
   if (method !== "GET" && session.value?.csrf_token) headers["x-csrf-token"] = session.value.csrf_token;
   const parameters = new URLSearchParams();
@@ -37,7 +38,7 @@ export async function send(method, resource, { body, tag, query, onlyReads = met
     response = await fetch(`/api/v1${resource}${suffix}`, {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? bytes : JSON.stringify(body),
       signal,
     });
     text = await response.text();

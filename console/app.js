@@ -4,6 +4,7 @@ import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { abortReads, currentSession, get, rememberSession, send } from "./api.js";
 import { confirm } from "./changes.js";
+import { Deployments } from "./deployments.js";
 import { Collector, Event, Events } from "./events.js";
 import { Feature } from "./feature.js";
 import { Hardware } from "./hardware.js";
@@ -24,6 +25,7 @@ const pages = [
   [/^\/web\/sites$/, () => html`<${Sites} />`],
   [/^\/web\/new-site$/, () => html`<${NewSite} />`],
   [/^\/web\/sites\/([^/]+)$/, (id) => html`<${Site} key=${id} id=${id} />`],
+  [/^\/web\/sites\/([^/]+)\/deployments$/, (id) => html`<${Deployments} key=${id} id=${id} />`],
   [/^\/web\/sites\/([^/]+)\/([a-z-]+)$/, (id, name) => html`<${Feature} key=${id + name} id=${id} name=${name} />`],
   [/^\/web\/history$/, () => html`<${History} />`],
   [/^\/web\/history\/(\d+)$/, (number) => html`<${Commit} key=${number} number=${number} />`],

@@ -129,6 +129,8 @@ export function Site({ id }) {
         <//>
       </li>`)}
     </ul>
+    <h2>Content</h2>
+    <p><${Link} to=${`${siteUrl(id)}/deployments`}>Deployments<//> replace the files of the site with those of an archive.</p>
     ${site.locations.length > 0 && html`<h2>Applications and virtual directories</h2>
       <${Table} caption="Applications and virtual directories" rows=${site.locations} columns=${[
         ["Path", (location) => html`<code>${location.modifier} ${location.path}</code>`],

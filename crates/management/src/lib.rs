@@ -8,6 +8,7 @@
 //! - [`SystemAccounts`]: accounts of the operating system.
 //! - [`Sessions`] and [`ApiKeys`]: proofs of an earlier sign-in.
 //! - [`Permissions`] and [`Delegation`]: access to sites and to their features.
+//! - [`DeploymentRules`] and [`Uploads`]: rights on the files of sites, and archives that replace them.
 //! - [`RequestLog`] and [`Audit`]: the request log of WMSVC, and the record of changes.
 //!
 //! Not part of this crate: HTTP, which `crates/management/web` serves, and web servers (`crates/webserver`).
@@ -24,6 +25,7 @@
 mod api_keys;
 mod audit;
 mod delegation;
+mod deployment_rules;
 mod error;
 mod permissions;
 mod request_log;
@@ -35,11 +37,13 @@ mod store;
 mod system_accounts;
 mod timestamp;
 mod token;
+mod uploads;
 mod users;
 
 pub use self::api_keys::{ApiKey, ApiKeyLimits, ApiKeys, KeyPurpose, NewApiKey};
 pub use self::audit::{Audit, AuditRecord, AuditResult};
 pub use self::delegation::{Delegation, DelegationState, FeatureAccess};
+pub use self::deployment_rules::{DeploymentAction, DeploymentRule, DeploymentRules, PathType};
 pub use self::error::ManagementError;
 pub use self::permissions::{Permissions, Role, SiteScope};
 pub use self::request_log::{LoggedRequest, RequestLog};
@@ -51,4 +55,5 @@ pub use self::store::Directory;
 pub use self::system_accounts::{SystemAccounts, SystemRole, is_system_user, system_user};
 pub use self::timestamp::Timestamp;
 pub use self::token::Token;
+pub use self::uploads::{MAX_SIZE as MAX_UPLOAD, UploadOwner, Uploads};
 pub use self::users::{SignInRefusal, SignInSources, UserChange, UserRecord, Users};

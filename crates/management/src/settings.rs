@@ -65,6 +65,8 @@ pub struct Settings {
     pub nginx_directory: Option<PathBuf>,
     /// Directories in which configuration files may be changed; empty for the configuration directory.
     pub configuration_roots: Vec<PathBuf>,
+    /// Directories below which deployments may replace folders of sites; empty if there are no deployments.
+    pub content_roots: Vec<PathBuf>,
 }
 
 impl Default for Settings {
@@ -82,6 +84,7 @@ impl Default for Settings {
             allow_remote_service_configuration: false,
             nginx_directory: None,
             configuration_roots: Vec::new(),
+            content_roots: Vec::new(),
         }
     }
 }
@@ -135,11 +138,8 @@ impl Settings {
             "AdministratorGroups" => self.administrator_groups.join(", "),
             "AllowRemoteServiceConfiguration" => self.allow_remote_service_configuration.to_string(),
             "NginxDirectory" => path_text(self.nginx_directory.as_deref()),
-            _ => {
-                let roots: Vec<String> =
-                    self.configuration_roots.iter().map(|root| root.display().to_string()).collect();
-                roots.join(", ")
-            }
+            "ConfigurationRoots" => path_list_text(&self.configuration_roots),
+            _ => path_list_text(&self.content_roots),
         })
     }
 
@@ -167,11 +167,8 @@ impl Settings {
                 self.allow_remote_service_configuration = truth(name, value)?;
             }
             "NginxDirectory" => self.nginx_directory = directory(name, value)?,
-            _ => {
-                let roots = items(value).map(|item| directory(name, item));
-                self.configuration_roots =
-                    roots.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-            }
+            "ConfigurationRoots" => self.configuration_roots = directories(name, value)?,
+            _ => self.content_roots = directories(name, value)?,
         }
         Ok(())
     }
@@ -243,7 +240,7 @@ impl Settings {
 }
 
 /// Names of the settings: those of the registry, then our own.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "EnableRemoteManagement",
     "IPAddress",
     "Port",
@@ -256,6 +253,7 @@ const NAMES: [&str; 12] = [
     "AllowRemoteServiceConfiguration",
     "NginxDirectory",
     "ConfigurationRoots",
+    "ContentRoots",
 ];
 
 fn canonical(name: &str) -> Option<&'static str> {
@@ -300,8 +298,18 @@ fn directory(name: &'static str, value: &str) -> Result<Option<PathBuf>, Setting
     is_path.then(|| Some(PathBuf::from(value))).ok_or_else(|| invalid(name, value, "an absolute path"))
 }
 
+fn directories(name: &'static str, value: &str) -> Result<Vec<PathBuf>, SettingsError> {
+    let directories = items(value).map(|item| directory(name, item)).collect::<Result<Vec<_>, _>>()?;
+    Ok(directories.into_iter().flatten().collect())
+}
+
 fn path_text(path: Option<&Path>) -> String {
     path.map_or_else(String::new, |path| path.display().to_string())
+}
+
+fn path_list_text(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    paths.join(", ")
 }
 
 /// Returns the items of a list with commas.
@@ -344,6 +352,7 @@ mod tests {
             ("AdministratorGroups", "wheel, webadmins"),
             ("NginxDirectory", "/srv/nginx"),
             ("ConfigurationRoots", "/srv/nginx, /srv/sites"),
+            ("ContentRoots", "/srv/www, /var/www"),
         ] {
             settings.set(name, value).unwrap();
         }

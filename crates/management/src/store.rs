@@ -52,6 +52,18 @@ impl Directory {
         self.settings.join("management-delegation.json")
     }
 
+    /// Path of the deployment rules.
+    #[must_use]
+    pub fn deployment_rules(&self) -> PathBuf {
+        self.settings.join("management-deployment-rules.json")
+    }
+
+    /// Directory of archives that are being uploaded.
+    #[must_use]
+    pub fn uploads(&self) -> PathBuf {
+        self.state.join("management-uploads")
+    }
+
     /// Path of the API keys.
     #[must_use]
     pub fn api_keys(&self) -> PathBuf {

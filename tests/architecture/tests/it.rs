@@ -29,6 +29,7 @@ fn floor(folder: &str) -> u8 {
         | "crates/limits"
         | "crates/linux"
         | "crates/readiness"
+        | "crates/deploy"
         | "crates/webserver" => 3,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" | "crates/wmi" => 4,
         "crates/ipmi" | "crates/eventing" => 4,

@@ -1,6 +1,7 @@
 //! `telarch web`: the web server of this machine, also while no service runs.
 
 mod change;
+mod deployment;
 mod show;
 
 use cli_command::format::{Format, TEXT_OR_JSON};
@@ -22,6 +23,7 @@ pub static WEB: Command =
             "telarch web features shop redirect --format json",
             "telarch web features shop redirect '{\"status\": 301, \"target\": \"https://new.example/\"}'",
             "telarch web rollback 17 --message 'undo the redirection'",
+            "telarch web deploy shop release-2.zip --what-if",
         ])
         .actions(&[
             Action::new("sites", &[("", "list the sites")]),
@@ -47,8 +49,22 @@ pub static WEB: Command =
             Action::new("history", &[("[NUMBER]", "list the latest commits, or print one with its differences")])
                 .takes(0, 1),
             Action::new("rollback", &[("NUMBER", "restore the files of a commit")]).takes(1, 1),
+            Action::new(
+                "deploy",
+                &[("SITE ARCHIVE", "replace the content of a site with that of a .zip, .tar or .tar.gz file, in one step")],
+            )
+            .takes(2, 2),
+            Action::new(
+                "deployments",
+                &[
+                    ("SITE", "list the deployments of a site"),
+                    ("SITE NUMBER restore", "restore the content before a deployment"),
+                ],
+            )
+            .takes(1, 3)
+            .completions(&["restore"]),
         ])
-        .options(&[&NGINX, &APACHE, &WHAT_IF, &MESSAGE, &DIRECTORY, &TEXT_OR_JSON])
+        .options(&[&NGINX, &APACHE, &WHAT_IF, &MESSAGE, &KEEP_OTHERS, &DIRECTORY, &TEXT_OR_JSON])
         .notes(&[
             "Each change is validated by the web server, written, and applied by a reload. If the web server rejects the \
              new files, the old ones are restored. The service of telarch mgmt serve shows the same history.",
@@ -74,8 +90,18 @@ static WHAT_IF: Opt = Opt::new(
 static MESSAGE: Opt =
     Opt::new("message", Value::Text("TEXT"), "reason of the change, for the history").only_with(CHANGES);
 
-/// Actions that can change the configuration.
-const CHANGES: &[Scope] = &[Scope::Action("site"), Scope::Action("features"), Scope::Action("rollback")];
+static KEEP_OTHERS: Opt =
+    Opt::new("keep-others", Value::None, "keep the files of the site that the archive does not contain")
+        .only_with(&[Scope::Action("deploy")]);
+
+/// Actions that can change the configuration or the content.
+const CHANGES: &[Scope] = &[
+    Scope::Action("site"),
+    Scope::Action("features"),
+    Scope::Action("rollback"),
+    Scope::Action("deploy"),
+    Scope::Action("deployments"),
+];
 
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     let state = directory(arguments, IfMissing::Leave)?.history();
@@ -113,6 +139,12 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
             let commits = web.history(None, LISTED_COMMITS).map_err(failed)?;
             Ok(printed(arguments, || json!(commits), || show::history(&commits)))
         }
+        ("deploy", [name, archive]) => deployment::deploy(arguments, &find_site(web, name)?, archive),
+        ("deployments", [name]) => deployment::list(arguments, &find_site(web, name)?),
+        ("deployments", [name, number, "restore"]) => {
+            deployment::restore(arguments, &find_site(web, name)?, number)
+        }
+        ("deployments", _) => Err(arguments.usage_error("expected SITE, or SITE NUMBER restore")),
         _ => change::rollback(arguments, web, words.first().copied().unwrap_or_default()),
     }
 }

@@ -6,8 +6,8 @@ use eventlog::local::LogPaths;
 use limits::{KeyedLimit, Origin};
 use linux::Machine;
 use management::{
-    ApiKeys, Audit, Delegation, Directory, ManagementError, Permissions, RequestLog, Sessions, Settings,
-    Staging, SystemAccounts, Timestamp, Users,
+    ApiKeys, Audit, Delegation, DeploymentRules, Directory, ManagementError, Permissions, RequestLog,
+    Sessions, Settings, Staging, SystemAccounts, Timestamp, Uploads, Users,
 };
 use serde_json::json;
 use webserver::WebServer;
@@ -23,6 +23,9 @@ pub struct Console {
     pub(crate) users: Users,
     pub(crate) permissions: Permissions,
     pub(crate) delegation: Delegation,
+    pub(crate) deployment_rules: DeploymentRules,
+    /// Archives that are being uploaded.
+    pub(crate) uploads: Uploads,
     pub(crate) system: Option<SystemAccounts>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) api_keys: ApiKeys,
@@ -96,6 +99,8 @@ impl Console {
             users: Users::open(directory.users())?,
             permissions: Permissions::open(directory.permissions())?,
             delegation: Delegation::open(directory.delegation())?,
+            deployment_rules: DeploymentRules::open(directory.deployment_rules())?,
+            uploads: Uploads::new(directory.uploads()),
             system,
             sessions,
             api_keys: ApiKeys::open(directory.api_keys())?,

@@ -12,7 +12,7 @@ use crate::client_checks::ClientChecks;
 use crate::console::Console;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
-use crate::routes::{Found, Route, find};
+use crate::routes::{BYTES, Found, Route, find};
 
 impl Console {
     /// Answers a request. This blocks on files, processes and password hashes.
@@ -55,8 +55,11 @@ impl Console {
     pub(crate) fn record(&self, call: &Call, caller: Option<&Caller>, reply: &Reply) {
         let is_denied = matches!(reply.status, 401 | 403 | 421 | 429);
         let is_preview = call.parameter("dry_run").as_deref() == Some("true");
-        let only_reads = matches!(find(&call.method, &call.path), Found::Route(route, _) if route.only_reads);
-        let is_change = call.is_unsafe() && !is_preview && !only_reads;
+        // Pieces of an upload change nothing before the deployment, which is recorded.
+        let is_unrecorded = |route: &Route| route.only_reads || route.request == Some(BYTES);
+        let is_harmless =
+            matches!(find(&call.method, &call.path), Found::Route(route, _) if is_unrecorded(route));
+        let is_change = call.is_unsafe() && !is_preview && !is_harmless;
         // Requests of browsers without a session are expected.
         let is_first_contact = reply.status == 401 && caller.is_none() && !call.is_unsafe();
         if is_first_contact || !(is_change || is_denied) {

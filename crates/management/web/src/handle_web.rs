@@ -221,7 +221,7 @@ pub(crate) fn log_lines(console: &Console, request: &Admitted<'_>) -> Result<Rep
 }
 
 /// Returns the site of the path, if the caller may read it.
-fn readable_site(console: &Console, request: &Admitted<'_>) -> Result<SiteId, Problem> {
+pub(crate) fn readable_site(console: &Console, request: &Admitted<'_>) -> Result<SiteId, Problem> {
     let site: SiteId = request.parsed("site", "site")?;
     console.require_readable(request.caller()?, &site)?;
     Ok(site)
@@ -269,15 +269,20 @@ fn carry_out(console: &Console, request: &Admitted<'_>, plan: &Plan) -> Result<R
 
 /// Returns the revision on which a change is based: `If-Match`.
 fn base_revision(request: &Admitted<'_>) -> Result<Revision, Problem> {
+    let tag = if_match(request)?;
+    tag.parse().map_err(|_| Problem::new(412, "revision-conflict", "If-Match is not a revision"))
+}
+
+/// Returns the entity tag of `If-Match`, which is required.
+pub(crate) fn if_match<'a>(request: &'a Admitted<'_>) -> Result<&'a str, Problem> {
     let tag = request.call.header("if-match").ok_or_else(|| {
         Problem::new(
             428,
             "revision-required",
-            "send If-Match with the ETag of the configuration that you have read",
+            "send If-Match with the ETag of the configuration or of the preview that you have read",
         )
     })?;
-    let tag = tag.trim().trim_start_matches("W/").trim_matches('"');
-    tag.parse().map_err(|_| Problem::new(412, "revision-conflict", "If-Match is not a revision"))
+    Ok(tag.trim().trim_start_matches("W/").trim_matches('"'))
 }
 
 fn with_revision(reply: Reply, revision: &Revision) -> Reply {

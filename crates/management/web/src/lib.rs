@@ -16,6 +16,7 @@ mod client_checks;
 mod console;
 mod dispatch;
 mod event_stream;
+mod handle_deploy;
 mod handle_events;
 mod handle_machine;
 mod handle_management;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::access::Requirement;
-use crate::routes::{ROUTES, Route};
+use crate::routes::{BYTES, ROUTES, Route};
 
 /// Returns the description (OpenAPI 3.1).
 #[must_use]
@@ -58,7 +58,10 @@ fn operation(route: &Route) -> Value {
         "security": security(route.requirement),
     });
     if let (Some(schema), Some(operation)) = (route.request, operation.as_object_mut()) {
-        let content = json!({ "application/json": { "schema": reference(schema) } });
+        let content = match schema {
+            BYTES => json!({ BYTES: {} }),
+            _ => json!({ "application/json": { "schema": reference(schema) } }),
+        };
         operation.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
     }
     operation
@@ -78,7 +81,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     for name in route.query {
         let kind = match *name {
             "dry_run" | "follow" => "boolean",
-            "before" | "limit" | "since" | "lines" => "integer",
+            "before" | "limit" | "since" | "lines" | "offset" => "integer",
             _ => "string",
         };
         list.push(json!({ "name": name, "in": "query", "schema": { "type": kind } }));

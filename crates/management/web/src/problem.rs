@@ -150,7 +150,7 @@ impl From<WebServerError> for Problem {
 
 impl Problem {
     /// A failure of this machine: details are for administrators, in the log.
-    fn internal(what: &str, detail: &str) -> Self {
+    pub(crate) fn internal(what: &str, detail: &str) -> Self {
         tracing::error!(error = detail, "Request failed");
         Self::new(500, "internal", format!("cannot use {what}; the log of the service has the reason"))
     }

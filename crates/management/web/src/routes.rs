@@ -8,7 +8,8 @@ use crate::console::Console;
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::{
-    handle_events, handle_machine, handle_management, handle_session, handle_web, handle_wmi, handle_wsman,
+    handle_deploy, handle_events, handle_machine, handle_management, handle_session, handle_web, handle_wmi,
+    handle_wsman,
 };
 
 /// A route of the API.
@@ -84,6 +85,17 @@ impl Route {
     /// A request with a body that changes nothing.
     const fn only_reads(self) -> Self {
         Self { only_reads: true, ..self }
+    }
+
+    /// A request whose body is a piece of a file.
+    const fn takes_bytes(self) -> Self {
+        Self { request: Some(BYTES), ..self }
+    }
+
+    /// A change of the content of a site, with a preview.
+    const fn changes_content(self) -> Self {
+        let with_preview = self.query(&["dry_run", "message"]).returns(200, "DeploymentResult");
+        Self { needs_revision: true, ..with_preview }
     }
 
     /// A change of the web server's configuration, with a preview.
@@ -240,6 +252,57 @@ pub static ROUTES: &[Route] = &[
         handle_web::revert_feature,
     )
     .changes_web(),
+    Route::new(
+        "POST",
+        "/web/sites/{site}/uploads",
+        "Begin the upload of an archive",
+        SITE_OR_ADMIN,
+        handle_deploy::begin_upload,
+    )
+    .returns(201, "Upload"),
+    Route::new(
+        "PUT",
+        "/web/sites/{site}/uploads/{upload}",
+        "Upload a piece of at most 1 MiB",
+        SITE_OR_ADMIN,
+        handle_deploy::upload,
+    )
+    .query(&["offset"])
+    .takes_bytes()
+    .returns(200, "Upload"),
+    Route::new(
+        "DELETE",
+        "/web/sites/{site}/uploads/{upload}",
+        "Remove an upload",
+        SITE_OR_ADMIN,
+        handle_deploy::remove_upload,
+    )
+    .returns_nothing(),
+    Route::new(
+        "GET",
+        "/web/sites/{site}/deployments",
+        "List deployments, the newest first",
+        SITE_OR_VIEWER,
+        handle_deploy::deployments,
+    )
+    .returns(200, "Deployments"),
+    Route::new(
+        "POST",
+        "/web/sites/{site}/deployments",
+        "Replace the content of a site with that of an uploaded archive",
+        SITE_OR_ADMIN,
+        handle_deploy::deploy,
+    )
+    .takes("NewDeployment")
+    .changes_content(),
+    Route::new(
+        "POST",
+        "/web/sites/{site}/deployments/{deployment}/rollback",
+        "Restore the content before a deployment",
+        SITE_OR_ADMIN,
+        handle_deploy::rollback,
+    )
+    .changes_content(),
     Route::new("POST", "/web/changes", "Make several changes together", SITE_OR_ADMIN, handle_web::change)
         .takes("Changes")
         .changes_web(),
@@ -505,6 +568,23 @@ pub static ROUTES: &[Route] = &[
     .query(&["scope"])
     .takes("DelegationState")
     .returns_nothing(),
+    Route::new(
+        "GET",
+        "/management/deployment-rules",
+        "List deployment rules",
+        ADMINISTRATOR,
+        handle_deploy::rules,
+    )
+    .returns(200, "DeploymentRules"),
+    Route::new(
+        "PUT",
+        "/management/deployment-rules",
+        "Replace the deployment rules",
+        ELEVATED,
+        handle_deploy::set_rules,
+    )
+    .takes("DeploymentRules")
+    .returns_nothing(),
     Route::new("GET", "/management/api-keys", "List API keys", ADMINISTRATOR, handle_management::keys)
         .returns(200, "ApiKeys"),
     Route::new("POST", "/management/api-keys", "Create an API key", ELEVATED, handle_management::add_key)
@@ -538,6 +618,9 @@ pub static ROUTES: &[Route] = &[
     .query(&["before", "limit"])
     .returns(200, "Audit"),
 ];
+
+/// Schema of a body that is not JSON.
+pub(crate) const BYTES: &str = "application/octet-stream";
 
 const VIEWER: Requirement = Requirement::Role(Role::Viewer);
 const OPERATOR: Requirement = Requirement::Role(Role::Operator);

@@ -14,7 +14,8 @@ impl Console {
         caller.role >= Role::Viewer || self.is_granted(caller, site)
     }
 
-    fn is_granted(&self, caller: &Caller, site: &SiteId) -> bool {
+    /// Returns whether a caller may administer a site because of a permission for it.
+    pub(crate) fn is_granted(&self, caller: &Caller, site: &SiteId) -> bool {
         let scope = SiteScope::of_site(site.as_str());
         scope.is_some_and(|scope| self.permissions.is_granted(&caller.name, &scope))
     }

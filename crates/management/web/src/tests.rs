@@ -1,6 +1,7 @@
 //! Tests of the whole path of a request, without a network.
 
 mod attacks;
+mod deployments;
 mod files;
 mod matrix;
 mod real_apache;

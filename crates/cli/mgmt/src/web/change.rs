@@ -125,7 +125,7 @@ fn finish(
 }
 
 /// Returns the user of this process as the author of a commit.
-fn author() -> Result<Author, Failure> {
+pub(super) fn author() -> Result<Author, Failure> {
     let uid = rustix::process::getuid().as_raw();
     let user = User::with_uid(&Machine::this(), uid).ok().flatten();
     let name = user.map_or_else(|| format!("uid {uid}"), |user| user.name);

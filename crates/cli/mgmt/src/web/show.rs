@@ -3,6 +3,7 @@
 use cli::Screen;
 use cli::screen::Table;
 use cli_command::date;
+use deploy::{ChangeKind, ContentChange, Deployment, DeploymentKind};
 use serde_json::{Value, json};
 use webserver::{
     Commit, CommitDetails, FeatureState, FileDiff, Listener, Location, LocationContent, Problem, Setting,
@@ -45,6 +46,45 @@ pub(super) fn sites(snapshot: &Snapshot) -> String {
         ]
     });
     table(["SITE", "STATE", "BINDINGS", "NAMES", "FOLDER"], rows) + &problems(&snapshot.problems)
+}
+
+/// Returns a line for each changed file.
+pub(super) fn content_changes(changes: &[ContentChange]) -> String {
+    if changes.is_empty() {
+        return "The site has this content already; nothing was changed.\n".to_owned();
+    }
+    let sign = |kind| match kind {
+        ChangeKind::Added => '+',
+        ChangeKind::Changed => '~',
+        ChangeKind::Removed => '-',
+    };
+    changes.iter().map(|change| format!("{} {}\n", sign(change.kind), change.path)).collect()
+}
+
+/// Returns the numbers of changed files.
+pub(super) fn file_counts(deployment: &Deployment) -> String {
+    let Deployment { added, changed, removed, .. } = deployment;
+    format!("{added} added, {changed} changed, {removed} removed")
+}
+
+/// Returns a table of deployments.
+pub(super) fn deployments(deployments: &[Deployment]) -> String {
+    let rows = deployments.iter().map(|deployment| {
+        let kind = match deployment.kind {
+            DeploymentKind::Deployment => "archive".to_owned(),
+            DeploymentKind::Rollback { restored_before } => format!("content before {restored_before}"),
+        };
+        [
+            deployment.number.to_string(),
+            date::minute(deployment.time),
+            deployment.author.clone(),
+            kind,
+            file_counts(deployment),
+            if deployment.is_restorable { "yes" } else { "no" }.to_owned(),
+            deployment.message.clone(),
+        ]
+    });
+    table(["NUMBER", "TIME", "AUTHOR", "CONTENT", "FILES", "RESTORABLE", "MESSAGE"], rows)
 }
 
 pub(super) fn problems(problems: &[Problem]) -> String {

@@ -180,3 +180,40 @@ fn an_apache_is_managed_with_its_own_features() {
     let both = Arguments::parse_words(&WEB, &["sites", "--apache", at, "--nginx", at]);
     assert!(run(&both.unwrap().expect("no request for help")).is_err());
 }
+
+#[test]
+fn content_is_deployed_listed_and_restored() {
+    let Some(folder) = configuration() else { return };
+    let (site, archive) = (folder.path().join("content"), folder.path().join("new.tar.gz"));
+    fs::create_dir(&site).unwrap();
+    fs::write(site.join("index.html"), "old").unwrap();
+    let file = site_file(folder.path()).replace("root ", "root content/; # ");
+    let file = file.replace("content/", site.to_str().unwrap());
+    fs::write(folder.path().join("sites/shop.conf"), file).unwrap();
+    let source = tempfile::tempdir().unwrap();
+    fs::write(source.path().join("start.html"), "new").unwrap();
+    let tar = std::process::Command::new("tar")
+        .arg("-czf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(source.path())
+        .arg(".")
+        .status();
+    assert!(tar.unwrap().success());
+    let web = |words: &[&str]| web(folder.path(), words);
+    let archive = archive.to_str().unwrap();
+    let preview = web(&["deploy", "shop", archive, "--what-if"]).unwrap();
+    assert_eq!(preview, "- index.html\n+ start.html\n");
+    assert!(site.join("index.html").exists());
+    let made = web(&["deploy", "shop", archive, "--message", "release 2"]).unwrap();
+    assert!(made.ends_with("Deployment 1: 1 added, 0 changed, 1 removed\n"), "{made}");
+    assert!(web(&["deploy", "shop", archive]).unwrap().contains("nothing was changed"));
+    let list = web(&["deployments", "shop"]).unwrap();
+    assert!(list.lines().count() == 2 && list.contains("release 2"), "{list}");
+    web(&["deployments", "shop", "1", "restore"]).unwrap();
+    assert_eq!(fs::read_to_string(site.join("index.html")).unwrap(), "old");
+    let refused = web(&["deploy", "shop", "/etc/hostname"]).unwrap_err().to_string();
+    assert!(refused.contains("neither ZIP nor tar"), "{refused}");
+    assert!(web(&["deployments", "shop", "9", "restore"]).unwrap_err().to_string().contains("not stored"));
+    assert!(matches!(web(&["deployments", "shop", "9"]), Err(Failure::Usage(_))));
+}

@@ -29,6 +29,12 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("GET", "/web/sites/{site}/features/{feature}", "aovsk"),
     ("PUT", "/web/sites/{site}/features/{feature}", "ask"),
     ("DELETE", "/web/sites/{site}/features/{feature}", "ask"),
+    ("POST", "/web/sites/{site}/uploads", "ask"),
+    ("PUT", "/web/sites/{site}/uploads/{upload}", "ask"),
+    ("DELETE", "/web/sites/{site}/uploads/{upload}", "ask"),
+    ("GET", "/web/sites/{site}/deployments", "aovsk"),
+    ("POST", "/web/sites/{site}/deployments", "ask"),
+    ("POST", "/web/sites/{site}/deployments/{deployment}/rollback", "ask"),
     ("POST", "/web/changes", "ask"),
     ("GET", "/web/pools", "aovk"),
     ("GET", "/web/certificates", "aovk"),
@@ -66,6 +72,8 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("DELETE", "/management/permissions", "a"),
     ("GET", "/management/delegation", "ak"),
     ("PUT", "/management/delegation/{feature}", "a"),
+    ("GET", "/management/deployment-rules", "ak"),
+    ("PUT", "/management/deployment-rules", "a"),
     ("GET", "/management/api-keys", "ak"),
     ("POST", "/management/api-keys", "a"),
     ("DELETE", "/management/api-keys/{key}", "a"),
@@ -85,6 +93,8 @@ fn every_route_admits_exactly_the_listed_callers() {
     let expected: BTreeSet<_> = EXPECTED.iter().map(|(method, path, _)| (*method, *path)).collect();
     assert_eq!(routes, expected, "every route must be listed with the callers that it admits");
     let fixture = Fixture::new(Settings::default());
+    let rules = json!([{ "users": ["shopkeeper", "operator"], "actions": ["Read", "Write"] }]);
+    fixture.console.deployment_rules.replace(&rules).unwrap();
     let purpose = KeyPurpose::parse("matrix").unwrap();
     let key = |limits| fixture.console.api_keys.create("admin", &purpose, limits, Timestamp::now()).unwrap();
     let full = key(ApiKeyLimits::default());
@@ -95,6 +105,7 @@ fn every_route_admits_exactly_the_listed_callers() {
                 .replace("{site}", "shop")
                 .replace("{feature}", "default-documents")
                 .replace("{commit}", "1")
+                .replace("{deployment}", "1")
                 .replace("{action}", "reload")
                 .replace('{', "none-")
                 .replace('}', "");
@@ -105,6 +116,7 @@ fn every_route_admits_exactly_the_listed_callers() {
                     "value": { "feature": "default-documents", "files": ["index.html"] },
                 }] }),
                 "/web/sites" => json!({ "id": "new", "listeners": [{ "address": "80" }], "root": "/srv" }),
+                "/web/sites/{site}/deployments" => json!({ "upload": "none" }),
                 "/web/sites/{site}" => json!({ "root": "/srv" }),
                 _ => json!({ "feature": "default-documents", "files": ["index.html"] }),
             };

@@ -17,15 +17,15 @@ use super::{Fixture, call, headers, problem};
 use crate::reply::{Content, Reply};
 
 /// A running nginx with one site, and its folder.
-struct RunningNginx {
-    folder: TempDir,
+pub(super) struct RunningNginx {
+    pub(super) folder: TempDir,
     program: PathBuf,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl RunningNginx {
     /// Starts nginx; `None` if it is not installed.
-    fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
         let Some(program) = folders.map(|folder| folder.join("nginx")).find(|program| program.is_file())
@@ -68,13 +68,13 @@ impl RunningNginx {
         command
     }
 
-    fn open(&self, history: &Path) -> Arc<dyn WebServer> {
+    pub(super) fn open(&self, history: &Path) -> Arc<dyn WebServer> {
         let options = NginxOptions::of_folder(self.folder.path(), history).unwrap();
         Arc::new(Nginx::open(&options).unwrap())
     }
 
     /// Returns the response to a request for a page.
-    fn get(&self, port: u16, path: &str) -> String {
+    pub(super) fn get(&self, port: u16, path: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         write!(stream, "GET {path} HTTP/1.0\r\nHost: x\r\n\r\n").unwrap();
