@@ -30,8 +30,8 @@ pub use self::replay::{Replay, Replayed};
 pub use self::settings::DestinationSettings;
 use self::spool::Spool;
 use crate::error::CollectorError;
-use crate::statistics::OutputCounter;
 use crate::record::Accepted;
+use crate::statistics::OutputCounter;
 
 /// A destination with its spool. The thread that sends ends when this is dropped.
 pub(crate) struct Destination {

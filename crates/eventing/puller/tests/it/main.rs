@@ -131,7 +131,7 @@ async fn sources_that_hang_refuse_or_lie_do_not_delay_others() {
 async fn more_sources_than_connections_take_turns() {
     let Some(recorded) = RecordedEvents::read() else { return };
     const HOSTS: [&str; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
-    let (recorded, collecting) = (Arc::new(recorded), Collecting::new());
+    let (recorded, collecting) = (Arc::new(recorded), Collecting::new().await);
     // Requests of all sources in order: the source, and whether it is the first one of a connection.
     let all = Arc::new(Mutex::new(Vec::new()));
     let mut sources: Vec<RecordedSource> = Vec::new();
