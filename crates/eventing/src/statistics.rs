@@ -164,11 +164,13 @@ mod tests {
             [("web1", "2020-01-01T00:00:00Z"), ("web2", "2100-01-01T00:00:00.0000000Z"), ("web1", "soon")]
         {
             let items = [event("2020-01-01T00:00:00Z"), event(time)];
-            statistics.begin(&Source::of_address(source), &items).finish(stored);
+            let timer = statistics.begin(&Source::of_address(source), &items);
+            statistics.finish(&timer, stored);
         }
         let items = [event("2020-01-01T00:00:00Z")];
         for result in [BatchResult::Repeated, BatchResult::Failed] {
-            statistics.begin(&Source::of_address("web3"), &items).finish(result);
+            let timer = statistics.begin(&Source::of_address("web3"), &items);
+            statistics.finish(&timer, result);
         }
         let numbers = statistics.snapshot(Vec::new());
         assert_eq!((numbers.stored, numbers.repeated, numbers.failed), (3, 1, 1));
