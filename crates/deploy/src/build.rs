@@ -6,7 +6,7 @@ use std::io::{self, Read, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::archive::{EntryKind, EntryVisitor, read};
-use crate::difference::has_equal_content;
+use crate::difference::compare_file;
 use crate::error::DeployError;
 use crate::path::ContentPath;
 use crate::site::Mode;
@@ -96,7 +96,7 @@ impl Builder<'_> {
         let before = self.old.entries.get(&path);
         let size = file.metadata().map_err(DeployError::io("read", path.as_str()))?.len();
         if let Some(before) = before.filter(|before| before.kind == (Kind::File { size }))
-            && has_equal_content(&path, self.old.tree, self.new)?
+            && compare_file(&path, self.old.tree, self.new)?
         {
             keep_time(&file, before, &path)?;
             self.unchanged.insert(path.clone());

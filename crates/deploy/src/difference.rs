@@ -57,7 +57,7 @@ pub(crate) fn differences(
             (None, Some(_)) => ChangeKind::Added,
             (Some(_), None) => ChangeKind::Removed,
             (Some(before), Some(after)) => {
-                if unchanged.contains(path) || is_equal(path, (old.tree, before), (new.tree, after))? {
+                if unchanged.contains(path) || compare_entries(path, (old.tree, before), (new.tree, after))? {
                     continue;
                 }
                 ChangeKind::Changed
@@ -69,24 +69,28 @@ pub(crate) fn differences(
     Ok(changes)
 }
 
-/// Returns whether two files have the same content.
-pub(crate) fn has_equal_content(path: &ContentPath, old: &Tree, new: &Tree) -> Result<bool, DeployError> {
+/// Compares the files with a path in two trees. Returns whether they have the same content.
+pub(crate) fn compare_file(path: &ContentPath, old: &Tree, new: &Tree) -> Result<bool, DeployError> {
     let open = |tree: &Tree| tree.parent(path)?.file(path.split().1);
     let old = open(old).map_err(DeployError::disk("read", path.as_str()))?;
     let new = open(new).map_err(DeployError::disk("read", path.as_str()))?;
-    is_equal_content(old, new).map_err(DeployError::io("read", path.as_str()))
+    compare_contents(old, new).map_err(DeployError::io("read", path.as_str()))
 }
 
-fn is_equal(path: &ContentPath, old: (&Tree, &Entry), new: (&Tree, &Entry)) -> Result<bool, DeployError> {
+fn compare_entries(
+    path: &ContentPath,
+    old: (&Tree, &Entry),
+    new: (&Tree, &Entry),
+) -> Result<bool, DeployError> {
     match (&old.1.kind, &new.1.kind) {
         (Kind::File { size: before }, Kind::File { size: after }) => {
-            Ok(before == after && has_equal_content(path, old.0, new.0)?)
+            Ok(before == after && compare_file(path, old.0, new.0)?)
         }
         (before, after) => Ok(before == after),
     }
 }
 
-fn is_equal_content(old: impl io::Read, new: impl io::Read) -> io::Result<bool> {
+fn compare_contents(old: impl io::Read, new: impl io::Read) -> io::Result<bool> {
     let (mut old, mut new) = (BufReader::with_capacity(BUFFER, old), BufReader::with_capacity(BUFFER, new));
     let (mut one, mut other) = (Vec::with_capacity(BUFFER), Vec::with_capacity(BUFFER));
     loop {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// Returns the text at a path; empty if there is none.
+/// Returns the text at a path; empty for a missing member.
 pub(super) fn text<'e>(event: &'e Value, path: &str) -> &'e str {
     event.pointer(path).and_then(Value::as_str).unwrap_or_default()
 }

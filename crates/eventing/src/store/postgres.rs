@@ -152,7 +152,7 @@ impl PostgresStore {
         self.block_on(|inner| async move { inner.commit(&group).await })
     }
 
-    /// Waits for an event, on a thread without a runtime. Returns `None` if there is none within a time.
+    /// Waits for an event, on a thread without a runtime. Returns `None` after a time without one.
     pub(crate) fn wait<T>(&self, time: Duration, event: impl Future<Output = T>) -> Option<T> {
         let runtime = self.runtime.as_ref()?;
         runtime.block_on(async { timeout(time, event).await.ok() })

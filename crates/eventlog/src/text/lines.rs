@@ -75,7 +75,7 @@ impl Lines {
         }
     }
 
-    /// Returns the bytes behind the last line end as a line; `None` if there are none.
+    /// Returns the bytes behind the last line end as a line; `None` for an empty rest.
     pub(super) fn unfinished(&mut self) -> Option<Line> {
         if self.buffer.len() == self.begin {
             return None;

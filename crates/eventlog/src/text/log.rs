@@ -127,7 +127,7 @@ impl TextLog {
         }
     }
 
-    /// Returns the next line that is not empty; `None` if there is none yet.
+    /// Returns the next line that is not empty; `None` at the end of what was written so far.
     ///
     /// # Errors
     /// [`LogError::Read`] if the file cannot be read.

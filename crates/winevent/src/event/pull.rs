@@ -21,7 +21,7 @@ impl<'t> Event<'t> {
 }
 
 /// Checks XML as Windows writes it, and returns the text of `System/Computer` without white space around it, which is
-/// empty if there is none. `None` for any other text: the caller then uses [`Record::parse`](super::Record::parse),
+/// empty for an event without one. `None` for any other text: the caller then uses [`Record::parse`](super::Record::parse),
 /// which alone decides about errors.
 #[must_use]
 pub fn computer_in_usual_xml(text: &str) -> Option<Cow<'_, str>> {

@@ -60,7 +60,7 @@ pub(super) async fn migrate(client: &Client) -> Result<i64, Failed> {
     Ok(version)
 }
 
-/// Returns the version of the tables; 0 if there are none.
+/// Returns the version of the tables; 0 for an empty database.
 pub(super) async fn version(client: &Client) -> Result<i64, Failed> {
     let exists = client.query_one("SELECT to_regclass('migration') IS NOT NULL", &[]).await?;
     if !exists.try_get::<_, bool>(0)? {

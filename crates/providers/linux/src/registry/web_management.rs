@@ -85,7 +85,7 @@ fn change(
     })
 }
 
-/// Returns a value in its type on Windows; `None` if there is none.
+/// Returns a value in its type on Windows; `None` for an unknown name.
 fn data(settings: &Settings, name: &str) -> Option<Data> {
     Some(match name {
         "EnableRemoteManagement" => Data::Number(settings.enable_remote_management.into()),
