@@ -19,13 +19,13 @@ async function upload(siteUrl, file, showProgress) {
   return value.upload;
 }
 
-/** Shows the effect of a deployment or rollback, and makes it when the user confirms. */
-async function preview(title, resource, body, reload) {
+/** Shows the effect of a deployment or rollback, and makes it when the user confirms with the button `label`. */
+async function preview(title, label, resource, body, reload) {
   const { value, tag } = await send("POST", resource, { body, query: { dry_run: true } });
-  dialog.value = html`<${Preview} title=${title} plan=${value} request=${{ resource, body, tag }} reload=${reload} />`;
+  dialog.value = html`<${Preview} title=${title} label=${label} plan=${value} request=${{ resource, body, tag }} reload=${reload} />`;
 }
 
-function Preview({ title, plan, request, reload }) {
+function Preview({ title, label, plan, request, reload }) {
   const [error, setError] = useState(null);
   const [isBusy, setBusy] = useState(false);
   const { changes, total_changes: total } = plan;
@@ -59,7 +59,7 @@ function Preview({ title, plan, request, reload }) {
     ${total > 0 && html`<label>Reason, for the history<input name="message" maxlength="500" placeholder=${title} /></label>`}
     <${Problem} error=${error} />
     <p class="buttons">
-      <button class="primary" disabled=${isBusy || total === 0}>${isBusy ? "Deploying…" : "Deploy"}</button>
+      <button class="primary" disabled=${isBusy || total === 0}>${isBusy ? "Replacing the content…" : label}</button>
       <button type="button" onClick=${() => (dialog.value = null)}>Cancel</button>
     </p>
   </form>`;
@@ -77,7 +77,7 @@ function NewDeployment({ siteUrl, reload }) {
       setProgress(0);
       const body = { upload: await upload(siteUrl, file, setProgress), mode: form.get("mode") };
       setProgress(1);
-      await preview(`Deploy ${file.name}`, `${siteUrl}/deployments`, body, reload);
+      await preview(`Deploy ${file.name}`, "Deploy", `${siteUrl}/deployments`, body, reload);
     } catch (problem) {
       setFailure(problem);
     }
@@ -100,7 +100,7 @@ export function Deployments({ id }) {
   const rollback = async ({ number }) => {
     try {
       setFailure(null);
-      await preview(`Restore the content before deployment ${number}`, `${siteUrl}/deployments/${number}/rollback`, {}, reload);
+      await preview(`Restore the content before deployment ${number}`, "Restore", `${siteUrl}/deployments/${number}/rollback`, {}, reload);
     } catch (problem) {
       setFailure(problem);
     }

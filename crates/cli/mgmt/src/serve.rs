@@ -36,7 +36,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let temporary =
         temporary.transpose().map_err(|error| failed(format!("cannot create a directory: {error}")))?;
     let (directory, settings) = match &temporary {
-        Some(temporary) => (Directory::new(temporary.path(), temporary.path()), Settings::default()),
+        Some(temporary) => {
+            // The rights of this user decide.
+            let content_roots = vec!["/".into()];
+            (
+                Directory::new(temporary.path(), temporary.path()),
+                Settings { content_roots, ..Settings::default() },
+            )
+        }
         None => {
             let directory = directory(arguments, IfMissing::Create)?;
             let settings = directory.read_settings().map_err(failed)?;

@@ -92,7 +92,12 @@ fn pages(site: &str) -> Vec<String> {
     ];
     let site = format!("/web/sites/{site}");
     let features = features.map(|feature| format!("{site}/{feature}"));
-    fixed.map(str::to_owned).into_iter().chain(features).chain([site.clone()]).collect()
+    fixed
+        .map(str::to_owned)
+        .into_iter()
+        .chain(features)
+        .chain([site.clone(), format!("{site}/deployments")])
+        .collect()
 }
 
 /// Examines the page that is shown.

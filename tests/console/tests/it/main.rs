@@ -3,6 +3,7 @@
 
 mod accessibility;
 mod delegation;
+mod deployments;
 mod features;
 mod history;
 mod instrumentation;
