@@ -8,6 +8,7 @@ use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ZipArchive};
 use tar::EntryType;
 
 use crate::error::DeployError;
+use crate::limits::{MAX_CONTENT, MAX_ENTRIES};
 use crate::path::ContentPath;
 
 /// Format of an archive, by its first bytes.
@@ -159,10 +160,8 @@ fn too_many() -> DeployError {
     DeployError::Limit { what: "the number of entries of the archive", limit: format!("{MAX_ENTRIES}") }
 }
 
-/// Maximum number of entries.
-pub(crate) const MAX_ENTRIES: usize = 50_000;
 /// Maximum number of bytes that are read from a tar archive: the content and the headers.
-const MAX_TAR: u64 = crate::build::MAX_CONTENT + (256 << 20);
+const MAX_TAR: u64 = MAX_CONTENT + (256 << 20);
 /// Bits of the file type in the mode of a Unix file, and their values.
 const S_IFMT: u32 = 0o170_000;
 const S_IFDIR: u32 = 0o040_000;

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::archive::{EntryKind, EntryVisitor, read};
 use crate::difference::compare_file;
 use crate::error::DeployError;
+use crate::limits::{MAX_CONTENT, MAX_ENTRIES};
+use crate::mode::Mode;
 use crate::path::ContentPath;
-use crate::site::Mode;
 use crate::tree::{Entry, Kind, Ownership, Tree, set_ownership};
 
 /// The old content of a site.
@@ -172,10 +173,10 @@ impl Builder<'_> {
     }
 
     fn require_room_for_entry(&self) -> Result<(), DeployError> {
-        if self.files.len() + self.folders.len() < crate::archive::MAX_ENTRIES {
+        if self.files.len() + self.folders.len() < MAX_ENTRIES {
             return Ok(());
         }
-        let limit = crate::archive::MAX_ENTRIES.to_string();
+        let limit = MAX_ENTRIES.to_string();
         Err(DeployError::Limit { what: "the number of files and folders", limit })
     }
 
@@ -235,6 +236,3 @@ fn keep_time(file: &File, entry: &Entry, path: &ContentPath) -> Result<(), Deplo
 fn too_large() -> DeployError {
     DeployError::Limit { what: "the size of the content", limit: format!("{} MiB", MAX_CONTENT >> 20) }
 }
-
-/// Maximum size of all files of a site, in bytes.
-pub(crate) const MAX_CONTENT: u64 = 2 << 30;

@@ -17,6 +17,8 @@ mod build;
 mod difference;
 mod error;
 mod history;
+mod limits;
+mod mode;
 mod path;
 mod site;
 #[cfg(test)]
@@ -27,5 +29,6 @@ pub use archive::ArchiveFormat;
 pub use difference::{ChangeKind, ContentChange};
 pub use error::DeployError;
 pub use history::{Deployment, DeploymentKind};
+pub use mode::Mode;
 pub use path::ContentPath;
-pub use site::{ContentRevision, DeployRequest, Mode, Prepared, SiteContent};
+pub use site::{ContentRevision, DeployRequest, Prepared, SiteContent};

@@ -15,6 +15,7 @@ use crate::build::{OldContent, build};
 use crate::difference::{ChangeKind, ContentChange, Listed, differences};
 use crate::error::DeployError;
 use crate::history::{Deployment, DeploymentKind, History, Pending};
+use crate::mode::Mode;
 use crate::path::ContentPath;
 use crate::tree::{Entry, Tree};
 
@@ -28,15 +29,6 @@ pub struct SiteContent {
     name: String,
     /// Name of the folder beside it with older content.
     store: String,
-}
-
-/// Treatment of files that the archive does not contain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// They are removed.
-    Replace,
-    /// They are kept.
-    Add,
 }
 
 /// State of the content: equal for two readings if no file was changed in between.

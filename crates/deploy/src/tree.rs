@@ -13,8 +13,8 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use crate::archive::MAX_ENTRIES;
 use crate::error::DeployError;
+use crate::limits::MAX_ENTRIES;
 use crate::path::ContentPath;
 
 /// An open folder.

@@ -227,8 +227,13 @@ mod tests {
         let (mut near, mut far) = tokio::io::duplex(64);
         far.write_all(b"PROXY TCP4 198.51.100.7 127.0.0.1 1 2\r\n").await.unwrap();
         assert!(connections.receive_header(&mut near, balancer(2)).await.is_some());
-        let (_, oldest) = silent.remove(0);
-        assert!(matches!(oldest.await.unwrap(), Err(HeaderFailure::Displaced)));
+        let displaced = loop {
+            match silent.iter().position(|(_, ended)| ended.is_finished()) {
+                Some(place) => break silent.remove(place).1,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        assert!(matches!(displaced.await.unwrap(), Err(HeaderFailure::Displaced)));
         assert_eq!(connections.waiting.lock().len(), MAX_WAITING - 1);
     }
 }

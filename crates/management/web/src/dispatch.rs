@@ -12,7 +12,8 @@ use crate::client_checks::ClientChecks;
 use crate::console::Console;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
-use crate::routes::{BYTES, Found, Route, find};
+use crate::route::{BYTES, Route};
+use crate::routes::{Found, find};
 
 impl Console {
     /// Answers a request. This blocks on files, processes and password hashes.

@@ -25,12 +25,12 @@ pub(crate) fn begin_upload(console: &Console, request: &Admitted<'_>) -> Result<
 
 /// `PUT /web/sites/{site}/uploads/{upload}`
 pub(crate) fn upload(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let site = accessible_site(console, request, DeploymentAction::Write)?;
+    console.web()?;
     let kind = request.call.header("content-type").unwrap_or_default();
     if !kind.trim().eq_ignore_ascii_case("application/octet-stream") {
         return Err(Problem::new(415, "media-type", "the body must be application/octet-stream"));
     }
-    let site = accessible_site(console, request, DeploymentAction::Write)?;
-    console.web()?;
     let offset = request.number("offset", 0)?;
     let (id, owner) = (request.part("upload"), owner(request.caller()?, &site));
     let received = console.uploads.append(id, owner, offset, &request.call.body, Instant::now())?;

@@ -30,6 +30,7 @@ mod openapi;
 mod problem;
 mod reply;
 mod response;
+mod route;
 mod routes;
 mod separate;
 mod server;

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::access::Requirement;
-use crate::routes::{BYTES, ROUTES, Route};
+use crate::route::{BYTES, Route};
+use crate::routes::ROUTES;
 
 /// Returns the description (OpenAPI 3.1).
 #[must_use]

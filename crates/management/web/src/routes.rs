@@ -3,107 +3,12 @@
 use management::Role;
 
 use crate::access::Requirement;
-use crate::call::{Admitted, decode};
-use crate::console::Console;
-use crate::problem::Problem;
-use crate::reply::Reply;
+use crate::call::decode;
+pub use crate::route::Route;
 use crate::{
     handle_deploy, handle_events, handle_machine, handle_management, handle_session, handle_web, handle_wmi,
     handle_wsman,
 };
-
-/// A route of the API.
-#[derive(Clone, Copy)]
-pub struct Route {
-    /// Method.
-    pub method: &'static str,
-    /// Path below `/api/v1`, with `{name}` for parts that vary.
-    pub path: &'static str,
-    /// Purpose, as an imperative.
-    pub summary: &'static str,
-    /// Rights that the caller needs.
-    pub requirement: Requirement,
-    /// Parameters of the query.
-    pub(crate) query: &'static [&'static str],
-    /// Schema of the body.
-    pub(crate) request: Option<&'static str>,
-    /// Status and schema of a successful response.
-    pub(crate) response: (u16, Option<&'static str>),
-    /// The change needs `If-Match` with the revision of the configuration.
-    pub(crate) needs_revision: bool,
-    /// The request has a body, but changes nothing.
-    pub(crate) only_reads: bool,
-    pub(crate) handler: fn(&Console, &Admitted<'_>) -> Result<Reply, Problem>,
-}
-
-impl std::fmt::Debug for Route {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.method, self.path)
-    }
-}
-
-type Handler = fn(&Console, &Admitted<'_>) -> Result<Reply, Problem>;
-
-impl Route {
-    const fn new(
-        method: &'static str,
-        path: &'static str,
-        summary: &'static str,
-        requirement: Requirement,
-        handler: Handler,
-    ) -> Self {
-        Self {
-            method,
-            path,
-            summary,
-            requirement,
-            query: &[],
-            request: None,
-            response: (200, None),
-            needs_revision: false,
-            only_reads: false,
-            handler,
-        }
-    }
-
-    const fn query(self, query: &'static [&'static str]) -> Self {
-        Self { query, ..self }
-    }
-
-    const fn takes(self, schema: &'static str) -> Self {
-        Self { request: Some(schema), ..self }
-    }
-
-    const fn returns(self, status: u16, schema: &'static str) -> Self {
-        Self { response: (status, Some(schema)), ..self }
-    }
-
-    const fn returns_nothing(self) -> Self {
-        Self { response: (204, None), ..self }
-    }
-
-    /// A request with a body that changes nothing.
-    const fn only_reads(self) -> Self {
-        Self { only_reads: true, ..self }
-    }
-
-    /// A request whose body is a piece of a file.
-    const fn takes_bytes(self) -> Self {
-        Self { request: Some(BYTES), ..self }
-    }
-
-    /// A change of the content of a site, with a preview.
-    const fn changes_content(self) -> Self {
-        let with_preview = self.query(&["dry_run", "message"]).returns(200, "DeploymentResult");
-        Self { needs_revision: true, ..with_preview }
-    }
-
-    /// A change of the web server's configuration, with a preview.
-    const fn changes_web(self) -> Self {
-        let with_preview = self.query(&["dry_run", "message"]).returns(200, "ChangeResult");
-        Self { needs_revision: true, ..with_preview }
-    }
-}
 
 /// Result of the search for a route.
 pub(crate) enum Found {
@@ -618,9 +523,6 @@ pub static ROUTES: &[Route] = &[
     .query(&["before", "limit"])
     .returns(200, "Audit"),
 ];
-
-/// Schema of a body that is not JSON.
-pub(crate) const BYTES: &str = "application/octet-stream";
 
 const VIEWER: Requirement = Requirement::Role(Role::Viewer);
 const OPERATOR: Requirement = Requirement::Role(Role::Operator);
