@@ -147,6 +147,39 @@ impl PostgresServer {
         self.execute_in("telarch", sql)
     }
 
+    /// Makes all changes of a table wait until the server is killed.
+    ///
+    /// # Panics
+    /// If the table cannot be locked.
+    #[must_use]
+    pub fn lock_table(&self, table: &str) -> TableLock {
+        let lock = format!("BEGIN; LOCK TABLE {table} IN SHARE MODE; SELECT pg_sleep(86400)");
+        let mut command = self.psql("telarch", &lock);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("psql");
+        self.wait_for_row(&format!(
+            "SELECT 1 FROM pg_locks WHERE relation = '{table}'::regclass AND mode = 'ShareLock' AND granted"
+        ));
+        TableLock(child)
+    }
+
+    /// Waits until a change of a table waits for a lock.
+    ///
+    /// # Panics
+    /// If none does.
+    pub fn wait_for_blocked_change(&self, table: &str) {
+        self.wait_for_row(&format!(
+            "SELECT 1 FROM pg_locks WHERE relation = '{table}'::regclass AND NOT granted LIMIT 1"
+        ));
+    }
+
+    fn wait_for_row(&self, sql: &str) {
+        let until = Instant::now() + PATIENCE;
+        while self.execute(sql).is_empty() {
+            assert!(Instant::now() < until, "no row: {sql}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Log of the server.
     #[must_use]
     pub fn log(&self) -> String {
@@ -154,6 +187,13 @@ impl PostgresServer {
     }
 
     fn execute_in(&self, database: &str, sql: &str) -> String {
+        let output = self.psql(database, sql).output().expect("psql");
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// Returns the command that executes statements.
+    fn psql(&self, database: &str, sql: &str) -> Command {
         let mut command = self.command("psql");
         command.args([
             "--no-psqlrc",
@@ -165,9 +205,8 @@ impl PostgresServer {
             "telarch",
         ]);
         command.arg("-h").arg(self.path("socket")).arg("-p").arg(self.port().to_string());
-        let output = command.args(["-d", database, "-c", sql]).output().expect("psql");
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        command.args(["-d", database, "-c", sql]);
+        command
     }
 
     fn is_ready(&self) -> bool {
@@ -224,6 +263,17 @@ impl PostgresServer {
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(path, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).expect("an owner");
         }
+    }
+}
+
+/// Client that holds the lock of a table. Dropping it ends the client.
+#[derive(Debug)]
+pub struct TableLock(Child);
+
+impl Drop for TableLock {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
