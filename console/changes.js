@@ -33,48 +33,60 @@ export async function preview(title, request, { reload, done }) {
   dialog.value = html`<${Preview} title=${title} plan=${value} request=${request} reload=${reload} done=${done} />`;
 }
 
-function Preview({ title, plan, request, reload, done }) {
+/**
+ * A dialog that shows the effect of a change as its children, and makes the change with the button `label`.
+ * `apply` receives the reason for the history, and closes the dialog.
+ */
+export function Proposal({ title, label, busyLabel, canApply, apply, children }) {
   const [error, setError] = useState(null);
   const [isBusy, setBusy] = useState(false);
-  const { diffs, warnings, validation } = plan;
-  const canApply = validation.accepted && diffs.length > 0;
-  const apply = async (event) => {
+  const submit = async (event) => {
     event.preventDefault();
     setBusy(true);
-    const { method, resource, body, tag } = request;
-    const message = new FormData(event.target).get("message") || title;
     try {
-      const { value } = await send(method, resource, { body, tag, query: { message } });
-      const { verdict } = value.commit;
-      // The page must not accept input that it loses when its data arrives.
-      await reload?.();
-      dialog.value = null;
-      unsaved.value = false;
-      // May show another page, which clears the message.
-      done?.();
-      notice.value = verdict.verdict === "failed"
-        ? { kind: "error", text: `The web server rejected the change, and the old files were restored: ${verdict.reason}` }
-        : { kind: "ok", text: `Commit ${value.commit.number}: ${verdict.verdict === "active" ? "the web server uses the new files" : "written; the web server is not running"}` };
+      await apply(new FormData(event.target).get("message") || title);
     } catch (failure) {
       setError(failure);
       setBusy(false);
     }
   };
-  return html`<form onSubmit=${apply}>
+  return html`<form onSubmit=${submit}>
     <h2 id="dialog-title">${title}</h2>
+    ${children}
+    ${canApply && html`<label>Reason, for the history<input name="message" maxlength="500" placeholder=${title} /></label>`}
+    <${Problem} error=${error} />
+    <p class="buttons">
+      <button class="primary" disabled=${isBusy || !canApply}>${isBusy ? busyLabel : label}</button>
+      <button type="button" onClick=${() => (dialog.value = null)}>Cancel</button>
+    </p>
+  </form>`;
+}
+
+function Preview({ title, plan, request, reload, done }) {
+  const { diffs, warnings, validation } = plan;
+  const canApply = validation.accepted && diffs.length > 0;
+  const apply = async (message) => {
+    const { method, resource, body, tag } = request;
+    const { value } = await send(method, resource, { body, tag, query: { message } });
+    const { verdict } = value.commit;
+    // The page must not accept input that it loses when its data arrives.
+    await reload?.();
+    dialog.value = null;
+    unsaved.value = false;
+    // May show another page, which clears the message.
+    done?.();
+    notice.value = verdict.verdict === "failed"
+      ? { kind: "error", text: `The web server rejected the change, and the old files were restored: ${verdict.reason}` }
+      : { kind: "ok", text: `Commit ${value.commit.number}: ${verdict.verdict === "active" ? "the web server uses the new files" : "written; the web server is not running"}` };
+  };
+  return html`<${Proposal} title=${title} label="Apply" busyLabel="Applying…" canApply=${canApply} apply=${apply}>
     ${diffs.length ? html`<${Diff} diffs=${diffs} />` : html`<p>This changes no file.</p>`}
     <${Problems} list=${warnings} />
     <${Problems} list=${validation.problems} />
     ${validation.accepted
       ? html`<p class="ok">The validator of the web server accepts the new files.</p>`
       : html`<div class="problem" role="alert"><p>The validator of the web server rejects the new files.</p><pre tabindex="0" role="region" aria-label="Output of the validator">${validation.output}</pre></div>`}
-    ${canApply && html`<label>Reason, for the history<input name="message" maxlength="500" placeholder=${title} /></label>`}
-    <${Problem} error=${error} />
-    <p class="buttons">
-      <button class="primary" disabled=${isBusy || !canApply}>${isBusy ? "Applying…" : "Apply"}</button>
-      <button type="button" onClick=${() => (dialog.value = null)}>Cancel</button>
-    </p>
-  </form>`;
+  <//>`;
 }
 
 /** Asks for confirmation of an action that cannot be undone. */

@@ -1,6 +1,7 @@
 // Deployments of archives to a site, and rollbacks.
 import { useState } from "preact/hooks";
 import { get, send } from "./api.js";
+import { Proposal } from "./changes.js";
 import { Heading, Link, Problem, Table, Waiting, bytes, html, time, useData } from "./router.js";
 import { dialog, notice } from "./state.js";
 
@@ -26,27 +27,16 @@ async function preview(title, label, resource, body, reload) {
 }
 
 function Preview({ title, label, plan, request, reload }) {
-  const [error, setError] = useState(null);
-  const [isBusy, setBusy] = useState(false);
   const { changes, total_changes: total } = plan;
-  const apply = async (event) => {
-    event.preventDefault();
-    setBusy(true);
+  const apply = async (message) => {
     const { resource, body, tag } = request;
-    const message = new FormData(event.target).get("message") || title;
-    try {
-      const { value } = await send("POST", resource, { body, tag, query: { message } });
-      await reload();
-      dialog.value = null;
-      const { number, added, changed, removed } = value.deployment;
-      notice.value = { kind: "ok", text: `Deployment ${number}: ${added} added, ${changed} changed, ${removed} removed` };
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
+    const { value } = await send("POST", resource, { body, tag, query: { message } });
+    await reload();
+    dialog.value = null;
+    const { number, added, changed, removed } = value.deployment;
+    notice.value = { kind: "ok", text: `Deployment ${number}: ${added} added, ${changed} changed, ${removed} removed` };
   };
-  return html`<form onSubmit=${apply}>
-    <h2 id="dialog-title">${title}</h2>
+  return html`<${Proposal} title=${title} label=${label} busyLabel="Replacing the content…" canApply=${total > 0} apply=${apply}>
     ${total === 0
       ? html`<p>The site has this content already.</p>`
       : html`<${Table} caption="Changes" rows=${changes} columns=${[
@@ -56,13 +46,7 @@ function Preview({ title, label, plan, request, reload }) {
           ["After", (change) => (change.size_after === null ? "–" : bytes(change.size_after)), true],
         ]} />`}
     ${total > changes.length && html`<p class="quiet">The first ${changes.length} of ${total} changes.</p>`}
-    ${total > 0 && html`<label>Reason, for the history<input name="message" maxlength="500" placeholder=${title} /></label>`}
-    <${Problem} error=${error} />
-    <p class="buttons">
-      <button class="primary" disabled=${isBusy || total === 0}>${isBusy ? "Replacing the content…" : label}</button>
-      <button type="button" onClick=${() => (dialog.value = null)}>Cancel</button>
-    </p>
-  </form>`;
+  <//>`;
 }
 
 function NewDeployment({ siteUrl, reload }) {

@@ -12,8 +12,7 @@ use crate::limits::{MAX_CONTENT, MAX_ENTRIES};
 use crate::path::ContentPath;
 
 /// Format of an archive, by its first bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ArchiveFormat {
+enum ArchiveFormat {
     /// ZIP with entries that are stored or deflated.
     Zip,
     /// POSIX tar (ustar, pax and GNU).
@@ -41,11 +40,8 @@ pub(crate) trait EntryVisitor {
 }
 
 impl ArchiveFormat {
-    /// Detects the format.
-    ///
-    /// # Errors
-    /// [`DeployError::Archive`] if the file has none of the formats.
-    pub fn detect(file: &mut File) -> Result<Self, DeployError> {
+    /// Detects the format; any other one is an error.
+    fn detect(file: &mut File) -> Result<Self, DeployError> {
         let mut begin = Vec::new();
         file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
         file.take(512).read_to_end(&mut begin).map_err(unreadable)?;

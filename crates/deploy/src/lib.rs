@@ -25,7 +25,6 @@ mod site;
 mod tests;
 mod tree;
 
-pub use archive::ArchiveFormat;
 pub use difference::{ChangeKind, ContentChange};
 pub use error::DeployError;
 pub use history::{Deployment, DeploymentKind};

@@ -23,7 +23,7 @@ impl ContentPath {
     /// # Errors
     /// [`DeployError::Name`] for a name that leads out of the folder, is too long, or has characters that no platform
     /// treats alike.
-    pub fn of_entry(name: &str) -> Result<Option<Self>, DeployError> {
+    pub(crate) fn of_entry(name: &str) -> Result<Option<Self>, DeployError> {
         let mut path = name;
         while let Some(rest) = path.strip_prefix("./") {
             path = rest;
@@ -39,7 +39,7 @@ impl ContentPath {
     ///
     /// # Errors
     /// [`DeployError::Name`]
-    pub fn parse(path: &str) -> Result<Self, DeployError> {
+    pub(crate) fn parse(path: &str) -> Result<Self, DeployError> {
         if path.len() > MAX_PATH {
             return Err(invalid(path, "it is longer than 1,024 bytes"));
         }

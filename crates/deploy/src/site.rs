@@ -152,12 +152,6 @@ impl SiteContent {
         Ok(Self { folder: resolved, parent, name, store })
     }
 
-    /// Folder of the site, without symbolic links.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// Returns the deployments, the newest first.
     ///
     /// # Errors

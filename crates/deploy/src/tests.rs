@@ -16,23 +16,25 @@ use crate::{
 /// A folder with the site `web/site`, whose content is `index.html` and `img/logo.png`.
 struct Fixture {
     folder: TempDir,
+    /// Folder of the site.
+    root: PathBuf,
     site: SiteContent,
 }
 
 impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let site = folder.path().join("web/site");
-        fs::create_dir_all(site.join("img")).unwrap();
+        let root = folder.path().join("web/site");
+        fs::create_dir_all(root.join("img")).unwrap();
         fs::set_permissions(folder.path().join("web"), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(site.join("index.html"), "old").unwrap();
-        fs::write(site.join("img/logo.png"), "logo").unwrap();
-        let site = SiteContent::open(&site, &[folder.path().join("web")]).unwrap();
-        Self { folder, site }
+        fs::write(root.join("index.html"), "old").unwrap();
+        fs::write(root.join("img/logo.png"), "logo").unwrap();
+        let site = SiteContent::open(&root, &[folder.path().join("web")]).unwrap();
+        Self { folder, root, site }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.site.folder().join(name)
+        self.root.join(name)
     }
 
     fn read(&self, name: &str) -> Option<String> {
@@ -41,12 +43,12 @@ impl Fixture {
 
     /// Files below the folder of the site, with their contents.
     fn content(&self) -> Vec<(String, String)> {
-        let mut found: Vec<_> = files::Walk::new(self.site.folder())
+        let mut found: Vec<_> = files::Walk::new(&self.root)
             .unwrap()
             .map(Result::unwrap)
             .filter(|entry| entry.metadata.is_file())
             .map(|entry| {
-                let text = fs::read_to_string(self.site.folder().join(&entry.path)).unwrap();
+                let text = fs::read_to_string(self.root.join(&entry.path)).unwrap();
                 (entry.path.display().to_string(), text)
             })
             .collect();
@@ -280,7 +282,7 @@ fn an_interrupted_deployment_is_completed_or_forgotten() {
         history.pending = Some(Pending { deployment, source: "next".to_owned(), inode });
         history.write(&file).unwrap();
         if was_exchanged {
-            let (aside, site) = (fixture.folder.path().join("aside"), fixture.site.folder());
+            let (aside, site) = (fixture.folder.path().join("aside"), &fixture.root);
             fs::rename(site, &aside).unwrap();
             fs::rename(&next, site).unwrap();
             fs::rename(&aside, &next).unwrap();
