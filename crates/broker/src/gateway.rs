@@ -102,6 +102,8 @@ pub enum BrokerEvent {
         /// Connection to the collector's process; `None` if the process is not running.
         connection: Option<OwnedFd>,
     },
+    /// Another process sends the metrics of the service to a receiver. Holds the connection to it.
+    MetricsExporter(OwnedFd),
     /// The service stops, or the broker has ended.
     Stop,
 }
@@ -311,6 +313,9 @@ impl Gateway {
                 (BrokerMessage::Reload(settings), _) => BrokerEvent::Reload(settings),
                 (BrokerMessage::EventCollector { is_enabled, requests_certificates }, connection) => {
                     BrokerEvent::EventCollector { is_enabled, requests_certificates, connection }
+                }
+                (BrokerMessage::MetricsExporter, Some(connection)) => {
+                    BrokerEvent::MetricsExporter(connection)
                 }
                 (BrokerMessage::Stop, _) => BrokerEvent::Stop,
                 _ => continue,

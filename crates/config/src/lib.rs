@@ -84,7 +84,8 @@ pub use tree::{
     Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs, Wmi,
 };
 pub use value::{
-    Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, Hostname, IPv4Filter, IPv6Filter,
-    IdentityCheck, Kilobytes, Kind, LogFiles, Megabytes, Milliseconds, Number, OptionalPath, Port, PortOrAny,
-    ProductVendor, Profiles, Quota, Seconds, Thumbprint, TrustedBalancers, TrustedHosts, UrlPrefix, unit,
+    Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, Hostname, HttpUrl, IPv4Filter, IPv6Filter,
+    IdentityCheck, Kilobytes, Kind, LogFiles, Megabytes, Milliseconds, Number, OptionalHttpUrl, OptionalPath,
+    Port, PortOrAny, ProductVendor, Profiles, Quota, Seconds, Thumbprint, TrustedBalancers, TrustedHosts,
+    UrlPrefix, unit,
 };

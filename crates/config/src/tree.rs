@@ -10,8 +10,8 @@ use crate::Mutability::{Deprecated, FileOnly, ReadOnly, Writable};
 use crate::schema::{Member, Setting, Source, exchange};
 use crate::value::{
     CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, IdentityCheck, Kilobytes, LogFiles,
-    Megabytes, Milliseconds, Number, OptionalPath, Port, PortOrAny, ProductVendor, Profiles, Quota, Seconds,
-    Thumbprint, TrustedHosts, UrlPrefix, Value,
+    Megabytes, Milliseconds, Number, OptionalHttpUrl, OptionalPath, Port, PortOrAny, ProductVendor, Profiles,
+    Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix, Value,
 };
 
 /// Maximum of the quotas and times that Windows stores in 31 bits.
@@ -53,7 +53,7 @@ sections! {
         "Identify" identify: Identify;
         /// Connections of the service.
         "Connections" connections: Connections;
-        /// Metrics for Prometheus.
+        /// Metrics for Prometheus and OpenTelemetry.
         "Metrics" metrics: Metrics;
         + sources: BTreeMap<&'static str, Source>
     }
@@ -258,11 +258,19 @@ sections! {
         "MaxOpen" max_open: Count<640, 65_536> = Number::of::<640>(), FileOnly;
     }
 
-    /// Metrics for Prometheus. Windows has no such settings.
+    /// Metrics for Prometheus and OpenTelemetry. Windows has no such settings.
     Metrics ["Metrics/", (metrics)] {
         /// Whether the service serves its metrics at 127.0.0.1, without authentication.
         "Enabled" enabled: bool = false, FileOnly;
         /// Port of the metrics; 0 selects any free port.
         "Port" port: PortOrAny = Number::of::<9_985>(), FileOnly;
+        /// URL of a receiver of OpenTelemetry to which the service sends its metrics by OTLP over HTTP; nothing for none.
+        "OtlpUrl" otlp_url: OptionalHttpUrl = OptionalHttpUrl::default(), FileOnly;
+        /// Time between two OTLP requests.
+        "OtlpInterval" otlp_interval: Seconds<1, 86_400> = Number::of::<60>(), FileOnly;
+        /// File with the authorities for the certificate of the OTLP receiver; nothing for those of the system.
+        "OtlpCertificateAuthority" otlp_certificate_authority: OptionalPath = OptionalPath::default(), FileOnly;
+        /// File with additional headers of the OTLP requests, such as Authorization, which only its owner may read.
+        "OtlpHeaders" otlp_headers: OptionalPath = OptionalPath::default(), FileOnly;
     }
 }

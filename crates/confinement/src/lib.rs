@@ -2,7 +2,7 @@
 //!
 //! - [`keep_from_children`] and [`close_all`]: inherited descriptors.
 //! - [`set_groups`], [`become_user`] and [`become_gateway`]: user, groups and capabilities.
-//! - [`confine`] and [`confine_collector`]: system calls and files that the kernel permits.
+//! - [`confine`], [`confine_collector`] and [`confine_sender`]: system calls and files that the kernel permits.
 //! - [`this_program`] and [`stdin_socket`]: the same program as another process.
 //!
 //! Not part of this crate: the processes themselves, and the messages between them (`broker`).
@@ -16,7 +16,7 @@ use std::error::Error;
 
 pub use self::child_process::{socket_of, stdin_socket, this_program};
 pub use self::descriptors::{close_all, keep_from_children};
-pub use self::limits::{confine, confine_collector};
+pub use self::limits::{confine, confine_collector, confine_sender};
 pub use self::user::{become_gateway, become_user, set_groups};
 
 /// Requires that no other thread exists: confinement applies to the calling thread and its later children only.

@@ -61,6 +61,20 @@ fn restrict_files() -> Result<(), Box<dyn Error>> {
 /// # Errors
 /// The error of the first system call that failed; the thread may be confined in part.
 pub fn confine_collector(folder: &Path) -> Result<(), Box<dyn Error>> {
+    restrict_to(&[folder])
+}
+
+/// Confines the calling thread, which sends metrics to a server, and all threads it creates (landlock(7)): it can read
+/// what libraries need to connect, and neither write files nor listen on ports. No other thread may exist.
+///
+/// # Errors
+/// The error of the first system call that failed; the thread may be confined in part.
+pub fn confine_sender() -> Result<(), Box<dyn Error>> {
+    restrict_to(&[])
+}
+
+/// Permits files of libraries, these folders and outgoing connections.
+fn restrict_to(folders: &[&Path]) -> Result<(), Box<dyn Error>> {
     set_no_new_privs(true)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let abi = ABI::V6;
@@ -71,7 +85,7 @@ pub fn confine_collector(folder: &Path) -> Result<(), Box<dyn Error>> {
         .scope(Scope::from_all(abi))?
         .create()?
         .add_rules(path_beneath_rules(LIBRARY_FILES, AccessFs::from_read(abi)))?
-        .add_rules(path_beneath_rules([folder], AccessFs::from_all(abi)))?
+        .add_rules(path_beneath_rules(folders, AccessFs::from_all(abi)))?
         .restrict_self()?;
     if status.ruleset == RulesetStatus::NotEnforced {
         tracing::debug!("This kernel has no Landlock; only file permissions apply");

@@ -4,9 +4,7 @@
 //! sends from the spool and repeats what was not accepted. If the spool is full, batches are rejected if the destination
 //! is required, and otherwise the events are dropped for this destination and counted.
 
-mod connection;
 mod failure;
-mod http_post;
 #[cfg(feature = "kafka")]
 mod kafka_producer;
 mod kafka_target;

@@ -28,7 +28,6 @@ mod statistics;
 mod store;
 mod subscription_folder;
 mod subscriptions;
-mod tls_settings;
 mod writer;
 
 pub use batch::{Batch, Delivered};

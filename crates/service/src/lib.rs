@@ -56,7 +56,7 @@ pub use listener::{
     Severity, check_listeners, check_port, filters_admit_this_machine,
 };
 pub use local_socket::{ForwardedConnections, LocalSocket, LocalSocketError, SocketAccess};
-pub use metrics_endpoint::serve_metrics;
+pub use metrics_endpoint::{serve_metrics, serve_snapshots};
 pub use notify::{ServiceManager, watchdog};
 pub use plugin::{Answer, BoxFuture, Call, Content, Delivered, Item, Items, OpenObjects, Operation, Plugin};
 pub use resource::{Resource, ResourceKind};

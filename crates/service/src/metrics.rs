@@ -7,7 +7,7 @@
 mod collector;
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use auth::Scheme;
 use metrics::CollectorStatistics;
@@ -26,6 +26,8 @@ use crate::plugin::OpenObjects;
 /// Counters of a service and its connections.
 #[derive(Debug)]
 pub(crate) struct Metrics {
+    /// Time since which the counters count.
+    pub(crate) started: SystemTime,
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Family<ActionLabel, Histogram, fn() -> Histogram>,
@@ -106,6 +108,7 @@ impl Metrics {
     /// Creates counters that are zero.
     pub(crate) fn new() -> Self {
         let mut metrics = Self {
+            started: SystemTime::now(),
             registry: Registry::with_prefix("telarch"),
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),

@@ -1,10 +1,13 @@
-//! Endpoint at which Prometheus reads the metrics of the service.
+//! Endpoint at which Prometheus reads the metrics of the service, and the connection to the process that sends them by OTLP.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use metrics::{CollectorStatistics, Page, Pages};
+use metrics::{CollectorStatistics, Page, Pages, Snapshot};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::metrics::Levels;
@@ -37,6 +40,22 @@ pub async fn serve_metrics(service: Arc<Service>) {
             () = shutdown.begun() => return,
         }
     }
+}
+
+/// Sends the metrics of a service to another process: a snapshot for each byte that the process sends, until it closes
+/// the connection.
+///
+/// # Errors
+/// I/O errors.
+pub async fn serve_snapshots(service: Arc<Service>, socket: UnixStream) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    let mut socket = tokio::net::UnixStream::from_std(socket)?;
+    while socket.read(&mut [0]).await? > 0 {
+        let snapshot =
+            service.metrics_snapshot().ok_or_else(|| io::Error::other("cannot write the metrics"))?;
+        socket.write_all(&snapshot.to_bytes()).await?;
+    }
+    Ok(())
 }
 
 /// Settings of the endpoint.
@@ -95,9 +114,9 @@ impl Pages for ServiceMetrics {
     fn page(&self, path: &str, _query: &str) -> Page {
         match path {
             "/" => Page::text(200, "telarchd: the metrics are at /metrics\n"),
-            "/metrics" => match self.0.metrics.to_text(self.0.levels(), self.0.collector_statistics()) {
-                Ok(text) => Page::open_metrics(text),
-                Err(_) => Page::text(500, "cannot write the metrics\n"),
+            "/metrics" => match self.0.metrics_snapshot() {
+                Some(snapshot) => Page::open_metrics(snapshot.page),
+                None => Page::text(500, "cannot write the metrics\n"),
             },
             _ => Page::text(404, "not found; use /metrics\n"),
         }
@@ -105,6 +124,13 @@ impl Pages for ServiceMetrics {
 }
 
 impl Service {
+    /// Returns the current metrics; `None` if they cannot be written as text.
+    pub fn metrics_snapshot(&self) -> Option<Snapshot> {
+        let page = self.metrics.to_text(self.levels(), self.collector_statistics()).ok()?;
+        let started = self.metrics.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Some(Snapshot { started: u64::try_from(started.as_nanos()).unwrap_or(u64::MAX), page })
+    }
+
     /// Returns the numbers of the collector of events; zeros without a collector.
     fn collector_statistics(&self) -> CollectorStatistics {
         self.events.as_ref().map(|events| events.statistics()).unwrap_or_default()

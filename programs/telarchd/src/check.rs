@@ -13,6 +13,7 @@ use config::{ListenerKey, State, Store};
 use service::{CertificateError, Certificates, Finding, Severity, check_listeners};
 
 use crate::arguments::{PathOrigin, Persistent};
+use crate::metrics_export::ExportSettings;
 use crate::ntlm_setup;
 use crate::persistent::{policies, require_private};
 use crate::separate::require_user;
@@ -96,6 +97,9 @@ impl Report {
             self.add(severity, &format!("listener {listener}: {what}"), Some(&place));
         }
         self.other_certificates(&paths.certificates, &certificates);
+        if let Err(error) = ExportSettings::read(&state.config) {
+            self.add(Severity::Error, &error.to_string(), Some(&paths.config.display().to_string()));
+        }
         if let Some(problem) = sign_in_state::of_files(arguments, state).problem() {
             self.add(Severity::Error, &problem, Some(&paths.config.display().to_string()));
         }

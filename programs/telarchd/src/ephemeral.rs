@@ -23,6 +23,7 @@ use shells::Shells;
 use self::accounts::EphemeralPrincipals;
 use crate::arguments::{CertificateFiles, Ephemeral};
 use crate::installed_endpoints::InstalledEndpoints;
+use crate::metrics_export::MetricsExport;
 use crate::open_files::OpenFiles;
 use crate::signals::{SignalRequest, Signals};
 use crate::wmi_engine::Wmi;
@@ -98,6 +99,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     });
 
     tokio::spawn(service::serve_metrics(Arc::clone(&service)));
+    let _exporter = MetricsExport::start(&service, store.subscribe());
     let (endpoints, sockets) = Endpoints::bind(&arguments, own, &certificates)?;
     add_listeners(&store, &endpoints)?;
     let listeners = Listeners::start_on(sockets, &service, certificates, listening.clone());

@@ -16,6 +16,7 @@ mod inherited;
 mod installed_endpoints;
 mod kerberos_setup;
 mod log;
+mod metrics_export;
 mod ntlm_setup;
 mod open_files;
 mod options;

@@ -37,6 +37,7 @@ use crate::folder_watch::FolderWatch;
 use crate::inherited::Inherited;
 use crate::installed_endpoints::InstalledEndpoints;
 use crate::log::one_line;
+use crate::metrics_export::MetricsExport;
 use crate::open_files::OpenFiles;
 use crate::quick_config::OwnMachine;
 use crate::sign_in_state::{SignInState, principals_table};
@@ -77,6 +78,7 @@ pub(crate) async fn run(
         tokio::spawn(socket.run(Arc::clone(&service), Arc::new(files.users.clone())));
     }
     tokio::spawn(serve_metrics(Arc::clone(&service)));
+    let exporter = MetricsExport::start(&service, files.store.subscribe());
     refresh(listeners.as_ref()).await;
     collector.iter().for_each(PersistentCollector::begin_pulling);
 
@@ -115,6 +117,7 @@ pub(crate) async fn run(
                 manager.reloading();
                 audit.reopen();
                 files.reload().await;
+                exporter.reload();
                 if let Some(collector) = &collector {
                     collector.reload(&files.paths).await;
                 }

@@ -11,10 +11,12 @@ mod gateway;
 mod host;
 mod host_process;
 mod hosts;
+mod metrics_exporter;
 mod privileged_operations;
 mod session_groups;
 mod session_process;
 mod subscriptions;
+mod supervised_process;
 mod user;
 
 use std::error::Error;
@@ -36,7 +38,7 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if matches!(
         arguments.as_slice(),
-        [SESSION_PROCESS | QUICK_CONFIG | SUBSCRIPTIONS | HOST | EVENT_COLLECTOR, ..]
+        [SESSION_PROCESS | QUICK_CONFIG | SUBSCRIPTIONS | HOST | EVENT_COLLECTOR | METRICS_EXPORTER, ..]
     ) {
         confinement::close_all();
     }
@@ -48,6 +50,7 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
         [EVENT_COLLECTOR, uid, gid, state] => {
             collector_process::run(uid.parse()?, gid.parse()?, Path::new(state)).map(Some)
         }
+        [METRICS_EXPORTER, uid, gid] => metrics_exporter::run(uid.parse()?, gid.parse()?).map(Some),
         _ => Ok(None),
     }
 }
@@ -88,3 +91,5 @@ const HOST: &str = "--host";
 const SUBSCRIPTIONS: &str = "--subscriptions";
 /// First argument of the process that collects events.
 const EVENT_COLLECTOR: &str = "--event-collector";
+/// First argument of the process that sends metrics to a receiver of OpenTelemetry.
+const METRICS_EXPORTER: &str = "--metrics-exporter";

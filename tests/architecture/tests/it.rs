@@ -28,6 +28,7 @@ fn floor(folder: &str) -> u8 {
         | "crates/quickconfig"
         | "crates/limits"
         | "crates/linux"
+        | "crates/outbound"
         | "crates/readiness"
         | "crates/deploy"
         | "crates/webserver" => 3,

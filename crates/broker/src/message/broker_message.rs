@@ -100,6 +100,8 @@ pub enum BrokerMessage {
         /// Whether HTTPS clients are asked for certificates of event sources.
         requests_certificates: bool,
     },
+    /// Another process sends the metrics of the service to a receiver. The connection to it is attached as a descriptor.
+    MetricsExporter,
     /// The service stops.
     Stop,
 }
@@ -158,6 +160,7 @@ impl BrokerMessage {
             Self::SettingsChanged(text) => w.u8(13).text(text),
             Self::Reload(text) => w.u8(14).text(text),
             Self::Stop => w.u8(15),
+            Self::MetricsExporter => w.u8(26),
             Self::EventCollector { is_enabled, requests_certificates } => {
                 w.u8(24).u8(u8::from(*is_enabled)).u8(u8::from(*requests_certificates))
             }
@@ -233,6 +236,7 @@ impl BrokerMessage {
             13 => Self::SettingsChanged(r.text()?.to_owned()),
             14 => Self::Reload(r.text()?.to_owned()),
             15 => Self::Stop,
+            26 => Self::MetricsExporter,
             24 => Self::EventCollector { is_enabled: r.u8()? == 1, requests_certificates: r.u8()? == 1 },
             16 => Self::SettingsOutdated(r.text()?.to_owned()),
             25 => {

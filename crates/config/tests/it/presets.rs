@@ -179,7 +179,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
 }
 
 /// Path, preset `telarch`, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
-const VALUES: [[&str; 3]; 69] = [
+const VALUES: [[&str; 3]; 73] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],
     ["MaxBatchItems", "32000", "32000"],
@@ -253,4 +253,8 @@ const VALUES: [[&str; 3]; 69] = [
     ["Connections/MaxOpen", "640", "640"],
     ["Metrics/Enabled", "false", "false"],
     ["Metrics/Port", "9985", "9985"],
+    ["Metrics/OtlpUrl", "", ""],
+    ["Metrics/OtlpInterval", "60", "60"],
+    ["Metrics/OtlpCertificateAuthority", "", ""],
+    ["Metrics/OtlpHeaders", "", ""],
 ];

@@ -186,7 +186,7 @@ fn the_vendor_is_a_printable_text_or_empty() {
     }
 }
 
-const ORDER: [&str; 69] = [
+const ORDER: [&str; 73] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -256,4 +256,8 @@ const ORDER: [&str; 69] = [
     "Connections/MaxOpen",
     "Metrics/Enabled",
     "Metrics/Port",
+    "Metrics/OtlpUrl",
+    "Metrics/OtlpInterval",
+    "Metrics/OtlpCertificateAuthority",
+    "Metrics/OtlpHeaders",
 ];

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use nats::publish::{self, Publication};
 use nats::{Info, Login, Message, PublishAck, ServerMessage, SubjectTemplate, SubjectValues};
+use outbound::{Address, Connection};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::connection::{Address, Connection};
 use super::failure::SendFailure;
 use super::line::{event_id, hexadecimal, text};
 use super::undeliverable::Undeliverable;

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connection::{Address, Connection};
+use outbound::{Address, Connection, HttpTarget};
+
 use super::failure::SendFailure;
 #[cfg(feature = "kafka")]
 use super::kafka_producer::KafkaProducer;
 use super::nats_publisher::NatsConnection;
 use super::settings::{DestinationSettings, Target};
 use super::spool::Spool;
+use super::syslog;
 use super::undeliverable::Undeliverable;
-use super::{http_post, syslog};
 use crate::statistics::OutputCounter;
 
 /// Starts the thread; it ends when the spool is closed.
@@ -112,7 +113,7 @@ impl<'s> Sender<'s> {
     fn send_once(&mut self, lines: &[String]) -> Result<(), SendFailure> {
         match &self.settings.target {
             Target::Syslog(address) => Ok(self.send_syslog(address, lines)?),
-            Target::Http(target) => Ok(http_post::send(target, lines)?),
+            Target::Http(target) => Ok(send_http(target, lines)?),
             Target::Nats(target) => {
                 let mut connection = match self.nats.take() {
                     Some(connection) => connection,
@@ -146,6 +147,13 @@ impl<'s> Sender<'s> {
         self.connection = Some(connection);
         Ok(())
     }
+}
+
+/// Sends lines as JSON Lines in one request.
+fn send_http(target: &HttpTarget, lines: &[String]) -> Result<(), String> {
+    let mut body = lines.join("\n").into_bytes();
+    body.push(b'\n');
+    target.post("application/x-ndjson", &body)
 }
 
 /// First pause after an error.

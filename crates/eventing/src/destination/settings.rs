@@ -4,16 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nats::{Login, LoginSettings, SubjectTemplate};
+use outbound::{Address, HttpTarget, is_loopback, tls_config};
 use toml_edit::{DocumentMut, Item};
 use winevent::event::Record;
 use winevent::{QueryList, Timestamp};
 
-use super::connection::Address;
-use super::http_post::HttpTarget;
 use super::kafka_target::{self, KafkaLogin, KafkaTarget, MECHANISMS};
 use super::nats_publisher::NatsTarget;
 use crate::error::CollectorError;
-use crate::tls_settings::{is_loopback, tls_config};
 
 /// Settings of a destination of events.
 #[derive(Clone, Debug)]
@@ -220,9 +218,10 @@ fn target(document: &DocumentMut, endpoint: &Endpoint<'_>) -> Result<Target, Str
     match endpoint.protocol {
         Protocol::Http => {
             let path = if endpoint.path.is_empty() { "/" } else { endpoint.path }.to_owned();
-            let authorization = string(document, "Authorization")?.map(str::to_owned);
+            let authorization = string(document, "Authorization")?;
+            let headers = authorization.map(|value| ("Authorization".to_owned(), value.to_owned()));
             let host = endpoint.authority.to_owned();
-            Ok(Target::Http(HttpTarget { address, host, path, authorization }))
+            Ok(Target::Http(HttpTarget { address, host, path, headers: headers.into_iter().collect() }))
         }
         Protocol::Syslog if matches!(endpoint.path, "" | "/") => Ok(Target::Syslog(address)),
         Protocol::Syslog => Err("syslog has no path".to_owned()),

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use outbound::{is_loopback, tls_config};
 use rustls::ClientConfig;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 use toml_edit::DocumentMut;
 
 use crate::error::CollectorError;
-use crate::tls_settings::{is_loopback, tls_config};
 
 /// Database of PostgreSQL.
 #[derive(Clone)]

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use super::event_collector::EventCollector;
 use super::hosts::{Hosts, TokenSource};
+use super::metrics_exporter::MetricsExporter;
 use super::privileged_operations::MachineOperations;
 use super::require_user;
 use super::subscriptions::Subscriptions;
@@ -76,6 +77,7 @@ async fn serve(
                 let now = Arc::clone(&states.borrow_and_update().policies);
                 broker.subscriptions.follow(&store.snapshot().wmi);
                 broker.collector.follow();
+                broker.exporter.follow();
                 limit_users(broker.groups.as_ref(), &store);
                 if now != announced {
                     broker.gateway.announce(&policies(&store), &[]);
@@ -110,6 +112,7 @@ struct BrokerProcess {
     restarts: Restarts,
     subscriptions: Subscriptions,
     collector: EventCollector,
+    exporter: MetricsExporter,
     /// Number of requests and local connections when memory was last released.
     served: u64,
     /// Control groups of users, if the service manager has delegated one.
@@ -140,7 +143,8 @@ impl BrokerProcess {
         let files = Files::open(arguments)?;
         limit_users(groups.as_ref(), &files.store);
         let user = require_user(&files.users, &arguments.separate.gateway_user)?;
-        let collector = EventCollector::start(&files.store, &arguments.paths, user)?;
+        let collector = EventCollector::start(&files.store, &arguments.paths, user.clone())?;
+        let exporter = MetricsExporter::start(&files.store, user);
         let (sign_in, principals) = sign_in(&files)?;
         let sign_in = Arc::new(sign_in);
         let sign_in_state = files.sign_in_state(&sign_in);
@@ -171,6 +175,7 @@ impl BrokerProcess {
             sockets: inherited.network.into_iter().map(OwnedFd::from).collect(),
             audit: audit.clone(),
             collector: collector.clone(),
+            exporter: exporter.clone(),
             ending,
         };
         let current = CurrentGateway::default();
@@ -195,6 +200,7 @@ impl BrokerProcess {
             restarts,
             subscriptions,
             collector,
+            exporter,
             served: 0,
             groups,
         };
@@ -207,6 +213,7 @@ impl BrokerProcess {
         self.audit.reopen();
         self.files.reload().await;
         self.collector.follow();
+        self.exporter.reload();
         self.gateway.announce_schemes();
         self.gateway.announce(&BrokerMessage::Reload(self.files.store.text()), &[]);
     }
@@ -257,6 +264,7 @@ impl BrokerProcess {
             let _ = timeout(END_TIMEOUT, ends.recv()).await;
         }
         self.collector.end(END_TIMEOUT).await;
+        self.exporter.end(END_TIMEOUT).await;
         self.hosts.end(END_TIMEOUT);
         self.subscriptions.end();
         self.audit.finish(RECORDS_TIMEOUT);
@@ -273,6 +281,7 @@ struct GatewayLauncher {
     sockets: Vec<OwnedFd>,
     audit: AuditFile,
     collector: EventCollector,
+    exporter: MetricsExporter,
     ending: mpsc::UnboundedSender<ExitStatus>,
 }
 
@@ -291,6 +300,7 @@ impl GatewayLauncher {
         broker.announce(&policies(&self.store), &[]);
         broker.announce(&self.collector.announcement(), &[]);
         self.collector.serve(&broker);
+        self.exporter.serve(&broker);
         if !self.sockets.is_empty() {
             let sockets: Vec<_> = self.sockets.iter().map(OwnedFd::as_fd).collect();
             broker.announce(&BrokerMessage::ListeningSockets, &sockets);

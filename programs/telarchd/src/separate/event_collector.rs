@@ -10,16 +10,16 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use broker::{Broker, BrokerMessage, CollectorCommand, CollectorFiles, Link};
 use config::{Config, Paths, Store};
 use locks::Mutex;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 use super::EVENT_COLLECTOR;
+use super::supervised_process::{Process, Restart, ended};
 use super::user::UserIds;
 use crate::child_process::this_program;
 use crate::event_collector::read_files;
@@ -119,14 +119,6 @@ impl Wanted {
     }
 }
 
-/// Running process.
-struct Process {
-    link: Link,
-    handle: Option<OwnedFd>,
-    ended: oneshot::Receiver<io::Result<ExitStatus>>,
-    since: Instant,
-}
-
 struct Supervisor {
     store: Arc<Store>,
     folder: PathBuf,
@@ -144,8 +136,7 @@ impl Supervisor {
     async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
         let subscriptions = FolderWatch::of(self.paths.event_subscriptions.clone(), "event subscriptions");
         loop {
-            let restart = self.restart.at.filter(|_| self.process.is_none() && self.wanted.is_some());
-            let restart_at = tokio::time::Instant::from_std(restart.unwrap_or_else(Instant::now));
+            let is_startable = self.process.is_none() && self.wanted.is_some();
             tokio::select! {
                 request = requests.recv() => match request {
                     Some(Request::Follow) => self.follow(),
@@ -162,10 +153,7 @@ impl Supervisor {
                 },
                 () = subscriptions.changed() => self.follow(),
                 status = ended(self.process.as_mut()) => self.note_end(status),
-                () = sleep_until(restart_at), if restart.is_some() => {
-                    self.restart.at = None;
-                    self.start();
-                }
+                () = self.restart.due(is_startable) => self.start(),
             }
             if self.process.as_ref().is_some_and(|_| self.wanted.is_none()) {
                 self.stop().await;
@@ -239,18 +227,11 @@ impl Supervisor {
         let mut command = this_program("telarchd: events", &["SSL_CERT_FILE", "SSL_CERT_DIR"]);
         command.arg(EVENT_COLLECTOR).arg(self.user.uid.to_string()).arg(self.user.gid.to_string());
         command.arg(&self.folder).stdin(OwnedFd::from(theirs)).stderr(relay::stderr_for("events"));
-        let mut child = command.spawn()?;
-        drop(command);
-        let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
-        let (sender, ended) = oneshot::channel();
-        std::thread::Builder::new().name("event collector".to_owned()).spawn(move || {
-            let _ = sender.send(child.wait());
-        })?;
-        link.set_send_timeout(SEND_TIMEOUT)?;
+        let process = Process::spawn(command, link, "event collector")?;
         let begin =
             CollectorCommand::Begin { settings: wanted.settings.clone(), files: wanted.files.clone() };
-        link.send(&begin.encode(), &[])?;
-        Ok(Some(Process { link, handle, ended, since: Instant::now() }))
+        process.link.send(&begin.encode(), &[])?;
+        Ok(Some(process))
     }
 
     /// Connects process and gateway.
@@ -276,7 +257,7 @@ impl Supervisor {
 
     /// Plans the next start after the process has ended.
     fn note_end(&mut self, status: io::Result<ExitStatus>) {
-        let lived = self.process.take().map_or(Duration::ZERO, |process| process.since.elapsed());
+        let lived = self.process.take().map_or(Duration::ZERO, |process| process.age());
         match status {
             Ok(status) if status.success() => tracing::info!("Collector of events has ended"),
             Ok(status) => tracing::error!(%status, "Collector of events has ended"),
@@ -287,12 +268,9 @@ impl Supervisor {
 
     /// Ends the process, and kills it if it does not end in time.
     async fn stop(&mut self) {
-        let Some(mut process) = self.process.take() else { return };
-        tracing::info!("Ending the collector of events");
-        process.link.close();
-        if timeout(END_TIMEOUT, &mut process.ended).await.is_err() {
-            tracing::warn!("Killing the collector of events, which does not end");
-            let _ = process.handle.map(|handle| pidfd_send_signal(handle, Signal::KILL));
+        if let Some(process) = self.process.take() {
+            tracing::info!("Ending the collector of events");
+            process.stop("collector of events").await;
         }
     }
 }
@@ -302,41 +280,3 @@ impl Supervisor {
 fn is_of_collector(path: &str) -> bool {
     path.starts_with("EventCollector/") || path.starts_with("Client/")
 }
-
-/// Waits until the process has ended; waits forever if there is none.
-async fn ended(process: Option<&mut Process>) -> io::Result<ExitStatus> {
-    match process {
-        Some(process) => (&mut process.ended).await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())),
-        None => std::future::pending().await,
-    }
-}
-
-/// Times of restarts.
-#[derive(Default)]
-struct Restart {
-    at: Option<Instant>,
-    /// Pause before the last start.
-    pause: Duration,
-}
-
-impl Restart {
-    /// Plans a start. The pause doubles while processes end soon after their start.
-    fn schedule(&mut self, lived: Duration) {
-        self.pause = match lived >= LONG_LIFE {
-            true => FIRST_PAUSE,
-            false => (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE),
-        };
-        self.at = Some(Instant::now() + self.pause);
-    }
-}
-
-/// Time limit for sending a command to the process.
-const SEND_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for the process to end before it is killed.
-const END_TIMEOUT: Duration = Duration::from_secs(3);
-/// First pause before a restart.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Longest pause before a restart.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Life of a process after which the next restart has the first pause again.
-const LONG_LIFE: Duration = Duration::from_secs(30);

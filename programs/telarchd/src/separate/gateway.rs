@@ -31,7 +31,7 @@ use sddl::{Sid, Token};
 use service::{
     BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, ClientCertificates, EventEndpoint,
     ForwardedConnections, ListenerStatus, Listeners, Principals, Service, ServiceParts, SessionHandle,
-    serve_metrics, watchdog,
+    serve_metrics, serve_snapshots, watchdog,
 };
 use tokio::sync::mpsc;
 use wsman::{Fault, Subcode, code};
@@ -155,6 +155,7 @@ async fn serve(
             BrokerEvent::EventCollector { is_enabled, requests_certificates, connection } => {
                 follow(&collector, is_enabled, requests_certificates, connection);
             }
+            BrokerEvent::MetricsExporter(connection) => send_metrics(&service, connection),
             BrokerEvent::Stop => break,
         }
     }
@@ -193,6 +194,16 @@ impl InitialState {
         governed.ok_or("the broker has sent no policies")?;
         Ok(initial)
     }
+}
+
+/// Serves the process that sends metrics to a receiver of OpenTelemetry, until it ends.
+fn send_metrics(service: &Arc<Service>, connection: OwnedFd) {
+    let service = Arc::clone(service);
+    tokio::spawn(async move {
+        if let Err(error) = serve_snapshots(service, UnixStream::from(connection)).await {
+            tracing::warn!(%error, "Lost the connection to the process that sends metrics");
+        }
+    });
 }
 
 /// Uses the collector of events as the broker says.

@@ -44,6 +44,26 @@ fn a_valid_configuration_is_confirmed_without_creating_files() {
 }
 
 #[test]
+fn files_of_otlp_are_checked() {
+    let telarchd = Telarchd::new(HTTP);
+    let headers = telarchd.file("headers");
+    let otlp =
+        format!("Metrics.OtlpUrl = \"https://otel\"\nMetrics.OtlpHeaders = \"{}\"\n", headers.display());
+    telarchd.configure(&[&otlp, HTTP].concat());
+    let (code, text) = checked(&telarchd);
+    assert!(
+        code == 1 && text.starts_with("error: headers does not exist (config.toml)\n  create it"),
+        "{text}"
+    );
+    write_private(&headers, "Authorization: Bearer secret\nsecret\n");
+    let (code, text) = checked(&telarchd);
+    assert!(code == 1 && text.starts_with("error: headers: line 2 is no header"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+    write_private(&headers, "Authorization: Bearer secret\n");
+    assert_eq!(checked(&telarchd), (0, "config.toml: no problems found\n".to_owned()));
+}
+
+#[test]
 fn a_service_that_offers_no_usable_scheme_is_an_error_with_the_fix() {
     let plain = |telarchd: &Telarchd| {
         let output = telarchd.command().arg("--check").output().unwrap();

@@ -24,6 +24,7 @@ mod local;
 mod local_flood;
 mod memory;
 mod message;
+mod metrics_export;
 mod ntlm;
 mod open_files;
 mod ordinary_user;

@@ -64,7 +64,7 @@ fn listens(process: i32) -> bool {
         .any(|target| listening.contains(&target.to_string_lossy().into_owned()))
 }
 
-fn kill(process: i32) {
+pub(crate) fn kill(process: i32) {
     kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
 }
 

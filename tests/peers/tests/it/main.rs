@@ -47,6 +47,7 @@ mod metrics;
 mod monitoring;
 mod ntlm;
 mod openwsman;
+mod otlp;
 mod own_client;
 mod own_suites;
 mod policy;

@@ -10,12 +10,13 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 /// Address of a server.
 #[derive(Clone)]
-pub(super) struct Address {
+pub struct Address {
     /// Host name or IP address, without brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
     /// Configuration of TLS; `None` without TLS.
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub tls: Option<Arc<ClientConfig>>,
 }
 
 impl std::fmt::Debug for Address {
@@ -25,14 +26,19 @@ impl std::fmt::Debug for Address {
 }
 
 /// Open connection.
-pub(super) enum Connection {
+pub enum Connection {
+    /// Connection without TLS.
     Tcp(TcpStream),
+    /// Connection with TLS.
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 impl Connection {
     /// Connects, and waits for the end of the handshake of TLS.
-    pub(super) fn open(address: &Address) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// I/O errors, and those of TLS.
+    pub fn open(address: &Address) -> io::Result<Self> {
         match &address.tls {
             None => Self::open_tcp(address),
             Some(config) => Self::open_tcp(address)?.secure(&address.host, config),
@@ -40,7 +46,10 @@ impl Connection {
     }
 
     /// Connects without TLS.
-    pub(super) fn open_tcp(address: &Address) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// I/O errors, and those of TLS.
+    pub fn open_tcp(address: &Address) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for candidate in (address.host.as_str(), address.port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&candidate, TIMEOUT) {
@@ -62,7 +71,10 @@ impl Connection {
     }
 
     /// Begins TLS on a connection without it, and waits for the end of the handshake.
-    pub(super) fn secure(self, host: &str, config: &Arc<ClientConfig>) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// I/O errors, and those of TLS.
+    pub fn secure(self, host: &str, config: &Arc<ClientConfig>) -> io::Result<Self> {
         let mut socket = match self {
             Self::Tcp(socket) => socket,
             Self::Tls(_) => return Ok(self),
@@ -76,7 +88,8 @@ impl Connection {
     }
 
     /// Returns whether the server has not closed the connection. Syslog servers send nothing.
-    pub(super) fn is_open(&self) -> bool {
+    #[must_use]
+    pub fn is_open(&self) -> bool {
         let socket = self.socket();
         let mut byte = [0];
         let peeked = socket.set_nonblocking(true).and_then(|()| socket.peek(&mut byte));
@@ -91,7 +104,10 @@ impl Connection {
     }
 
     /// Waits until the server has sent something or has closed the connection. Returns `false` after a time without both.
-    pub(super) fn wait_for_data(&self, time: Duration) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// I/O errors, and those of TLS.
+    pub fn wait_for_data(&self, time: Duration) -> io::Result<bool> {
         let socket = self.socket();
         socket.set_read_timeout(Some(time))?;
         let peeked = socket.peek(&mut [0]);
@@ -111,7 +127,10 @@ impl Connection {
     }
 
     /// Sends bytes.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// I/O errors, and those of TLS.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => socket.write_all(bytes),
             Self::Tls(stream) => {
@@ -122,7 +141,10 @@ impl Connection {
     }
 
     /// Reads some bytes; 0 at the end.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    ///
+    /// # Errors
+    /// I/O errors, and those of TLS.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.read(buffer),
             Self::Tls(stream) => stream.read(buffer),

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use rustls::{ClientConfig, RootCertStore};
 
 /// Returns whether a host is this machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Returns the configuration of TLS with these authorities in PEM, or else those of the system.
-pub(crate) fn tls_config(authorities: Option<&str>) -> Result<Arc<ClientConfig>, String> {
+///
+/// # Errors
+/// A message if the PEM text is invalid.
+pub fn tls_config(authorities: Option<&str>) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     match authorities {
         Some(pem) => {

@@ -1,0 +1,48 @@
+"""Receives metrics by OTLP over HTTP and prints each request as a line of JSON, decoded with OpenTelemetry's own schema.
+
+Arguments: port, or 0 for any; the only accepted value of the header Authorization, or nothing for any request; files of
+a certificate and its key for TLS. The first line is the port.
+"""
+
+import http.server
+import json
+import ssl
+import sys
+
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
+
+port, authorization, *tls = sys.argv[1:]
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if authorization and self.headers["Authorization"] != authorization:
+            return self.respond(401, b"")
+        if self.path != "/v1/metrics" or self.headers["Content-Type"] != "application/x-protobuf":
+            return self.respond(404, b"")
+        request = ExportMetricsServiceRequest.FromString(body)
+        self.respond(200, ExportMetricsServiceResponse().SerializeToString())
+        print(json.dumps(MessageToDict(request)), flush=True)
+
+    def respond(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+server = http.server.HTTPServer(("127.0.0.1", int(port)), Receiver)
+if tls:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*tls)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_address[1], flush=True)
+server.serve_forever()
