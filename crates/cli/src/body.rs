@@ -36,12 +36,21 @@ fn prefixed(name: &str) -> Result<String, Error> {
 /// Returns the body of `set`: the resource returned by Get, with the values of some properties replaced.
 ///
 /// # Errors
-/// [`Error::NotSettable`] for a key that does not match exactly one property with text content.
+/// [`Error::NotSettable`] for a key that does not match exactly one property with text content, or an attribute that holds
+/// a value ([`markup::fields`]).
 pub fn modify(resource: Element<'_>, values: &KeyValues) -> Result<Fragment, Error> {
-    values.iter().try_for_each(|(key, _)| find(resource, key).map(drop))?;
+    values.iter().try_for_each(|(key, value)| check(resource, key, value))?;
     let mut writer = Writer::new();
     markup::open_alone(&mut writer, resource);
-    markup::attributes(&mut writer, resource, |_, _| false);
+    let attributes: Vec<_> = values.iter().filter(|(key, _)| is_field(resource, key)).collect();
+    markup::attributes(&mut writer, resource, |namespace, name| {
+        namespace.is_empty() && attributes.iter().any(|(key, _)| *key == name)
+    });
+    for (key, value) in attributes {
+        if let Value::Text(text) = value {
+            writer.attribute(key, text);
+        }
+    }
     for property in resource.children() {
         let settable = property.namespace() != BASE;
         match values.iter().find(|(key, _)| settable && *key == property.name()) {
@@ -52,14 +61,22 @@ pub fn modify(resource: Element<'_>, values: &KeyValues) -> Result<Fragment, Err
     Ok(writer.into_fragment())
 }
 
-fn find<'a>(resource: Element<'a>, key: &str) -> Result<Element<'a>, Error> {
+/// Returns whether an attribute of the resource holds the value of a key.
+fn is_field(resource: Element<'_>, key: &str) -> bool {
+    markup::fields(resource).any(|attribute| attribute.name() == key)
+}
+
+/// Requires that a key names one value of the resource, which can be replaced by this one.
+fn check(resource: Element<'_>, key: &str, value: &Value) -> Result<(), Error> {
     let mut matches =
         resource.children().filter(|property| property.name() == key && property.namespace() != BASE);
-    let problem = match (matches.next(), matches.next()) {
-        (None, _) => "is not a property of the resource",
-        (Some(_), Some(_)) => "occurs more than once in the resource",
-        (Some(property), None) if markup::has_children(property) => "contains other properties",
-        (Some(property), None) => return Ok(property),
+    let problem = match (matches.next(), matches.next(), is_field(resource, key)) {
+        (None, _, false) => "is not a property of the resource",
+        (None, _, true) if *value == Value::Null => "is an attribute, which cannot be $null",
+        (None, _, true) => return Ok(()),
+        (Some(_), Some(_), _) | (Some(_), _, true) => "occurs more than once in the resource",
+        (Some(property), None, false) if markup::has_children(property) => "contains other properties",
+        (Some(_), None, false) => return Ok(()),
     };
     Err(Error::NotSettable { key: key.to_owned(), problem })
 }
@@ -78,6 +95,7 @@ fn replace(writer: &mut Writer, property: Element<'_>, value: &Value) {
 
 #[cfg(test)]
 mod tests {
+    use wsman::namespace::PLUGIN_CONFIGURATION;
     use xml::{Bounds, Document};
 
     use super::*;
@@ -137,6 +155,36 @@ mod tests {
         let again = again.unwrap();
         assert!(again.as_str().contains(">7</cfg:NetworkDelayms>"), "{}", again.as_str());
         assert!(!again.as_str().contains("nil="), "{}", again.as_str());
+    }
+
+    #[test]
+    fn set_replaces_attributes_of_a_plug_in() {
+        let plugin = format!(
+            "<w:B xmlns:w=\"urn:w\"><PlugInConfiguration xmlns=\"{PLUGIN_CONFIGURATION}\" Name=\"A\" \
+             Enabled=\"true\" xml:lang=\"en-US\"><Resources><Resource Enabled=\"true\"/></Resources>\
+             <Quotas Name=\"x\"/></PlugInConfiguration></w:B>"
+        );
+        let document = Document::parse(&plugin, &Bounds::default()).unwrap();
+        let plugin = document.root().children().next().unwrap();
+        let set = |input: &str| modify(plugin, &KeyValues::parse_input(input).unwrap());
+        let body = set(r#"@{Enabled="a & b"}"#).unwrap();
+        assert_eq!(
+            body.as_str(),
+            format!(
+                "<PlugInConfiguration xmlns=\"{PLUGIN_CONFIGURATION}\" Name=\"A\" xml:lang=\"en-US\" \
+                 Enabled=\"a &amp; b\"><Resources><Resource Enabled=\"true\"></Resource></Resources>\
+                 <Quotas Name=\"x\"></Quotas></PlugInConfiguration>"
+            )
+        );
+        for (input, problem) in [
+            ("@{Enabled=$null}", "cannot be $null"),
+            ("@{enabled=\"x\"}", "is not a property"),
+            ("@{lang=\"x\"}", "is not a property"),
+            ("@{Resources=\"x\"}", "contains other properties"),
+        ] {
+            let error = set(input).unwrap_err().to_string();
+            assert!(error.contains(problem), "{input}: {error}");
+        }
     }
 
     #[test]

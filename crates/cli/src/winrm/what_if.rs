@@ -12,6 +12,7 @@ use super::{Input, Operation};
 use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::input::{KeyValues, Value};
+use crate::markup;
 use crate::program::Stop;
 use crate::trace::is_secret;
 
@@ -64,7 +65,9 @@ fn changes(resource: Element<'_>, values: &KeyValues) -> String {
 
 fn change(resource: Element<'_>, name: &str, value: &Value) -> String {
     let now = resource.children().find(|child| child.name() == name);
-    let now = now.map(|child| child.text().into_owned()).unwrap_or_default();
+    let attribute = markup::fields(resource).find(|attribute| attribute.name() == name);
+    let now = now.map(|child| child.text().into_owned());
+    let now = now.or_else(|| attribute.map(|attribute| attribute.value().into_owned())).unwrap_or_default();
     match value {
         Value::Text(_) if is_secret(name) => format!("    {name}: (new value not shown)\n"),
         Value::Text(text) if *text == now => format!("    {name}: {} (no change)\n", shown(text)),

@@ -23,6 +23,12 @@ const LISTENER: &str = "<cfg:Listener xmlns:cfg=\"http://schemas.microsoft.com/w
     <cfg:CertificateThumbprint/><cfg:ListeningOn>127.0.0.1</cfg:ListeningOn><cfg:ListeningOn>::1</cfg:ListeningOn>\
     </cfg:Listener>";
 
+const PLUGIN: &str = "<PlugInConfiguration \
+    xmlns=\"http://schemas.microsoft.com/wbem/wsman/1/config/PluginConfiguration\" Name=\"PowerShell.7\" \
+    Enabled=\"true\" xml:lang=\"en-US\"><Resources><Resource \
+    ResourceUri=\"http://schemas.microsoft.com/powershell/PowerShell.7\"><Security Uri=\"urn:x\" Sddl=\"D:\"/>\
+    <Capability Type=\"Shell\"/></Resource></Resources></PlugInConfiguration>";
+
 const CREATED: &str = "<x:ResourceCreated xmlns:x=\"http://schemas.xmlsoap.org/ws/2004/09/transfer\">\
     <a:Address>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:Address><a:ReferenceParameters>\
     <w:ResourceURI>http://schemas.microsoft.com/wbem/wsman/1/config/listener</w:ResourceURI><w:SelectorSet>\
@@ -56,6 +62,12 @@ fn service() -> Service {
             "Get" if request.text("w:ResourceURI").ends_with("/secret") => {
                 return fault(5, "w:AccessDenied", "Access is denied here.");
             }
+            "Get" if request.text("w:ResourceURI").ends_with("/plugin") => PLUGIN.to_owned(),
+            // The service returns the instance that it received.
+            "Put" if request.text("w:ResourceURI").ends_with("/plugin") => {
+                let (_, sent) = request.envelope.split_once("<s:Body>").unwrap();
+                sent.split_once("</s:Body>").unwrap().0.to_owned()
+            }
             "Get" | "Put" => LISTENER.to_owned(),
             "Create" => CREATED.to_owned(),
             "Delete" => String::new(),
@@ -77,6 +89,7 @@ fn the_output_of_every_operation_and_format_matches_the_golden_files() {
     for (name, line) in [
         ("get", "get winrm/config/listener?Address=*+Transport=HTTP"),
         ("set", "set winrm/config/listener?Address=*+Transport=HTTP @{Port=\"5985\"}"),
+        ("set-attribute", "set winrm/config/plugin?Name=PowerShell.7 @{Enabled=\"false\"}"),
         ("create", "create winrm/config/listener?Address=*+Transport=HTTPS"),
         ("delete", "delete winrm/config/listener?Address=*+Transport=HTTPS"),
         ("enumerate", "enumerate winrm/config/listener"),

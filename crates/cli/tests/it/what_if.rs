@@ -25,6 +25,17 @@ fn set_shows_old_and_new_values() {
 }
 
 #[test]
+fn set_shows_old_and_new_values_of_attributes() {
+    let service = Service::start(|_: &Request| -> Answer {
+        let namespace = "http://schemas.microsoft.com/wbem/wsman/1/config/PluginConfiguration";
+        (200, format!("<PlugInConfiguration xmlns=\"{namespace}\" Name=\"WMI\" Enabled=\"true\"/>"))
+    });
+    let ran = ran(&service, "set winrm/config/plugin?Name=WMI @{Enabled=\"false\"} -whatif");
+    let expected = "winrm/config/plugin?Name=WMI would be changed:\n    Enabled: true -> false\n";
+    assert_eq!(ran.out, expected);
+}
+
+#[test]
 fn other_operations_change_nothing() {
     let service = service();
     for (line, text) in [

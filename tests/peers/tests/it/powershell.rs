@@ -123,6 +123,15 @@ fn endpoints_are_listed_and_can_be_disabled_and_restricted() {
     let refusal = open("backup").expect_err("disabled");
     assert_eq!(refusal.fault_code, Some(2_150_858_752), "{refusal:?}");
     assert_eq!(open("PowerShell.7").expect("another endpoint")[0]["output"], json!(["x"]));
+    let by_value = |value: &str| winrm().run(&["set", "winrm/config/plugin?Name=Backup", value]);
+    let enabled = by_value("@{Enabled=\"true\"}");
+    assert!(enabled.code == 0 && enabled.text().0.contains("Enabled = true\n"), "{enabled:?}");
+    assert_eq!(open("Backup").expect("enabled by a value")[0]["output"], json!(["x"]));
+    let disabled = by_value("@{Enabled=\"false\"}");
+    assert!(disabled.code == 0 && disabled.text().0.contains("Enabled = false\n"), "{disabled:?}");
+    open("Backup").expect_err("disabled by a value");
+    let refused = by_value("@{Name=\"Other\"}");
+    assert!(refused.code != 0, "{refused:?}");
     let enabled = set(true);
     assert_eq!(enabled.code, 0, "{enabled:?}");
     assert_eq!(open("Backup").expect("enabled")[0]["output"], json!(["x"]));
