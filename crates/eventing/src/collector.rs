@@ -111,6 +111,9 @@ impl Collector {
         let folder = settings.file().and_then(|path| path.parent()).map(PathBuf::from);
         let store = Store::open(settings).await?;
         recover_files(&store).await?;
+        // The outputs, which have threads, are opened when the store has been usable.
+        let offering = Arc::new(Offering::new(&store));
+        publish(&store, &offering, subscriptions).await?;
         std::fs::create_dir_all(&quarantine).map_err(CollectorError::file("create", &quarantine))?;
         let mut disk: Vec<PathBuf> =
             outputs.iter().filter_map(|output| Some(output.path()?.to_owned())).collect();
@@ -131,7 +134,6 @@ impl Collector {
         let files = WriterFiles { outputs, destinations, quarantine, disk, total_limit };
         let writer = Writer::start(store.clone(), files)
             .map_err(CollectorError::file("start a thread for", &spool))?;
-        let offering = Arc::new(Offering::new(&store));
         let collector = Self {
             store,
             writer,
@@ -143,7 +145,6 @@ impl Collector {
             memory: Semaphore::new(MEMORY),
             in_work: Mutex::default(),
         };
-        collector.set_subscriptions(subscriptions).await?;
         if let Store::Postgres(store) = &collector.store {
             tokio::spawn(Arc::clone(&collector.offering).follow(store.shared()));
         }
@@ -157,21 +158,7 @@ impl Collector {
     /// [`CollectorError`] if the store cannot be written; the previous subscriptions stay in force. A database receives
     /// the subscriptions later.
     pub async fn set_subscriptions(&self, subscriptions: Subscriptions) -> Result<(), CollectorError> {
-        let rows: Vec<_> = subscriptions.iter().map(subscription_row).collect();
-        match &self.store {
-            Store::Sqlite(store) => {
-                let store = Arc::clone(store);
-                let now = Timestamp::from(SystemTime::now()).seconds();
-                blocking(move || store.set_subscriptions(&rows, now)).await?;
-                self.offering.replace(subscriptions);
-            }
-            Store::Postgres(store) => {
-                self.offering.replace_local(subscriptions);
-                store.publish(rows).await?;
-                self.offering.merge(&store.shared().borrow().subscriptions);
-            }
-        }
-        Ok(())
+        publish(&self.store, &self.offering, subscriptions).await
     }
 
     /// Returns the current subscriptions.
@@ -413,6 +400,29 @@ impl Collector {
         known.insert(id);
         Ok(())
     }
+}
+
+/// Writes the subscriptions of this collector to the store, and offers those of all collectors.
+async fn publish(
+    store: &Store,
+    offering: &Offering,
+    subscriptions: Subscriptions,
+) -> Result<(), CollectorError> {
+    let rows: Vec<_> = subscriptions.iter().map(subscription_row).collect();
+    match store {
+        Store::Sqlite(store) => {
+            let store = Arc::clone(store);
+            let now = Timestamp::from(SystemTime::now()).seconds();
+            blocking(move || store.set_subscriptions(&rows, now)).await?;
+            offering.replace(subscriptions);
+        }
+        Store::Postgres(store) => {
+            offering.replace_local(subscriptions);
+            store.publish(rows).await?;
+            offering.merge(&store.shared().borrow().subscriptions);
+        }
+    }
+    Ok(())
 }
 
 /// Removes events that a crash has left in the files after the last commit. Must be called before the files are opened.

@@ -195,6 +195,12 @@ pub enum CollectorError {
 }
 
 impl CollectorError {
+    /// Returns whether the same operation may succeed later without a change of settings or files.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::DatabaseUnavailable { .. })
+    }
+
     pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }

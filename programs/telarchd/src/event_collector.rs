@@ -1,5 +1,7 @@
 //! Collector of forwarded events: files and settings.
 
+mod opening;
+
 use std::error::Error;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -21,6 +23,7 @@ use puller::{Puller, PullerParts};
 use service::{ClientCertificates, EventEndpoint};
 use zeroize::Zeroizing;
 
+use self::opening::{Opened, Opening, OpeningParts};
 use crate::arguments::CollectorOptions;
 use crate::log::one_line;
 
@@ -52,8 +55,9 @@ pub(crate) async fn open_ephemeral(
     let tls = trust_in_sources(&authorities);
     let puller = Puller::new(puller_parts(&collector, config, tls));
     puller.follow();
-    let endpoint = Arc::new(EventsPlugin::new(collector, authorities, certificates));
-    Ok(EphemeralCollector { endpoint, puller })
+    let plugin = EventsPlugin::new(certificates);
+    plugin.begin(collector, authorities);
+    Ok(EphemeralCollector { endpoint: Arc::new(plugin), puller })
 }
 
 /// Collector of the ephemeral service.
@@ -89,9 +93,8 @@ fn quarantine_beside(events: &Path) -> PathBuf {
 
 /// Collector of a configured service.
 pub(crate) struct PersistentCollector {
-    collector: Arc<Collector>,
     plugin: EventsPlugin,
-    puller: Arc<Puller>,
+    opening: Opening,
 }
 
 /// Returns the folder of the collector in a state directory.
@@ -167,7 +170,7 @@ const MAX_FILES: usize = 1_000;
 const MAX_FILE: usize = 4 << 20;
 
 impl PersistentCollector {
-    /// Opens the collector, whose folder exists.
+    /// Opens the collector, whose folder exists, or prepares to open it when its database is available.
     pub(crate) async fn open(
         config: &Config,
         folder: &Path,
@@ -189,7 +192,7 @@ impl PersistentCollector {
             destinations.map(|file| DestinationSettings::parse(Path::new(&file.path), &file.content));
         let total = u64::from(settings.max_total_mb.get());
         let store = files.store.first().map(|file| (Path::new(&file.path), file.content.as_slice()));
-        let collector = Collector::open(CollectorParts {
+        let collector = CollectorParts {
             store: StoreSettings::of_service(folder, store)?,
             outputs,
             destinations: destinations.collect::<Result<_, _>>()?,
@@ -202,8 +205,7 @@ impl PersistentCollector {
                 config::IdentityCheck::Reject => IdentityCheck::Reject,
                 config::IdentityCheck::Relays(names) => IdentityCheck::Relays(names.clone()),
             },
-        });
-        let collector = Arc::new(collector.await?);
+        };
         let authorities =
             files.authorities.iter().map(|file| (Path::new(&file.path), file.content.as_slice()));
         let authorities = Authorities::parse(authorities)?;
@@ -211,22 +213,23 @@ impl PersistentCollector {
             true => ClientCertificates::Unused,
             false => ClientCertificates::Requested,
         };
-        tracing::info!(store = %folder.display(), "Collecting forwarded events");
         let tls = trust_in_sources(&authorities);
-        let puller = Arc::new(Puller::new(puller_parts(&collector, config, tls)));
-        let plugin = EventsPlugin::new(Arc::clone(&collector), authorities, certificates);
-        Ok(Self { collector, plugin, puller })
+        let plugin = EventsPlugin::new(certificates);
+        let (config, receiver) = (config.clone(), plugin.clone());
+        let parts = OpeningParts { collector, config, authorities, tls, plugin: receiver };
+        Ok(Self { opening: Opening::begin(parts).await?, plugin })
     }
 
     /// Connects to the sources of collector-initiated subscriptions. Must be called within the runtime.
     pub(crate) fn begin_pulling(&self) {
-        let puller = Arc::clone(&self.puller);
-        tokio::spawn(async move { puller.follow_others().await });
+        self.opening.begin_pulling();
     }
 
     /// Ends the connections to sources, and waits a moment for them.
     pub(crate) async fn end(&self) {
-        let _ = tokio::time::timeout(END_TIME, self.puller.end()).await;
+        if let Some(Opened { puller, .. }) = self.opening.opened() {
+            let _ = tokio::time::timeout(END_TIME, puller.end()).await;
+        }
     }
 
     /// Returns the collector as a part of the service.
@@ -254,14 +257,11 @@ impl PersistentCollector {
     /// Replaces the subscriptions. If one of them is invalid, all previous ones stay in force.
     pub(crate) async fn set_subscriptions(&self, files: Vec<CollectorFile>, passwords: &[u8]) {
         let set = match parse_subscriptions(files, passwords) {
-            Ok(subscriptions) => self.collector.set_subscriptions(subscriptions).await,
+            Ok(subscriptions) => self.opening.set_subscriptions(subscriptions).await,
             Err(error) => Err(error),
         };
         match set {
-            Ok(()) => {
-                self.puller.follow();
-                tracing::debug!("Event subscriptions loaded");
-            }
+            Ok(()) => tracing::debug!("Event subscriptions loaded"),
             Err(error) => tracing::error!(
                 error = one_line(&error),
                 "Cannot reload the event subscriptions; keeping the previous ones"

@@ -19,7 +19,7 @@ mod source_message;
 mod statistics;
 mod text_buffers;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use eventing::{Batch, Collector, CollectorError, CollectorSubscription, FormattedBatch, Source};
 use metrics::CollectorStatistics;
@@ -36,15 +36,22 @@ use self::source_message::{Proof, SourceMessage};
 use self::text_buffers::TextBuffers;
 
 /// Collector as a part of the service.
+///
+/// Before the collector is open, sources receive the status 503 and repeat their messages.
 #[derive(Clone)]
-pub struct EventsPlugin(Arc<Plugin>);
+pub struct EventsPlugin(Arc<Endpoint>);
+
+struct Endpoint {
+    certificates: ClientCertificates,
+    /// Permits for messages in work, each of which has a thread while the store is busy.
+    in_work: Semaphore,
+    /// Empty until the collector is open.
+    plugin: OnceLock<Arc<Plugin>>,
+}
 
 struct Plugin {
     collector: Arc<Collector>,
     authorities: Authorities,
-    certificates: ClientCertificates,
-    /// Permits for messages in work, each of which has a thread while the store is busy.
-    in_work: Semaphore,
     buffers: TextBuffers,
     /// Permits to read a long message, as many as there are processors: more would only need more memory.
     reading: Semaphore,
@@ -86,23 +93,26 @@ enum SubscriptionMessage {
 }
 
 impl EventsPlugin {
-    /// Creates the plug-in. `authorities` may issue certificates of sources, and `certificates` says whether HTTPS
-    /// clients must present one.
+    /// Creates the plug-in of a collector that is not open yet. `certificates` says whether HTTPS clients must present
+    /// one.
     #[must_use]
-    pub fn new(
-        collector: Arc<Collector>,
-        authorities: Authorities,
-        certificates: ClientCertificates,
-    ) -> Self {
+    pub fn new(certificates: ClientCertificates) -> Self {
+        let in_work = Semaphore::new(MAX_IN_WORK);
+        Self(Arc::new(Endpoint { certificates, in_work, plugin: OnceLock::new() }))
+    }
+
+    /// Serves sources with a collector from now on; another one that was set before stays in use. `authorities` may
+    /// issue certificates of sources.
+    pub fn begin(&self, collector: Arc<Collector>, authorities: Authorities) {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         let (buffers, reading) = (TextBuffers::default(), Semaphore::new(processors.max(2)));
-        let in_work = Semaphore::new(MAX_IN_WORK);
-        Self(Arc::new(Plugin { collector, authorities, certificates, in_work, buffers, reading }))
+        let plugin = Plugin { collector, authorities, buffers, reading };
+        let _ = self.0.plugin.set(Arc::new(plugin));
     }
 
     /// Responds to a message on a task of its own, so that a bug does not end the connection.
     pub(crate) async fn answer_on_task(&self, message: SourceMessage) -> EventAnswer {
-        let plugin = Arc::clone(&self.0);
+        let Some(plugin) = self.0.plugin.get().map(Arc::clone) else { return status(503) };
         let answering = tokio::spawn(async move { plugin.respond(message).await });
         answering.await.unwrap_or_else(|error| {
             tracing::error!(%error, "The collector failed at a message");
@@ -325,7 +335,7 @@ impl EventEndpoint for EventsPlugin {
     }
 
     fn statistics(&self) -> CollectorStatistics {
-        self.0.collector.statistics()
+        self.0.plugin.get().map(|plugin| plugin.collector.statistics()).unwrap_or_default()
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::CollectorStatistics;
+use service::EventEndpoint as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
@@ -62,7 +63,7 @@ impl Drop for Reporting {
 async fn report_statistics(plugin: EventsPlugin, answers: mpsc::UnboundedSender<Vec<u8>>) {
     let mut reported = CollectorStatistics::default();
     loop {
-        let current = plugin.0.collector.statistics();
+        let current = plugin.statistics();
         if current != reported {
             if answers.send(statistics::encode(&current)).is_err() {
                 return;

@@ -55,6 +55,17 @@ impl Configured {
 
     /// Starts a service of a user after a function has written further files.
     pub(super) fn start_as(user: RunAs, settings: &str, prepare: impl FnOnce(&Telarchd, &Authority)) -> Self {
+        let service = Self::start_unopened(user, settings, prepare);
+        service.telarchd.wait_for_log(&["Collecting forwarded events"]);
+        service
+    }
+
+    /// Starts a service, and does not wait for its collector.
+    pub(super) fn start_unopened(
+        user: RunAs,
+        settings: &str,
+        prepare: impl FnOnce(&Telarchd, &Authority),
+    ) -> Self {
         let [port] = free_ports();
         let https = listener("IP:127.0.0.1", "HTTPS", port, "");
         let mut telarchd = Telarchd::new(&[ENABLED, settings, &https].concat());
@@ -72,7 +83,6 @@ impl Configured {
             RunAs::This => telarchd.run(),
             RunAs::Nobody => telarchd.run_as_nobody(),
         }
-        telarchd.wait_for_log(&["Collecting forwarded events"]);
         Self { telarchd, port, source, https }
     }
 
@@ -94,6 +104,8 @@ impl Configured {
         command.args(["--silent", "--show-error", "--insecure", "--max-time", "60"]);
         command.arg("--cert").arg(&self.source.certificate).arg("--key").arg(&self.source.key);
         command.args(["--header", "Content-Type: application/soap+xml;charset=UTF-8"]);
+        // Identify then needs no sign-in; other messages ignore it.
+        command.args(["--header", "WSMANIDENTIFY: unauthenticated"]);
         command.arg("--data-binary").arg(format!("@{}", file.display()));
         command.args(["--write-out", "\\n%{http_code}"]);
         command.arg(format!("https://127.0.0.1:{}/wsman{path}", self.port));

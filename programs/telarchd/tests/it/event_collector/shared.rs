@@ -13,9 +13,9 @@ use rcgen::ExtendedKeyUsagePurpose;
 
 use super::certificates::{Authority, Pair};
 use super::collector::{SUBSCRIPTION, batch, event};
-use super::configured::{Configured, Victim};
+use super::configured::{Configured, RunAs, Victim};
 use crate::PATIENCE;
-use crate::service_process::{free_ports, write_private};
+use crate::service_process::{Telarchd, free_ports, is_root, write_private};
 
 /// Collectors, and their database.
 struct Cluster {
@@ -47,10 +47,15 @@ impl Cluster {
 
 fn start_node(server: &PostgresServer, authority: &Path) -> Configured {
     Configured::start_with("", |telarchd, _| {
-        write_private(&telarchd.file("event-store.toml"), &server.settings());
+        share_store(telarchd, server);
         let authorities = telarchd.file("certificates").join("event-authorities");
         fs::copy(authority, authorities.join("shared.pem")).unwrap();
     })
+}
+
+/// Writes the settings of the database for a service.
+fn share_store(telarchd: &Telarchd, server: &PostgresServer) {
+    write_private(&telarchd.file("event-store.toml"), &server.settings());
 }
 
 /// HAProxy in front of the collectors. It is killed when this is dropped.
@@ -215,6 +220,41 @@ fn wait_until_offered(node: &Configured, present: &[&str], absent: &[&str]) {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+#[test]
+fn the_service_starts_before_its_database_and_serves_sources_as_soon_as_it_runs() {
+    for user in [RunAs::This, RunAs::Nobody] {
+        if user == RunAs::Nobody && !is_root() {
+            skips::skip!("needs root to run a service of another user");
+            return;
+        }
+        let Some(mut server) = PostgresServer::start() else { return };
+        server.kill();
+        let service = Configured::start_unopened(user, "", |telarchd, _| share_store(telarchd, &server));
+        let log = &service.telarchd;
+        log.wait_for_log(&["Cannot collect forwarded events yet", "connect", "event-store.toml"]);
+        // The rest of WS-Management is served.
+        let identify = service.send("", IDENTIFY);
+        assert!(identify.text.contains("IdentifyResponse"), "{}\n{}", identify.text, log.log());
+        // Changes of the subscriptions count when the collector is open.
+        let folder = service.telarchd.file("event-subscriptions");
+        fs::write(folder.join("more.xml"), SUBSCRIPTION.replace("Everything", "More")).unwrap();
+        assert_eq!(service.enumerate().status, 503);
+        server.run();
+        log.wait_for_log(&["Collecting forwarded events"]);
+        wait_until_offered(&service, &["Everything", "More"], &[]);
+        let path = service.enumerate().delivery_path();
+        service.send_until_acknowledged(&path, &batch(1, &[event(1, "x")]));
+        assert_eq!(service.records(), [1]);
+        let warnings = log.log().lines().filter(|line| line.contains("Cannot collect forwarded")).count();
+        assert_eq!(warnings, 1, "{}", log.log());
+    }
+}
+
+/// Request of WS-Management that needs no sign-in.
+const IDENTIFY: &str = "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope' \
+     xmlns:i='http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd'><s:Header/><s:Body><i:Identify/></s:Body>\
+     </s:Envelope>";
 
 #[test]
 fn sources_keep_their_events_while_the_database_does_not_run() {
