@@ -58,7 +58,9 @@ pub use listener::{
 pub use local_socket::{ForwardedConnections, LocalSocket, LocalSocketError, SocketAccess};
 pub use metrics_endpoint::{serve_metrics, serve_snapshots};
 pub use notify::{ServiceManager, watchdog};
-pub use plugin::{Answer, BoxFuture, Call, Content, Delivered, Item, Items, OpenObjects, Operation, Plugin};
+pub use plugin::{
+    Answer, BoxFuture, Call, Content, Delivered, EndReason, Item, Items, OpenObjects, Operation, Plugin,
+};
 pub use resource::{Resource, ResourceKind};
 pub use service::{Product, Service, ServiceParts};
 pub use shutdown::Shutdown;

@@ -230,6 +230,18 @@ pub trait Items: Send {
     fn check_access(&self, _caller: &Caller) -> Result<(), Fault> {
         Ok(())
     }
+
+    /// Ends a push subscription for a reason that its subscriber should learn. The items are dropped afterwards.
+    fn end(&mut self, _reason: EndReason) {}
+}
+
+/// Reason why the service ends a push subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The requested duration is over.
+    Expired,
+    /// The subscriber has lost the right to the events.
+    AccessLost,
 }
 
 /// Item of an enumeration, or event of a subscription.

@@ -41,10 +41,18 @@ pub(crate) struct Subscription {
     source: Arc<tokio::sync::Mutex<Source>>,
     /// A Pull is in progress.
     is_pulled: AtomicBool,
-    /// Set when the subscription ends.
-    ended: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
     /// Counts the subscription as an operation of its owner.
     _permit: OperationPermit,
+}
+
+/// Phase of the life of a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// The subscriber or the service has ended it.
+    Ended,
+    Expired,
 }
 
 /// Events of a subscription.
@@ -189,7 +197,7 @@ impl Subscriptions {
             lease: Mutex::new(Lease::new(expires, mode)),
             source: Arc::new(tokio::sync::Mutex::new(source)),
             is_pulled: AtomicBool::new(false),
-            ended: watch::Sender::new(false),
+            phase: watch::Sender::new(Phase::Open),
             _permit: permit,
         });
         tokio::spawn(expire_on_time(Arc::downgrade(&self.0), Arc::downgrade(&subscription)));
@@ -227,7 +235,7 @@ impl Subscriptions {
 
     /// Ends a subscription. A Pull in progress ends with a fault.
     pub(crate) fn close(&self, subscription: &Subscription) {
-        close(&self.0, subscription);
+        close(&self.0, subscription, Phase::Ended);
     }
 
     fn find(&self, identifier: &str, caller: Sid) -> Option<Arc<Subscription>> {
@@ -280,7 +288,7 @@ impl Subscription {
         let deadline = Instant::now() + wait;
         self.extend_lease(wait);
         // Wait until the delivery of the previous response is decided, which determines the remaining events.
-        let mut ended = self.ended.subscribe();
+        let mut phase = self.phase.subscribe();
         let collecting = async {
             let mut source = timeout_at(deadline, Arc::clone(&self.source).lock_owned())
                 .await
@@ -298,7 +306,7 @@ impl Subscription {
         };
         let (source, page) = tokio::select! {
             collected = collecting => collected?,
-            _ = ended.wait_for(|ended| *ended) => return Err(subscription_ended()),
+            _ = end_of(&mut phase) => return Err(subscription_ended()),
         };
         self.extend_lease(Duration::ZERO);
         self.answer(all, source, page, head, limits)
@@ -458,7 +466,7 @@ type SubscriptionMap = HashMap<String, Arc<Subscription>>;
 
 /// Ends a subscription when it expires. The task wakes only then.
 async fn expire_on_time(all: Weak<Mutex<SubscriptionMap>>, subscription: Weak<Subscription>) {
-    let Some(mut ended) = subscription.upgrade().map(|subscription| subscription.ended.subscribe()) else {
+    let Some(mut phase) = subscription.upgrade().map(|subscription| subscription.phase.subscribe()) else {
         return;
     };
     loop {
@@ -468,21 +476,26 @@ async fn expire_on_time(all: Weak<Mutex<SubscriptionMap>>, subscription: Weak<Su
         };
         tokio::select! {
             // This also returns when the subscription is dropped.
-            _ = ended.wait_for(|ended| *ended) => return,
+            _ = end_of(&mut phase) => return,
             () = sleep_until(until) => {}
         }
         let (Some(all), Some(subscription)) = (all.upgrade(), subscription.upgrade()) else { return };
         // A Pull or Renew may have changed the lifetime meanwhile.
         if subscription.lease.lock().until <= Instant::now() {
             tracing::debug!(subscription = subscription.identifier, "Subscription expired");
-            return close(&all, &subscription);
+            return close(&all, &subscription, Phase::Expired);
         }
     }
 }
 
-fn close(all: &Mutex<SubscriptionMap>, subscription: &Subscription) {
+/// Waits until a subscription ends or is dropped. Returns the last phase.
+async fn end_of(phase: &mut watch::Receiver<Phase>) -> Phase {
+    phase.wait_for(|phase| *phase != Phase::Open).await.map_or(Phase::Ended, |phase| *phase)
+}
+
+fn close(all: &Mutex<SubscriptionMap>, subscription: &Subscription, phase: Phase) {
     let closed = all.lock().remove(&subscription.identifier);
-    subscription.ended.send_replace(true);
+    subscription.phase.send_replace(phase);
     // Dropped after the lock is released. A Pull in progress keeps the subscription alive until it ends.
     drop(closed);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use service::{Caller, Items};
+use service::{Caller, EndReason, Items};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use winevent::delivery::Push;
@@ -23,6 +23,8 @@ pub(crate) struct DeliveryTask {
     pub(crate) end_to: Option<Sink>,
     /// Becomes `true` when the service stops.
     pub(crate) stop: watch::Receiver<bool>,
+    /// Reason why the service ends the subscription, once it does.
+    pub(crate) ended: watch::Receiver<Option<EndReason>>,
     /// The subscriber with its current rights, whenever they are to be checked.
     pub(crate) checks: mpsc::Receiver<Arc<Caller>>,
 }
@@ -42,6 +44,8 @@ enum End {
     Undeliverable(SendError),
     /// The service stops.
     Stopped,
+    /// The service has ended the subscription.
+    Ended(EndReason),
 }
 
 /// Progress of a delivery.
@@ -63,7 +67,7 @@ impl DeliveryTask {
         let end = self.deliver().await;
         self.report(&end).await;
         match end {
-            End::Over | End::Stopped => None,
+            End::Over | End::Stopped | End::Ended(_) => None,
             End::Failed(fault) => Some(fault),
             End::TooLarge(TooLarge { bytes }) => Some(PushError::TooLarge { bytes }.into()),
             End::Cancelled => Some(PushError::Cancelled.into()),
@@ -110,7 +114,7 @@ impl DeliveryTask {
             let heartbeat = self.rules.heartbeat.map(|interval| *sent_at + interval);
             let due = [batch.due(), heartbeat].into_iter().flatten().min();
             tokio::select! {
-                () = stopped(&mut self.stop) => return Err(End::Stopped),
+                end = interruption(&mut self.stop, &mut self.ended) => return Err(end),
                 Some(caller) = self.checks.recv() => {
                     self.items.check_access(&caller).map_err(End::Failed)?;
                 }
@@ -137,7 +141,7 @@ impl DeliveryTask {
                     Ok(()) => return Ok(()),
                     Err(error) => error,
                 },
-                () = stopped(&mut self.stop) => return Err(End::Stopped),
+                end = interruption(&mut self.stop, &mut self.ended) => return Err(end),
             };
             attempts += 1;
             if error.is_cancellation() {
@@ -149,7 +153,7 @@ impl DeliveryTask {
             tracing::debug!(address = ?self.notify_to.url(), %error, "Cannot deliver events; trying again");
             tokio::select! {
                 () = tokio::time::sleep(delay.min(self.rules.retry_interval)) => {}
-                () = stopped(&mut self.stop) => return Err(End::Stopped),
+                end = interruption(&mut self.stop, &mut self.ended) => return Err(end),
             }
             delay = delay.saturating_mul(2);
         }
@@ -165,6 +169,12 @@ impl DeliveryTask {
                 ("SourceCancelling", PushError::TooLarge { bytes: *bytes }.to_string())
             }
             End::Stopped => ("SourceShuttingDown", "the service of this machine stops".to_owned()),
+            End::Ended(EndReason::Expired) => {
+                ("SourceCancelling", "the subscription has expired; subscribe again".to_owned())
+            }
+            End::Ended(EndReason::AccessLost) => {
+                ("SourceCancelling", "the subscriber has lost the right to the events".to_owned())
+            }
             End::Undeliverable(error) => {
                 tracing::warn!(address = ?self.notify_to.url(), %error, "Push delivery failed; the subscription ends");
                 ("DeliveryFailure", "the address for events has not accepted a message".to_owned())
@@ -179,10 +189,21 @@ impl DeliveryTask {
     }
 }
 
-/// Waits until the service stops.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that the plug-in was dropped without a stop.
-    let _ = stop.wait_for(|stop| *stop).await;
+/// Waits until the service stops, or ends the subscription.
+async fn interruption(
+    stop: &mut watch::Receiver<bool>,
+    ended: &mut watch::Receiver<Option<EndReason>>,
+) -> End {
+    tokio::select! {
+        // An error means that the plug-in was dropped without a stop.
+        _ = stop.wait_for(|stop| *stop) => End::Stopped,
+        Some(reason) = reason(ended) => End::Ended(reason),
+    }
+}
+
+/// Waits for the reason of the end. Returns `None` if the subscription is dropped without one.
+async fn reason(ended: &mut watch::Receiver<Option<EndReason>>) -> Option<EndReason> {
+    ended.wait_for(Option::is_some).await.ok().and_then(|reason| *reason)
 }
 
 /// Waits until a time; forever without one.

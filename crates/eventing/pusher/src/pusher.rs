@@ -100,12 +100,13 @@ impl Delivery {
     pub fn deliver(self, items: impl Items + 'static) -> Answer {
         let Self::Push(push) = self else { return Answer::items(items) };
         let PushDelivery { rules, notify_to, end_to, stop, permit } = *push;
-        Answer::push(PushedEvents::start(permit, |checks| DeliveryTask {
+        Answer::push(PushedEvents::start(permit, |checks, ended| DeliveryTask {
             items: Box::new(items),
             rules,
             notify_to,
             end_to,
             stop,
+            ended,
             checks,
         }))
     }

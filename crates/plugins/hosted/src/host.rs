@@ -12,7 +12,9 @@ use auth::Identity;
 use config::Config;
 use locks::Mutex;
 use sddl::Token;
-use service::{AccessGranted, Answer, Call, Caller, Content, Delivered, OpenObjects, Operation, Plugin};
+use service::{
+    AccessGranted, Answer, Call, Caller, Content, Delivered, EndReason, OpenObjects, Operation, Plugin,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
@@ -177,18 +179,27 @@ struct GatewayConnection {
 struct ConnectionState {
     calls: HashMap<u64, AbortHandle>,
     delivered: HashMap<u64, Delivered>,
-    /// Channel and task of each sequence of items. The task sends items whenever the channel receives a request.
-    items: HashMap<u64, (mpsc::UnboundedSender<()>, AbortHandle)>,
+    items: HashMap<u64, SentItems>,
     /// Numbers of shells last reported to the gateway.
     counted: OpenObjects,
+}
+
+/// Items of a call. Their task sends items whenever the channel receives a request.
+struct SentItems {
+    requests: mpsc::UnboundedSender<()>,
+    /// Ends a push subscription.
+    ended: watch::Sender<Option<EndReason>>,
+    task: AbortHandle,
 }
 
 impl ConnectionState {
     /// Starts to send items on request. The host stays active while they are open.
     fn serve(&mut self, stream: ItemStream, number: u64, outgoing: &Arc<Outgoing>) {
-        let (request, requests) = mpsc::unbounded_channel();
-        let sending = tokio::spawn(serve_items(stream, number, requests, Arc::clone(outgoing)));
-        self.items.insert(number, (request, sending.abort_handle()));
+        let (requests, queue) = mpsc::unbounded_channel();
+        let ended = watch::Sender::new(None);
+        let sending = serve_items(stream.until(ended.subscribe()), number, queue, Arc::clone(outgoing));
+        let task = tokio::spawn(sending).abort_handle();
+        self.items.insert(number, SentItems { requests, ended, task });
     }
 }
 
@@ -220,13 +231,19 @@ impl GatewayConnection {
             }
             ToHost::NotDelivered(number) => drop(self.state.lock().delivered.remove(&number)),
             ToHost::Next(number) => {
-                if let Some((request, _)) = self.state.lock().items.get(&number) {
-                    let _ = request.send(());
+                if let Some(items) = self.state.lock().items.get(&number) {
+                    let _ = items.requests.send(());
                 }
             }
             ToHost::Release(number) => {
-                if let Some((_, sending)) = self.state.lock().items.remove(&number) {
-                    sending.abort();
+                if let Some(items) = self.state.lock().items.remove(&number) {
+                    items.task.abort();
+                }
+            }
+            // The task ends by itself.
+            ToHost::End(number, reason) => {
+                if let Some(items) = self.state.lock().items.remove(&number) {
+                    items.ended.send_replace(Some(reason));
                 }
             }
             ToHost::Close => {
@@ -310,8 +327,8 @@ impl Host {
 impl Drop for GatewayConnection {
     fn drop(&mut self) {
         let state = std::mem::take(&mut *self.state.lock());
-        for (_, sending) in state.items.into_values() {
-            sending.abort();
+        for items in state.items.into_values() {
+            items.task.abort();
         }
     }
 }

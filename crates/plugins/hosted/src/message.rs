@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use broker::wire::{Malformed, Reader, Writer};
-use service::{CallerLocation, OpenObjects};
+use service::{CallerLocation, EndReason, OpenObjects};
 use wsman::{Detail, Fault, Omission, Subcode, Uuid, code};
 
 use crate::stream::Frame;
@@ -26,6 +26,8 @@ pub enum ToHost<'a> {
     Next(u64),
     /// Ends the items of a call.
     Release(u64),
+    /// Ends a push subscription for a reason that its subscriber should learn.
+    End(u64, EndReason),
     /// Closes the plug-in: the service is shutting down.
     Close,
 }
@@ -124,6 +126,9 @@ impl<'a> ToHost<'a> {
             Self::Next(number) => _ = w.u8(6).u64(*number),
             Self::Release(number) => _ = w.u8(7).u64(*number),
             Self::Close => _ = w.u8(8),
+            Self::End(number, reason) => {
+                w.u8(9).u64(*number).u8(u8::from(*reason == EndReason::AccessLost));
+            }
         }
         Frame::new(w.finish(), text)
     }
@@ -157,6 +162,7 @@ impl<'a> ToHost<'a> {
             6 => Self::Next(r.u64()?),
             7 => Self::Release(r.u64()?),
             8 => Self::Close,
+            9 => Self::End(r.u64()?, if r.u8()? == 0 { EndReason::Expired } else { EndReason::AccessLost }),
             _ => return Err(Malformed("unknown type of message to a host")),
         };
         r.finish()?;

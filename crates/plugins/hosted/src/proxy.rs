@@ -9,7 +9,9 @@ use std::time::Duration;
 use config::Config;
 use locks::Mutex;
 use sddl::Sid;
-use service::{Answer, BoxFuture, Call, Caller, Item, Items, OpenObjects, Plugin, Resource, ResourceKind};
+use service::{
+    Answer, BoxFuture, Call, Caller, EndReason, Item, Items, OpenObjects, Plugin, Resource, ResourceKind,
+};
 use tokio::sync::{Notify, oneshot};
 use wsman::{Action, EndpointReference, Fault, Omission, Response, ResponseError, Subcode, code};
 use xml::{Bounds, Document, Fragment};
@@ -453,6 +455,10 @@ impl Items for HostedItems {
 
     fn take_omissions(&mut self) -> Vec<Omission> {
         std::mem::take(&mut self.omissions)
+    }
+
+    fn end(&mut self, reason: EndReason) {
+        self.connection.send(&ToHost::End(self.number, reason));
     }
 }
 

@@ -8,11 +8,13 @@ use locks::Mutex;
 use tokio::sync::watch;
 use wsman::{Action, Fault, Head};
 
-use super::{NewSubscription, Subscription, SubscriptionMap, Subscriptions, account_disabled, close};
+use super::{
+    NewSubscription, Phase, Subscription, SubscriptionMap, Subscriptions, account_disabled, close, end_of,
+};
 use crate::access;
 use crate::authentication::SignIn;
 use crate::caller::Caller;
-use crate::plugin::Answer;
+use crate::plugin::{Answer, EndReason};
 use crate::request_limits::RequestLimits;
 use crate::resource::TargetResource;
 
@@ -57,9 +59,9 @@ impl Subscriptions {
 
 /// Ends a subscription when its delivery has ended or its owner has lost the right to it.
 async fn follow(all: Weak<Mutex<SubscriptionMap>>, subscription: Weak<Subscription>, mut owner: PushOwner) {
-    let Some((mut ended, source)) = subscription
+    let Some((mut phase, source)) = subscription
         .upgrade()
-        .map(|subscription| (subscription.ended.subscribe(), Arc::clone(&subscription.source)))
+        .map(|subscription| (subscription.phase.subscribe(), Arc::clone(&subscription.source)))
     else {
         return;
     };
@@ -68,7 +70,12 @@ async fn follow(all: Weak<Mutex<SubscriptionMap>>, subscription: Weak<Subscripti
     let end = loop {
         tokio::select! {
             // This also returns when the subscription is dropped.
-            _ = ended.wait_for(|ended| *ended) => return,
+            last = end_of(&mut phase) => {
+                if last == Phase::Expired {
+                    source.items.end(EndReason::Expired);
+                }
+                return;
+            }
             next = source.items.next() => match next {
                 Some(Err(fault)) => break Some(fault),
                 // The plug-in delivers events itself.
@@ -82,6 +89,7 @@ async fn follow(all: Weak<Mutex<SubscriptionMap>>, subscription: Weak<Subscripti
         };
         let rechecked = owner.recheck(&target).await;
         if let Err(fault) = rechecked.and_then(|()| source.items.check_access(&owner.caller)) {
+            source.items.end(EndReason::AccessLost);
             break Some(fault);
         }
     };
@@ -90,5 +98,5 @@ async fn follow(all: Weak<Mutex<SubscriptionMap>>, subscription: Weak<Subscripti
         Some(fault) => tracing::debug!(subscription = subscription.identifier, %fault, "Push delivery ended"),
         None => tracing::debug!(subscription = subscription.identifier, "Push delivery ended"),
     }
-    close(&all, &subscription);
+    close(&all, &subscription, Phase::Ended);
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use telarch_service::{
-    Answer, BoxFuture, Call, Caller, Item, Items, Operation, Plugin, Resource, ResourceKind,
+    Answer, BoxFuture, Call, Caller, EndReason, Item, Items, Operation, Plugin, Resource, ResourceKind,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
@@ -32,6 +32,8 @@ pub(crate) enum Event {
     Delivered(String),
     /// The response was lost.
     Lost(String),
+    /// The service ends a push subscription.
+    Ended(EndReason),
 }
 
 /// The test's interface to the probe.
@@ -100,7 +102,7 @@ impl Probe {
             let filter = subscribe.filter.unwrap_or_default().text;
             let outcome = CallOutcome { events: self.events.clone(), text: filter, answered: false };
             let is_closed = Arc::clone(&self.is_closed);
-            let events = EventStream { happening, is_closed, _fate: outcome };
+            let events = EventStream { happening, is_closed, fate: outcome };
             return Ok(if behaviour == "push" { Answer::push(events) } else { Answer::items(events) });
         }
         let answer = match behaviour.as_str() {
@@ -143,7 +145,7 @@ type Subscriptions = Arc<Mutex<Vec<UnboundedSender<Result<String, Fault>>>>>;
 struct EventStream {
     happening: UnboundedReceiver<Result<String, Fault>>,
     is_closed: Arc<AtomicBool>,
-    _fate: CallOutcome,
+    fate: CallOutcome,
 }
 
 impl Items for EventStream {
@@ -157,6 +159,10 @@ impl Items for EventStream {
         }
         let reason = format!("no events for {}", caller.identity().account());
         Err(Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, reason))
+    }
+
+    fn end(&mut self, reason: EndReason) {
+        self.fate.events.report(Event::Ended(reason));
     }
 }
 

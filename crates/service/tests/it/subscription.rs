@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use telarch_service::EndReason;
 use wsman::eventing::SubscribeResponse;
 use wsman::{Fault, Subcode, code};
 
@@ -272,6 +273,29 @@ async fn a_subscription_expires_without_a_request() {
     let fault = wire.ask(&post(pull_most(&subscribed, 9))).await.fault();
     assert_eq!(fault.code(), code::INVALID_ENUMERATION_CONTEXT);
     running.stop().await;
+}
+
+#[tokio::test]
+async fn only_an_unexpected_end_of_a_push_subscription_is_reported_with_its_reason() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let mut short = push("short");
+    short.body = short.body.replace("</e:Delivery>", "</e:Delivery><e:Expires>PT0.2S</e:Expires>");
+    opened(&mut wire, short).await;
+    ended(&running, EndReason::Expired, "short").await;
+    let subscribed = opened(&mut wire, push("unsubscribed")).await;
+    assert_eq!(wire.ask(&post(about("Unsubscribe", &subscribed.identifier))).await.status, 200);
+    abandoned(&running, "unsubscribed").await;
+    let reported =
+        running.probe.so_far().into_iter().filter(|event| matches!(event, Event::Ended(_))).count();
+    assert_eq!(reported, 1, "Unsubscribe is no unexpected end");
+    running.stop().await;
+}
+
+/// Waits until the service ends a push subscription for a reason, and drops it.
+pub(crate) async fn ended(running: &Running, reason: EndReason, name: &str) {
+    while running.probe.next().await != Event::Ended(reason) {}
+    abandoned(running, name).await;
 }
 
 /// Advances the clock by most of ten minutes, after the last response was delivered.

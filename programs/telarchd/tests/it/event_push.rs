@@ -123,6 +123,28 @@ fn the_sink_receives_heartbeats_and_the_end_when_the_service_stops() {
     assert!(last["status"].as_str().unwrap().ends_with("/SourceShuttingDown"), "{last}");
 }
 
+/// Returns the message at the end of a subscription that lasts for a moment.
+fn end_after_a_moment(mut wanted: Value, push: impl FnOnce(Value) -> Result<Value, Refusal>) -> Value {
+    (wanted["expires"], wanted["count"], wanted["starts"]) = (json!("PT2S"), json!(0), Value::Null);
+    (wanted["until"], wanted["end_to"]) = (json!("end"), json!(true));
+    let pushed = push(wanted).unwrap();
+    let mut ends = pushed["messages"].as_array().unwrap().iter().filter(|one| one["status"].is_string());
+    let end = ends.next().expect("a message at the end").clone();
+    assert!(ends.next().is_none(), "{pushed}");
+    assert_eq!(end["token"], "<7>", "{end}");
+    end
+}
+
+#[test]
+fn the_sink_receives_the_end_when_the_subscription_expires() {
+    let Some(source) = EventSource::with_settings(5, &UNENCRYPTED) else { return };
+    let end = end_after_a_moment(request("Events", 0), |wanted| push(&source.service, wanted));
+    assert!(end["status"].as_str().unwrap().ends_with("/SourceCancelling"), "{end}");
+    let service = Telarchd::start(&UNENCRYPTED);
+    let end = end_after_a_moment(program_start("Push", "3606"), |wanted| push(&service, wanted));
+    assert!(end["status"].as_str().unwrap().ends_with("/SourceCancelling"), "{end}");
+}
+
 #[test]
 fn a_subscriber_continues_at_its_bookmark_after_the_service_was_killed() {
     let Some(source) = EventSource::with_settings(200, &UNENCRYPTED) else { return };
@@ -222,4 +244,7 @@ fn the_host_of_a_user_pushes_events_and_stops_at_the_end() {
     let event = &deliveries(&pushed)[0]["events"][0];
     assert_eq!(event["TargetInstance"]["ProcessId"], json!(pushed["process"].to_string()), "{pushed}");
     assert_eq!(pushed["managed"]["after GetStatus"], json!(2_150_858_789_u64), "{pushed}");
+    let wanted = program_start("Events", "3607");
+    let end = end_after_a_moment(wanted, |wanted| machine.pywinrm(WAY).subscribe("push", wanted));
+    assert!(end["status"].as_str().unwrap().ends_with("/SourceCancelling"), "{end}");
 }

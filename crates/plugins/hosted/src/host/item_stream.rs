@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use sddl::Token;
-use service::{Item, Items};
+use service::{EndReason, Item, Items};
 use tokio::sync::{mpsc, watch};
 use wsman::{Fault, Omission, namespace};
 use xml::Writer;
@@ -20,6 +20,8 @@ pub(super) struct ItemStream {
     /// The user's token, for events: they end when it changes. The items of an enumeration were authorized when it
     /// started.
     rights: Option<watch::Receiver<Token>>,
+    /// Reason why the gateway ends a push subscription, once it does.
+    ended: Option<watch::Receiver<Option<EndReason>>>,
     /// Keeps the host active.
     active: Option<ActiveCall>,
     withdrawal: Option<Fault>,
@@ -32,20 +34,27 @@ impl ItemStream {
         rights: Option<watch::Receiver<Token>>,
         active: ActiveCall,
     ) -> Self {
-        Self { items: Some(items), rights, active: Some(active), withdrawal: None }
+        Self { items: Some(items), rights, ended: None, active: Some(active), withdrawal: None }
+    }
+
+    /// Withdraws the items when the gateway ends them.
+    #[must_use]
+    pub(super) fn until(mut self, ended: watch::Receiver<Option<EndReason>>) -> Self {
+        self.ended = Some(ended);
+        self
     }
 
     /// Waits until the items are withdrawn; does not return a second time.
     async fn wait_for_withdrawal(&mut self) {
-        changed(&mut self.rights).await;
-        self.withdraw();
+        let reason = withdrawn(&mut self.rights, &mut self.ended).await;
+        self.withdraw(reason);
     }
 
     async fn next(&mut self) -> Option<Result<Item, Fault>> {
         if let Some(items) = &mut self.items {
             tokio::select! {
                 biased;
-                () = changed(&mut self.rights) => self.withdraw(),
+                reason = withdrawn(&mut self.rights, &mut self.ended) => self.withdraw(reason),
                 next = items.next() => return next,
             }
         }
@@ -58,9 +67,35 @@ impl ItemStream {
         omissions
     }
 
-    fn withdraw(&mut self) {
-        (self.items, self.rights, self.active) = (None, None, None);
+    fn withdraw(&mut self, reason: EndReason) {
+        if let Some(items) = &mut self.items {
+            items.end(reason);
+        }
+        (self.items, self.rights, self.ended, self.active) = (None, None, None, None);
         self.withdrawal = Some(rights_changed());
+    }
+}
+
+/// Waits until the items are withdrawn. Returns the reason.
+async fn withdrawn(
+    rights: &mut Option<watch::Receiver<Token>>,
+    ended: &mut Option<watch::Receiver<Option<EndReason>>>,
+) -> EndReason {
+    tokio::select! {
+        () = changed(rights) => EndReason::AccessLost,
+        reason = reason(ended) => reason,
+    }
+}
+
+/// Waits until the gateway ends the items. Returns the reason.
+async fn reason(ended: &mut Option<watch::Receiver<Option<EndReason>>>) -> EndReason {
+    let reason = match ended {
+        Some(ended) => ended.wait_for(Option::is_some).await.ok().and_then(|reason| *reason),
+        None => None,
+    };
+    match reason {
+        Some(reason) => reason,
+        None => std::future::pending().await,
     }
 }
 

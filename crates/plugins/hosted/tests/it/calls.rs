@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use config::Config;
-use service::{Content, Plugin as _};
+use service::{Content, EndReason, Plugin as _};
 use telarch_plugin_hosted::Host;
 
 use crate::{LocalHosts, TIMEOUT, call, call_with, next, plugin, transfer};
@@ -62,6 +62,30 @@ async fn a_dropped_call_is_cancelled() {
     }
     assert_eq!(next(&mut events).await, "cancelled");
     assert!(plugin.call(call(1, &transfer("Get"))).await.is_ok(), "the next call is not affected");
+}
+
+#[tokio::test]
+async fn a_plugin_learns_why_a_subscription_ends() {
+    let (hosts, mut events) = LocalHosts::new();
+    let plugin = plugin(&hosts);
+    let subscribe = format!("{}/Subscribe", wsman::namespace::EVENTING);
+    for (reason, name) in [(EndReason::Expired, "Expired"), (EndReason::AccessLost, "AccessLost")] {
+        let answer = plugin.call(call(1, &subscribe)).await.unwrap();
+        let (Content::Items(mut items), _) = answer.into_parts() else { panic!("items") };
+        // The end interrupts the wait for an event.
+        tokio::select! {
+            biased;
+            _ = items.next() => panic!("there is no event"),
+            () = tokio::task::yield_now() => {}
+        }
+        items.end(reason);
+        drop(items);
+        assert_eq!(next(&mut events).await, name);
+        assert_eq!(next(&mut events).await, "unsubscribed");
+    }
+    let answer = plugin.call(call(1, &subscribe)).await.unwrap();
+    drop(answer);
+    assert_eq!(next(&mut events).await, "unsubscribed", "without a reason");
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use auth::{Account, AuthError, Identity, LocalUsers};
 use config::Config;
 use sddl::{DomainSid, Token};
 use service::{
-    AccessGranted, Answer, BoxFuture, Call, Caller, Item, Items, OpenObjects, Operation, Plugin, Resource,
-    ResourceKind,
+    AccessGranted, Answer, BoxFuture, Call, Caller, EndReason, Item, Items, OpenObjects, Operation, Plugin,
+    Resource, ResourceKind,
 };
 use telarch_plugin_hosted::{Host, HostedPlugin, Hosts};
 use tokio::sync::{Notify, mpsc};
@@ -113,11 +113,15 @@ impl Items for PartialItems {
 }
 
 /// A stream without events.
-struct NoEvents(#[allow(dead_code)] OnDrop);
+struct NoEvents(OnDrop);
 
 impl Items for NoEvents {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(std::future::pending())
+    }
+
+    fn end(&mut self, reason: EndReason) {
+        let _ = self.0.0.send(format!("{reason:?}"));
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use accounts::SignIn;
 use auth::{Acceptor, Account, AuthError, Authenticator, Identity, Peer, Scheme, Secret, VerifierCost};
+use telarch_service::EndReason;
 use wsman::Subcode;
 use wsman::eventing::SubscribeResponse;
 
@@ -15,7 +16,7 @@ use super::{assert_refused, calls, certificate_of_credssp, names, with_authentic
 use crate::faults::enumeration::pull;
 use crate::message::Message;
 use crate::running::{Running, accounts as listed};
-use crate::subscription::{abandoned, opened, push, subscribe};
+use crate::subscription::{abandoned, ended, opened, push, subscribe};
 use crate::wire::{ADA, BEN, post};
 
 /// An authenticator for every scheme that can disable ada's account.
@@ -122,7 +123,7 @@ async fn a_push_subscription_ends_after_its_account_was_disabled() {
     let mut wire = running.connect().await;
     opened(&mut wire, push("x")).await;
     revoking.is_ada_out.store(true, Ordering::Relaxed);
-    abandoned(&running, "x").await;
+    ended(&running, EndReason::AccessLost, "x").await;
     running.stop().await;
 }
 
