@@ -53,7 +53,8 @@ export async function send(method, resource, { body, bytes, tag, query, onlyRead
     value = { detail: `The server answered ${response.status} without a readable body.` };
   }
   if (!response.ok) {
-    if (response.status === 401 && method + resource !== "POST/session") rememberSession(null);
+    // A wrong password ends no session.
+    if (response.status === 401 && value?.type !== "urn:telarch:problem:sign-in-failed") rememberSession(null);
     throw new Failure(response.status, value ?? {}, response.headers.get("retry-after"));
   }
   return { value, tag: response.headers.get("etag") };

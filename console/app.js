@@ -13,7 +13,7 @@ import { Audit, Keys, Service, Sessions, Users } from "./people.js";
 import { Heading, Link, Problem, Waiting, go, html, leave, useData } from "./router.js";
 import { SignIn } from "./sign-in.js";
 import { NewSite, Site, Sites } from "./sites.js";
-import { actions, dialog, hasRole, leaving, menuOpen, notice, path, session, writes } from "./state.js";
+import { actions, dialog, elevation, hasRole, leaving, menuOpen, notice, path, session, writes } from "./state.js";
 import { Commit, History, Logs, WebServer } from "./web.js";
 import { Class, Classes, Instance, Instances, Namespaces, Query } from "./wmi.js";
 import { WsMan } from "./wsman.js";
@@ -105,15 +105,14 @@ function Actions() {
   </aside>`;
 }
 
-/** Dialog over the page: keeps the focus inside, and returns it at the end. */
-function Dialog() {
+/** Dialog over the page: keeps the focus inside, and returns it at the end. `close` is called when the user leaves it. */
+function Dialog({ content, close, title }) {
   const element = useRef(null);
-  const content = dialog.value;
   useEffect(() => {
     if (content) element.current?.showModal();
   }, [content]);
   if (!content) return null;
-  return html`<dialog ref=${element} aria-labelledby="dialog-title" onClose=${() => (dialog.value = null)}>${content}</dialog>`;
+  return html`<dialog ref=${element} aria-labelledby=${title} onClose=${close}>${content}</dialog>`;
 }
 
 async function signOut() {
@@ -154,7 +153,8 @@ function Frame() {
     <footer class="status">
       <div role="status">${notice.value ? html`<span class=${notice.value.kind}>${notice.value.text}</span>` : writes.value || "Ready"}</div>
     </footer>
-    <${Dialog} />
+    <${Dialog} content=${dialog.value} close=${() => (dialog.value = null)} title="dialog-title" />
+    <${Dialog} content=${elevation.value?.content} close=${() => elevation.value?.cancel()} title="elevation-title" />
   </div>`;
 }
 

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { send } from "./api.js";
 import { Problem, html } from "./router.js";
-import { dialog, session } from "./state.js";
+import { elevation, session } from "./state.js";
 
 /** Sends a change; asks for the password first if the server requires it. */
 export async function change(method, resource, options) {
@@ -10,33 +10,34 @@ export async function change(method, resource, options) {
     return await send(method, resource, options);
   } catch (failure) {
     if (failure.problem?.type !== "urn:telarch:problem:elevation-required") throw failure;
+    // A dialog that has sent the change stays open below, and shows its failure.
     await new Promise((resolve, reject) => {
-      dialog.value = html`<${Elevate} resolve=${resolve} reject=${() => reject(failure)} />`;
+      const cancel = () => {
+        elevation.value = null;
+        reject(failure);
+      };
+      elevation.value = { content: html`<${Elevate} resolve=${resolve} cancel=${cancel} />`, cancel };
     });
     return send(method, resource, options);
   }
 }
 
-function Elevate({ resolve, reject }) {
+function Elevate({ resolve, cancel }) {
   const [error, setError] = useState(null);
   const submit = async (event) => {
     event.preventDefault();
     try {
       const body = { password: new FormData(event.target).get("password") };
       session.value = (await send("POST", "/session/elevate", { body })).value;
-      dialog.value = null;
       resolve();
+      elevation.value = null;
     } catch (failure) {
       setError(failure);
     }
   };
-  const cancel = () => {
-    dialog.value = null;
-    reject();
-  };
   return html`<form onSubmit=${submit}>
-    <h2 id="dialog-title">Repeat your password</h2>
-    <p>Changes of users and keys, and calls of methods, need it every five minutes.</p>
+    <h2 id="elevation-title">Repeat your password</h2>
+    <p>Changes of users, rules, keys and settings, calls of methods, and the end of a shell need it every five minutes.</p>
     <label>Password<input name="password" type="password" autocomplete="current-password" required autofocus /></label>
     <${Problem} error=${error} />
     <p class="buttons"><button class="primary">Continue</button> <button type="button" onClick=${cancel}>Cancel</button></p>

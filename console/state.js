@@ -9,6 +9,8 @@ export const path = signal(location.pathname);
 export const notice = signal(null);
 /** A dialog that covers the page, or null: a component. */
 export const dialog = signal(null);
+/** The question for the password, over the page and its dialog, or null: `{content, cancel}`. */
+export const elevation = signal(null);
 /** Whether a form of the page has changes that were not applied. */
 export const unsaved = signal(false);
 /** Function that leaves a page with unsaved changes, for the user to confirm, or null. */

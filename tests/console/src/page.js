@@ -17,7 +17,8 @@
   function find(kind, path) {
     const names = path.split(" > ");
     const name = names.pop();
-    let roots = [document.querySelector("dialog[open]") ?? document];
+    // The last one is over the others.
+    let roots = [[...document.querySelectorAll("dialog[open]")].at(-1) ?? document];
     for (const scope of names) roots = roots.flatMap((root) => scopes(root, scope));
     const elements = roots.flatMap((root) => [...root.querySelectorAll(selectors[kind])]);
     return elements.find((element) => isVisible(element) && nameOf(element) === name);

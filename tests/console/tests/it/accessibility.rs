@@ -50,6 +50,20 @@ fn wait_for_data(page: &Page) {
     );
 }
 
+/// Examines the page that is shown, in every theme and width.
+pub(crate) fn examine_everywhere(page: &Page, name: &str) {
+    page.evaluate(&axe());
+    for theme in [Theme::Light, Theme::Dark] {
+        for width in [1_280, 360] {
+            page.set_theme(theme);
+            page.set_width(width);
+            examine(page, name);
+        }
+    }
+    page.set_theme(Theme::Light);
+    page.set_width(1_280);
+}
+
 fn pages(site: &str) -> Vec<String> {
     let features = [
         "default-documents",

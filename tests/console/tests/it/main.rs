@@ -4,6 +4,7 @@
 mod accessibility;
 mod delegation;
 mod deployments;
+mod elevation;
 mod features;
 mod history;
 mod instrumentation;
