@@ -1,7 +1,7 @@
 // Events of the local logs, and sources of the collector.
 import { useEffect, useState } from "preact/hooks";
 import { follow, get } from "./api.js";
-import { Heading, Link, Problem, Table, Waiting, html, time, useData } from "./router.js";
+import { Heading, Link, Problem, Table, Waiting, html, time, timeSpan, useData } from "./router.js";
 
 const eventUrl = ({ channel, record }) => `/events/${encodeURIComponent(channel)}/${record}`;
 const kinds = { 1: "error", 2: "error", 3: "warn" };
@@ -92,13 +92,8 @@ export function Event({ channel, record }) {
     <details><summary>XML</summary><pre tabindex="0" class="break" role="region" aria-label="XML">${xml}</pre></details>`;
 }
 
-/** Returns a time span for people. */
-function span(seconds) {
-  if (seconds === null) return "never";
-  if (seconds < 120) return `${seconds} s ago`;
-  if (seconds < 7200) return `${Math.floor(seconds / 60)} min ago`;
-  return seconds < 172800 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86400)} days ago`;
-}
+/** Returns how long ago something happened. */
+const ago = (seconds) => (seconds === null ? "never" : `${timeSpan(seconds)} ago`);
 
 export function Collector() {
   const { data, error } = useData(() => get("/events/collector"), [], 10000);
@@ -118,8 +113,8 @@ export function Collector() {
     <${Table} caption="Sources" rows=${sources} empty="No source has sent a message yet." columns=${[
       ["Source", (one) => one.source],
       ["Subscription", (one) => one.subscription],
-      ["Last contact", (one) => span(one.state.seconds_since_contact)],
-      ["Last events", (one) => span(one.state.seconds_since_events)],
+      ["Last contact", (one) => ago(one.state.seconds_since_contact)],
+      ["Last events", (one) => ago(one.state.seconds_since_events)],
       ["Batches", (one) => one.state.batches, true],
       ["Address", (one) => one.state.address],
       ["Fault", (one) => one.state.last_fault],

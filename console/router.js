@@ -159,3 +159,10 @@ export function bytes(number) {
 export function time(value) {
   return new Date(typeof value === "number" ? value * 1000 : value).toLocaleString();
 }
+
+/** Returns a number of seconds for people. */
+export function timeSpan(seconds) {
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86400)} days`;
+}

@@ -1,8 +1,10 @@
-// Configuration of the WS-Management service of the machine.
+// The WS-Management service of the machine: configuration, certificate mappings and open shells.
 import { useState } from "preact/hooks";
 import { get } from "./api.js";
-import { Heading, Table, Waiting, html, useData } from "./router.js";
-import { writes } from "./state.js";
+import { confirm } from "./changes.js";
+import { change } from "./elevation.js";
+import { Heading, Problem, Table, Waiting, html, timeSpan, useData } from "./router.js";
+import { hasRole, notice, writes } from "./state.js";
 
 const sources = { local: "ok", policy: "warn", default: "" };
 
@@ -18,18 +20,74 @@ function Settings({ settings, caption }) {
   ]} />`;
 }
 
+const Stopped = () => html`<p class="quiet">The WS-Management service does not run. The command <code>systemctl start telarchd</code> starts it.</p>`;
+
+/** Returns the kind of a shell from its resource URI, as `cmd` or `Microsoft.PowerShell`. */
+const kindOf = ({ resource }) => resource.split("/").pop();
+
+/** Open shells, and the end of one after a confirmation. */
+function Shells() {
+  const { data, error, reload } = useData(() => get("/wsman/shells"), [], 10000);
+  if (!data) return html`<h2>Open shells</h2><${Waiting} error=${error} />`;
+  const { is_running, account, shells } = data.value;
+  const end = (shell) => confirm(`End the shell of ${shell.owner}?`,
+    `Its processes are ended at once, and unsaved data is lost. Client: ${shell.client || "unknown"}. Shell: ${shell.id}`, "End shell", async () => {
+      await change("DELETE", `/wsman/shells/${encodeURIComponent(shell.id)}`);
+      await reload();
+      notice.value = { kind: "ok", text: `The shell of ${shell.owner} has ended.` };
+    });
+  return html`<h2>Open shells</h2>
+    <${Problem} error=${error} />
+    ${is_running
+      ? html`<p class="quiet">The service shows a shell to its owner only. These are the shells of ${account}, the account of this console.</p>
+        <${Table} caption="Open shells" rows=${shells} empty="No shell is open." columns=${[
+          ["Owner", (one) => one.owner],
+          ["Client", (one) => one.client || "–"],
+          ["Resource", (one) => html`<span title=${one.resource}>${kindOf(one)}</span>`],
+          ["Name", (one) => one.name ?? ""],
+          ["State", (one) => html`<span class=${one.is_disconnected ? "badge warn" : "badge ok"}>${one.is_disconnected ? "disconnected" : "connected"}</span>`],
+          ["Open for", (one) => timeSpan(one.open_seconds), true],
+          ["Idle for", (one) => `${timeSpan(one.idle_seconds)}${one.idle_limit_seconds === null ? "" : ` of ${timeSpan(one.idle_limit_seconds)}`}`, true],
+          ["Processes", (one) => one.processes ?? "–", true],
+          ["Shell", (one) => html`<code title=${one.id}>${one.id.slice(0, 8)}…</code>`],
+          ["", (one) => html`<button class="danger" onClick=${() => end(one)} aria-label=${`End shell ${one.id.slice(0, 8)} of ${one.owner}`}>End…</button>`],
+        ]} />`
+      : html`<${Stopped} />`}`;
+}
+
+/** Mappings of client certificates to accounts. */
+function CertificateMappings() {
+  const { data, error } = useData(() => get("/wsman/certificate-mappings"));
+  if (!data) return html`<h2>Certificate mappings</h2><${Waiting} error=${error} />`;
+  const { is_running, mappings } = data.value;
+  return html`<h2>Certificate mappings</h2>
+    <${Problem} error=${error} />
+    ${is_running
+      ? html`<${Table} caption="Certificate mappings" rows=${mappings} empty="No client certificate is mapped to an account." columns=${[
+        ["Subject", (one) => html`<span class="break">${one.subject}</span>`],
+        ["Issuer", (one) => html`<code class="break">${one.issuer}</code>`],
+        ["URI", (one) => html`<code class="break">${one.uri}</code>`],
+        ["User", (one) => one.user],
+        ["State", (one) => html`<span class=${one.is_enabled ? "badge ok" : "badge"}>${one.is_enabled ? "enabled" : "disabled"}</span>`],
+      ]} />`
+      : html`<${Stopped} />`}`;
+}
+
+/** Parts that the running service answers, for administrators. */
+const Running = () => hasRole("administrator") && html`<${Shells} /><${CertificateMappings} />`;
+
 export function WsMan() {
   const { data, error } = useData(() => get("/wsman"));
   const [filter, setFilter] = useState("");
   const [isChangedOnly, setChangedOnly] = useState(false);
   if (!data) return html`<${Heading}>WS-Management<//><${Waiting} error=${error} />`;
   const { file, preset, settings, listeners, plugins, policies, unknown_policies } = data.value;
-  if (!data.value.is_configured) return html`<${Heading}>WS-Management<//><p>The WS-Management service of this machine has no configuration. The command <code>winrm quickconfig</code> sets it up.</p>`;
+  if (!data.value.is_configured) return html`<${Heading}>WS-Management<//><p>The WS-Management service of this machine has no configuration. The command <code>winrm quickconfig</code> sets it up.</p><${Running} />`;
   writes.value = `Configuration: ${file}`;
   const text = filter.toLowerCase();
   const found = settings.filter((one) => (!isChangedOnly || one.source !== "default") && one.name.toLowerCase().includes(text));
   return html`
-    <${Heading} detail=${html`<code>${file}</code>, preset ${preset}; read only here, winrm set changes it`}>WS-Management<//>
+    <${Heading} detail=${html`<code>${file}</code>, preset ${preset}; read only here, the command winrm set changes it`}>WS-Management<//>
     <h2>Listeners</h2>
     <${Table} caption="Listeners" rows=${listeners} empty="There is no listener: the service accepts no connections from other machines." columns=${[
       ["Address", (one) => one.address],
@@ -41,6 +99,7 @@ export function WsMan() {
       ["State", (one) => html`<span class=${one.is_enabled ? "badge ok" : "badge"}>${one.is_enabled ? "enabled" : "disabled"}</span>`],
       ["Source", (one) => one.source],
     ]} />
+    <${Running} />
     <h2>Settings</h2>
     <label>Filter<input type="search" value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>
     <label class="check"><input type="checkbox" checked=${isChangedOnly} onChange=${(event) => setChangedOnly(event.target.checked)} />Only settings without the default</label>

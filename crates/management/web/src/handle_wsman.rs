@@ -1,12 +1,15 @@
-//! Configuration of the WS-Management service of this machine, for reading.
+//! The WS-Management service of this machine: its configuration, for reading, its certificate mappings and shells.
 
 use std::path::Path;
 
 use config::{Listener, ListenerSource, Plugin, PolicyValue, Setting, Source, Store};
 use serde_json::{Value, json};
+use wsman::duration;
+use wsman::shell::ShellState;
 
 use crate::call::Admitted;
 use crate::console::Console;
+use crate::local_service::{self, CertificateMapping};
 use crate::problem::Problem;
 use crate::reply::Reply;
 
@@ -51,6 +54,68 @@ pub(crate) fn configuration(console: &Console, _: &Admitted<'_>) -> Result<Reply
             .map(|one| json!({ "name": one.name, "origin": one.origin.to_string() }))
             .collect::<Vec<_>>(),
     })))
+}
+
+/// `GET /wsman/shells`: the shells that the service shows to the user of this process.
+pub(crate) fn shells(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
+    let shells = socket(console).map_or(Ok(None), local_service::shells)?;
+    Ok(Reply::json(json!({
+        "is_running": shells.is_some(),
+        "account": account(),
+        "shells": shells.unwrap_or_default().iter().map(shell).collect::<Vec<_>>(),
+    })))
+}
+
+/// `DELETE /wsman/shells/{shell}`: ends a shell with its processes.
+pub(crate) fn end_shell(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let id = request.part("shell");
+    let ended = socket(console).map_or(Ok(None), |socket| local_service::close_shell(socket, id))?;
+    let ended = ended.ok_or_else(|| Problem::not_found("shell"))?;
+    Ok(Reply::empty().audited(format!("shell of {}", ended.owner.escape_debug())))
+}
+
+/// `GET /wsman/certificate-mappings`
+pub(crate) fn certificate_mappings(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
+    let mappings = socket(console).map_or(Ok(None), local_service::certificate_mappings)?;
+    Ok(Reply::json(json!({
+        "is_running": mappings.is_some(),
+        "mappings": mappings.unwrap_or_default().iter().map(mapping).collect::<Vec<_>>(),
+    })))
+}
+
+fn socket(console: &Console) -> Option<&Path> {
+    console.wsman.as_ref().map(|paths| paths.local_socket.as_path())
+}
+
+/// Returns the name of the account whose shells the service shows, or its number.
+fn account() -> String {
+    let user = rustix::process::geteuid().as_raw();
+    if user == 0 { "root".to_owned() } else { format!("UID {user}") }
+}
+
+fn shell(shell: &ShellState) -> Value {
+    json!({
+        "id": shell.shell_id,
+        "name": shell.name,
+        "resource": shell.resource_uri,
+        "owner": shell.owner,
+        "client": shell.client_ip,
+        "open_seconds": shell.run_time.as_secs(),
+        "idle_seconds": shell.inactivity.as_secs(),
+        "idle_limit_seconds": duration::parse(&shell.idle_timeout).ok().map(|time| time.as_secs()),
+        "processes": shell.child_processes,
+        "is_disconnected": shell.connection.map(|connection| connection.is_disconnected),
+    })
+}
+
+fn mapping(mapping: &CertificateMapping) -> Value {
+    json!({
+        "subject": mapping.subject,
+        "issuer": mapping.issuer,
+        "uri": mapping.uri,
+        "user": mapping.user,
+        "is_enabled": mapping.is_enabled,
+    })
 }
 
 fn source(source: Source) -> &'static str {

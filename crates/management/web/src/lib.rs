@@ -24,6 +24,7 @@ mod handle_session;
 mod handle_web;
 mod handle_wmi;
 mod handle_wsman;
+mod local_service;
 mod log_stream;
 mod metrics;
 mod openapi;

@@ -351,6 +351,30 @@ pub static ROUTES: &[Route] = &[
     .returns(200, "WsMan"),
     Route::new(
         "GET",
+        "/wsman/shells",
+        "List the open shells that the WS-Management service shows to the account of this service",
+        ADMINISTRATOR,
+        handle_wsman::shells,
+    )
+    .returns(200, "WsManShells"),
+    Route::new(
+        "DELETE",
+        "/wsman/shells/{shell}",
+        "End a shell with its processes",
+        ELEVATED,
+        handle_wsman::end_shell,
+    )
+    .returns_nothing(),
+    Route::new(
+        "GET",
+        "/wsman/certificate-mappings",
+        "List the mappings of client certificates to accounts",
+        ADMINISTRATOR,
+        handle_wsman::certificate_mappings,
+    )
+    .returns(200, "WsManCertificateMappings"),
+    Route::new(
+        "GET",
         "/management/service",
         "Return the settings",
         ADMINISTRATOR,

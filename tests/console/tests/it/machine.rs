@@ -30,7 +30,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Starts everything; `None`, with a record of the skipped test, without nginx or Chromium.
-    pub(crate) fn start() -> Option<Self> {
+    fn start_with(start: impl FnOnce(&Nginx) -> Service) -> Option<Self> {
         let Some(chromium) = Browser::installed() else {
             skips::skip!("chromium is not installed");
             return None;
@@ -40,8 +40,18 @@ impl Machine {
             return None;
         };
         let nginx = Nginx::start(&program);
-        let service = Service::start(&nginx);
+        let service = start(&nginx);
         Some(Self { browser: Browser::start(&chromium), service, nginx })
+    }
+
+    /// Starts everything as usual.
+    pub(crate) fn start() -> Option<Self> {
+        Self::start_with(|nginx| Service::start(nginx, None))
+    }
+
+    /// Starts everything beside the WS-Management service with a state directory.
+    pub(crate) fn start_beside(state: &Path) -> Option<Self> {
+        Self::start_with(|nginx| Service::start(nginx, Some(state)))
     }
 
     /// Opens a page of a browser that has never been here.
@@ -191,19 +201,24 @@ struct Service {
 }
 
 impl Service {
-    fn start(nginx: &Nginx) -> Self {
+    /// Starts the service, which deletes its state at the end. `state` is the directory of a WS-Management service.
+    fn start(nginx: &Nginx, state: Option<&Path>) -> Self {
         let accounts = nginx.root().join("accounts");
         fs::write(&accounts, format!("{ADMINISTRATOR}:{PASSWORD}\n{DELEGATED}:{PASSWORD}\n"))
             .expect("a file");
         fs::set_permissions(&accounts, Permissions::from_mode(0o600)).expect("its mode");
-        let ready = nginx.root().join("ready");
         let mut command = tied(&own_program("telarch"));
-        command
-            .args(["mgmt", "serve", "--ephemeral", "--listen", "127.0.0.1:0", "--accounts"])
-            .arg(&accounts);
-        command.arg("--nginx").arg(nginx.root()).arg("--ready").arg(&ready).env("TELARCH_LOG", "info");
+        command.args(["mgmt", "serve", "--ephemeral", "--accounts"]).arg(&accounts);
+        if let Some(state) = state {
+            command.arg("--directory").arg(state);
+        }
+        Self::run(command, nginx)
+    }
+
+    fn run(mut command: Command, nginx: &Nginx) -> Self {
+        command.args(["--listen", "127.0.0.1:0", "--nginx"]).arg(nginx.root()).env("TELARCH_LOG", "info");
         let mut child = command.stderr(Stdio::piped()).spawn().expect("telarch");
-        // The log has this line after the file was written.
+        // The line says that connections are accepted.
         let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut lines = String::new();
         while !lines.contains("Listening") {
@@ -211,9 +226,9 @@ impl Service {
             assert!(read > 0, "the service does not start: {lines}");
         }
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let text = fs::read_to_string(ready).expect("the ready file");
-        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        Self { child, url: value["url"].as_str().expect("a URL").to_owned() }
+        let (_, rest) = lines.split_once("https://").unwrap_or_else(|| panic!("a URL in {lines}"));
+        let end = rest.find(|one: char| !one.is_ascii_digit() && !".:".contains(one));
+        Self { child, url: format!("https://{}", &rest[..end.unwrap_or(rest.len())]) }
     }
 }
 

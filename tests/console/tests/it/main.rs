@@ -11,3 +11,4 @@ mod instrumentation;
 mod machine;
 mod sign_in;
 mod sites;
+mod wsman;
