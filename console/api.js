@@ -97,9 +97,14 @@ export function rememberSession(value) {
 
 /** Returns the session of the browser, or null. */
 export async function currentSession() {
-  if (!localStorage.getItem("signed-in")) return null;
+  // A link to the new address of the service, which the storage does not know.
+  const isContinued = location.hash === "#session";
+  if (isContinued) history.replaceState(null, "", location.pathname);
+  if (!isContinued && !localStorage.getItem("signed-in")) return null;
   try {
-    return (await send("GET", "/session")).value;
+    const { value } = await send("GET", "/session");
+    localStorage.setItem("signed-in", "yes");
+    return value;
   } catch (failure) {
     if (failure.status === 401) return null;
     throw failure;

@@ -25,6 +25,13 @@ function sortFailure(failure) {
   return { messages, rest: Object.keys(messages).length ? rest : failure };
 }
 
+/** Returns a failure whose message begins with the name of a member, such as `path: …`, as a failure of its field. */
+export function atField(failure, names) {
+  const name = names.find((known) => failure.message.startsWith(`${known}: `));
+  if (name && failure.problem) failure.problem.errors = [{ pointer: `#/${name}`, detail: failure.message.slice(name.length + 2) }];
+  return failure;
+}
+
 /**
  * A form for a value. `field` describes it (values.js), and `submit` receives the new value.
  * A failed `submit` is shown beside the fields that the server names.

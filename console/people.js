@@ -1,4 +1,4 @@
-// The management service itself: settings, users, API keys, sessions and audit.
+// The management service itself: users, API keys, sessions and audit.
 import { useEffect, useState } from "preact/hooks";
 import { get } from "./api.js";
 import { confirm } from "./changes.js";
@@ -41,25 +41,6 @@ async function act(text, run, reload) {
     notice.value = { kind: "error", text: failure.message };
   }
   reload();
-}
-
-export function Service() {
-  const { data, error } = useData(() => get("/management/service"));
-  if (!data) return html`<${Waiting} error=${error} />`;
-  const { settings, state, started, certificate_sha256, log_directory, remote_restrictions_registry } = data.value;
-  const rows = Object.entries(settings);
-  return html`
-    <${Heading} detail=${`${state} since ${time(started)}`}>Management Service<//>
-    <p class="warning">The service cannot be configured while it is running. On the server, use <code>telarch mgmt set NAME=VALUE</code> and start it again.</p>
-    <${Table} caption="Settings" rows=${rows} columns=${[
-      ["Setting", ([name]) => html`<code>${name}</code>`],
-      ["Value", ([, value]) => String(value) || "–"],
-    ]} />
-    <dl>
-      <dt>Certificate (SHA-256)</dt><dd><code class="break">${certificate_sha256}</code></dd>
-      <dt>Request log</dt><dd><code>${log_directory ?? "off"}</code></dd>
-      <dt>RemoteRestrictions as registry value</dt><dd><code class="break">${remote_restrictions_registry ?? "not possible with IPv6 rules"}</code></dd>
-    </dl>`;
 }
 
 const roles = ["delegated", "viewer", "operator", "administrator"];

@@ -116,6 +116,8 @@ impl Staging {
             return Err(ManagementError::Invalid("no settings are staged".to_owned()));
         }
         state.phase = Phase::Applying { session: session.to_owned() };
+        // Otherwise the reason of an earlier failure would look like the result.
+        state.last_failure = None;
         drop(state);
         (self.wake)();
         Ok(())

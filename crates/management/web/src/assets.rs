@@ -44,6 +44,7 @@ pub static CONSOLE: &[Asset] = console_files![
     "overview.js",
     "people.js",
     "router.js",
+    "service.js",
     "sign-in.js",
     "sites.js",
     "state.js",

@@ -143,6 +143,7 @@ impl Console {
         json!({
             "state": "running",
             "started": self.started.to_string(),
+            "can_be_staged": self.staging.is_some(),
             "settings": settings,
             "remote_restrictions_registry": self.settings.remote_restrictions.to_registry().ok(),
             "certificate_sha256": self.fingerprint,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use browser::{Browser, Page, Theme};
 use rustix::process::{Pid, Signal, kill_process};
-use telarch_peers::own_program;
+use telarch_peers::{own_program, telarch};
 use tempfile::TempDir;
 
 /// The administrator, whose password is [`PASSWORD`].
@@ -52,6 +52,18 @@ impl Machine {
     /// Starts everything beside the WS-Management service with a state directory.
     pub(crate) fn start_beside(state: &Path) -> Option<Self> {
         Self::start_with(|nginx| Service::start(nginx, Some(state)))
+    }
+
+    /// Starts everything with a service that is not ephemeral: as root, the two processes of a machine's service. Its
+    /// directory is `state` of [`Nginx::root`]; `prepare` can write files there.
+    pub(crate) fn start_stored(prepare: impl FnOnce(&Path)) -> Option<Self> {
+        Self::start_with(|nginx| {
+            let state = nginx.root().join("state");
+            fs::create_dir(&state).expect("a directory");
+            fs::set_permissions(&state, Permissions::from_mode(0o700)).expect("its mode");
+            prepare(&state);
+            Service::start_stored(nginx, &state)
+        })
     }
 
     /// Opens a page of a browser that has never been here.
@@ -211,6 +223,21 @@ impl Service {
         command.args(["mgmt", "serve", "--ephemeral", "--accounts"]).arg(&accounts);
         if let Some(state) = state {
             command.arg("--directory").arg(state);
+        }
+        Self::run(command, nginx)
+    }
+
+    /// Starts the service of a machine or user with a directory.
+    fn start_stored(nginx: &Nginx, state: &Path) -> Self {
+        let directory = state.display().to_string();
+        let add =
+            ["mgmt", "users", "add", ADMINISTRATOR, "--directory", directory.as_str(), "--password-stdin"];
+        let added = telarch(&add, &format!("{PASSWORD}\n"));
+        assert_eq!(added.code, 0, "{added:?}");
+        let mut command = tied(&own_program("telarch"));
+        command.args(["mgmt", "serve", "--directory"]).arg(state);
+        if rustix::process::geteuid().is_root() {
+            command.args(["--web-user", "nobody"]);
         }
         Self::run(command, nginx)
     }

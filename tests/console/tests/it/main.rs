@@ -9,6 +9,7 @@ mod features;
 mod history;
 mod instrumentation;
 mod machine;
+mod service;
 mod sign_in;
 mod sites;
 mod wsman;
