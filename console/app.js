@@ -4,6 +4,7 @@ import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { abortReads, currentSession, get, rememberSession, send } from "./api.js";
 import { confirm } from "./changes.js";
+import { DeploymentRules } from "./deployment-rules.js";
 import { Deployments } from "./deployments.js";
 import { Collector, Event, Events } from "./events.js";
 import { Feature } from "./feature.js";
@@ -44,6 +45,7 @@ const pages = [
   [/^\/hardware$/, () => html`<${Hardware} />`],
   [/^\/management\/service$/, () => html`<${Service} />`],
   [/^\/management\/users$/, () => html`<${Users} />`],
+  [/^\/management\/deployment-rules$/, () => html`<${DeploymentRules} />`],
   [/^\/management\/keys$/, () => html`<${Keys} />`],
   [/^\/management\/sessions$/, () => html`<${Sessions} />`],
   [/^\/management\/audit$/, () => html`<${Audit} />`],
@@ -89,6 +91,7 @@ function Tree() {
         html`<li class="group">Management</li>`,
         entry("/management/service", "Management Service", 1),
         entry("/management/users", "Users and permissions", 1),
+        entry("/management/deployment-rules", "Deployment rules", 1),
         entry("/management/keys", "API keys", 1),
         entry("/management/sessions", "Sessions", 1),
         entry("/management/audit", "Audit", 1),

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { get, send } from "./api.js";
 import { Proposal } from "./changes.js";
 import { Heading, Link, Problem, Table, Waiting, bytes, html, time, useData } from "./router.js";
-import { dialog, notice } from "./state.js";
+import { dialog, hasRole, notice } from "./state.js";
 
 /** Size of the pieces of an upload in bytes. */
 const PIECE = 1 << 20;
@@ -91,7 +91,7 @@ export function Deployments({ id }) {
   };
   return html`
     ${heading}
-    <p>An archive replaces the files in <code>${data.value.folder}</code> in one step. Clients receive either the old or the new content.</p>
+    <p>An archive replaces the files in <code>${data.value.folder}</code> in one step. Clients receive either the old or the new content.${hasRole("administrator") && html` Other users need a <${Link} to="/management/deployment-rules">deployment rule<//>.`}</p>
     <${NewDeployment} siteUrl=${siteUrl} reload=${reload} />
     <h2>History</h2>
     <${Problem} error=${failure} />

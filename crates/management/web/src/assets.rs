@@ -31,6 +31,7 @@ pub static CONSOLE: &[Asset] = console_files![
     "api.js",
     "app.js",
     "changes.js",
+    "deployment-rules.js",
     "deployments.js",
     "elevation.js",
     "events.js",

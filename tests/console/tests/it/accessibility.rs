@@ -99,6 +99,7 @@ fn pages(site: &str) -> Vec<String> {
         "/hardware",
         "/management/service",
         "/management/users",
+        "/management/deployment-rules",
         "/management/keys",
         "/management/sessions",
         "/management/audit",
@@ -158,7 +159,11 @@ fn examine_all(theme: Theme, width: u32) {
     page.click_button("Preview changes");
     page.wait_for_button("Apply");
     examine(&page, "a preview");
-    for (path, button) in [("/management/users", "Add user"), ("/management/keys", "Create API key")] {
+    for (path, button) in [
+        ("/management/users", "Add user"),
+        ("/management/deployment-rules", "Add rule"),
+        ("/management/keys", "Create API key"),
+    ] {
         machine.go(&page, path);
         page.click_button(button);
         page.wait_for_button("Cancel");

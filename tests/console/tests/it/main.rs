@@ -3,6 +3,7 @@
 
 mod accessibility;
 mod delegation;
+mod deployment_rules;
 mod deployments;
 mod elevation;
 mod features;
