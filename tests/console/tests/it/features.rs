@@ -38,7 +38,9 @@ fn error_pages_are_added_and_removed() {
     page.fill("error page 2 > Status codes", "500, 502");
     page.click_button("Remove error page 1");
     let text = save(&machine, &page);
-    assert!(text.contains("    error_page 500 502 =503 /index.html;\n") && !text.contains("404"), "{text}");
+    // The port of the site may contain 404.
+    let pages: Vec<&str> = text.lines().filter(|line| line.contains("error_page")).collect();
+    assert_eq!(pages, ["    error_page 500 502 =503 /index.html;"], "{text}");
     page.click_button("Revert to inherited");
     apply(&page);
     page.wait_for_text("No directive sets this feature");
