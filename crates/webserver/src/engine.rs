@@ -37,7 +37,7 @@ use crate::change::{Change, MAX_CHANGES};
 use crate::control::{Operation, Status, Worker};
 use crate::error::WebServerError;
 use crate::feature::{Feature, FeatureState, Scope};
-use crate::history::{Commit, CommitDetails, CommitRequest};
+use crate::history::{Commit, CommitDetails, CommitRequest, Verdict};
 use crate::log::{LogFile, LogKind, LogLines, LogStart};
 use crate::model::{ConfigurationFile, Info, Pool, Site, Snapshot};
 use crate::plan::{Plan, PlannedFile, Problem, Validation};
@@ -122,6 +122,14 @@ pub(crate) trait Product: Send + Sync {
 
     /// Lets the validator of the product check copies of the planned files.
     fn check(&self, checked: &Checked<'_, Self::Configuration>) -> Result<Validation, WebServerError>;
+
+    /// Replaces the files and lets a running web server load them. If it rejects them, the old ones are restored.
+    fn apply(&self, before: &Self::Configuration, files: &[PlannedFile]) -> Result<Verdict, WebServerError>
+    where
+        Self: Sized,
+    {
+        commit::replace_files(self, before, files)
+    }
 
     /// Returns the PID of the main process.
     fn main_process(&self, configuration: &Self::Configuration) -> Option<u32>;
@@ -316,7 +324,10 @@ impl<P: Product> WebServer for P {
     }
 
     fn status(&self) -> Result<Status, WebServerError> {
-        Ok(status(self, &live(self)?))
+        match live(self) {
+            Err(WebServerError::Unreachable { .. }) => Ok(Status::Stopped),
+            configuration => Ok(status(self, &configuration?)),
+        }
     }
 
     fn control(&self, operation: Operation) -> Result<Status, WebServerError> {

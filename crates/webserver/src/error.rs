@@ -78,6 +78,16 @@ pub enum WebServerError {
     /// A value is invalid.
     #[error(transparent)]
     Value(#[from] InvalidValue),
+    /// The admin endpoint of Caddy does not answer.
+    #[error(
+        "cannot use the admin endpoint {address} of Caddy: {reason}\n  start Caddy with systemctl start caddy, or with caddy run --resume, which keeps the changes made through the admin endpoint"
+    )]
+    Unreachable {
+        /// The address.
+        address: String,
+        /// Description.
+        reason: String,
+    },
     /// The web server does not run.
     #[error("the web server does not run")]
     NotRunning,

@@ -1,6 +1,6 @@
 //! Administration of web servers through their own configuration files.
 //!
-//! [`WebServer`] is the interface, and [`Nginx`] and [`Apache`] implement it. The types of this crate cannot hold a value that
+//! [`WebServer`] is the interface, and [`Nginx`], [`Apache`] and [`Caddy`] implement it. The types of this crate cannot hold a value that
 //! would change the structure of a configuration file: text without control characters, parsed addresses, paths without
 //! `..` and variables.
 //!
@@ -8,6 +8,7 @@
 //! atomic write and the result of the reload. See [`WebServer::commit`].
 
 mod apache_server;
+mod caddy_server;
 mod certificate;
 mod change;
 mod control;
@@ -26,6 +27,7 @@ mod value;
 mod web_server;
 
 pub use apache_server::{Apache, ApacheOptions};
+pub use caddy_server::{Caddy, CaddyAdmin, CaddyOptions};
 pub use certificate::{Certificate, CertificateFile};
 pub use change::{Change, MAX_CHANGES, NewSite};
 pub use control::{Operation, Status, Worker};

@@ -85,6 +85,7 @@ pub static MGMT: Command = Command::new("mgmt", "run and configure the Web Manag
         &ACCOUNTS,
         &NGINX,
         &APACHE,
+        &CADDY,
         &READY,
         &WEB_USER,
         &PAM,
@@ -122,6 +123,11 @@ static NGINX: Opt =
 static APACHE: Opt =
     Opt::new("apache", Value::Path("DIRECTORY"), "manage the Apache whose configuration directory this is")
         .only_with(SERVE);
+static CADDY: Opt =
+    Opt::new("caddy", Value::Text("ADDRESS"), "manage the Caddy whose admin endpoint this is")
+        .only_with(SERVE);
+static SERVERS: web_server::ServerOptions =
+    web_server::ServerOptions { nginx: &NGINX, apache: &APACHE, caddy: &CADDY };
 static READY: Opt = Opt::new(
     "ready",
     Value::Path("FILE"),

@@ -21,7 +21,7 @@ use crate::locations::{directory, failed};
 use crate::startup::{
     Signals, address, begin_log, create_state, host_names, log_paths, shown_address, write_ready, wsman_paths,
 };
-use crate::{ACCOUNTS, APACHE, EPHEMERAL, NGINX, service, web_server};
+use crate::{ACCOUNTS, EPHEMERAL, SERVERS, service, web_server};
 
 /// Runs the service until a signal ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
@@ -116,7 +116,7 @@ fn open_web_server(
     arguments: &Arguments,
     directory: &Directory,
 ) -> Result<Option<Arc<dyn WebServer>>, Failure> {
-    let chosen = web_server::chosen(arguments, &NGINX, &APACHE)?;
+    let chosen = web_server::chosen(arguments, &SERVERS)?;
     chosen.map(|server| server.open(&directory.history(), Vec::new()).map(Arc::from)).transpose()
 }
 

@@ -30,7 +30,7 @@ use crate::startup::{
     Signals, address, create_state, host_names, log_paths, shown_address, write_ready, wsman_paths,
 };
 use crate::web_server::{self, ChosenServer};
-use crate::{APACHE, NGINX, PAM, WEB_USER};
+use crate::{PAM, SERVERS, WEB_USER};
 
 pub use self::web_process::hidden;
 
@@ -356,7 +356,7 @@ fn open_web_server(
     directory: &Directory,
     settings: &Settings,
 ) -> Result<Option<Arc<dyn WebServer>>, Failure> {
-    let named = web_server::chosen(arguments, &NGINX, &APACHE)?
+    let named = web_server::chosen(arguments, &SERVERS)?
         .or_else(|| settings.nginx_directory.clone().map(ChosenServer::Nginx));
     let is_named = named.is_some();
     let Some(server) = named.or_else(web_server::installed) else {
@@ -364,7 +364,7 @@ fn open_web_server(
         return Ok(None);
     };
     let roots = match settings.configuration_roots.as_slice() {
-        [] => vec![server.directory().to_owned()],
+        [] => server.directory().map(ToOwned::to_owned).into_iter().collect(),
         roots => roots.to_vec(),
     };
     match server.open(&directory.history(), roots) {

@@ -12,7 +12,7 @@ use webserver::{Feature, Site, SiteId, WebServer};
 
 use crate::DIRECTORY;
 use crate::locations::{directory, failed};
-use crate::web_server::{self, ChosenServer};
+use crate::web_server::{self, ChosenServer, ServerOptions};
 
 /// The command `telarch web`.
 pub static WEB: Command =
@@ -64,7 +64,7 @@ pub static WEB: Command =
             .takes(1, 3)
             .completions(&["restore"]),
         ])
-        .options(&[&NGINX, &APACHE, &WHAT_IF, &MESSAGE, &KEEP_OTHERS, &DIRECTORY, &TEXT_OR_JSON])
+        .options(&[&NGINX, &APACHE, &CADDY, &WHAT_IF, &MESSAGE, &KEEP_OTHERS, &DIRECTORY, &TEXT_OR_JSON])
         .notes(&[
             "Each change is validated by the web server, written, and applied by a reload. If the web server rejects the \
              new files, the old ones are restored. The service of telarch mgmt serve shows the same history.",
@@ -80,6 +80,11 @@ static APACHE: Opt = Opt::new(
     "apache",
     Value::Path("DIRECTORY"),
     "configuration directory of the Apache to manage (default without nginx: /etc/apache2)",
+);
+static CADDY: Opt = Opt::new(
+    "caddy",
+    Value::Text("ADDRESS"),
+    "admin endpoint of the Caddy to manage, such as localhost:2019 or unix:/run/caddy/admin.sock",
 );
 static WHAT_IF: Opt = Opt::new(
     "what-if",
@@ -103,9 +108,11 @@ const CHANGES: &[Scope] = &[
     Scope::Action("deployments"),
 ];
 
+static SERVERS: ServerOptions = ServerOptions { nginx: &NGINX, apache: &APACHE, caddy: &CADDY };
+
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     let state = directory(arguments, IfMissing::Leave)?.history();
-    let server = web_server::chosen(arguments, &NGINX, &APACHE)?;
+    let server = web_server::chosen(arguments, &SERVERS)?;
     let server = server.or_else(web_server::installed).unwrap_or(ChosenServer::Nginx("/etc/nginx".into()));
     let web = server.open(&state, Vec::new())?;
     let web = web.as_ref();

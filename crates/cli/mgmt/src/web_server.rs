@@ -3,29 +3,42 @@
 use std::path::{Path, PathBuf};
 
 use cli_command::{Arguments, Failure, Opt};
-use webserver::{Apache, ApacheOptions, Nginx, NginxOptions, WebServer};
+use webserver::{Apache, ApacheOptions, Caddy, CaddyOptions, Nginx, NginxOptions, WebServer};
 
 use crate::locations::failed;
 
-/// Product and configuration directory of a web server.
+/// Product of a web server, and where its configuration is.
 pub(crate) enum ChosenServer {
     /// nginx.
     Nginx(PathBuf),
     /// Apache httpd.
     Apache(PathBuf),
+    /// Caddy, with the address of its admin endpoint.
+    Caddy(String),
+}
+
+/// Options that name a web server.
+pub(crate) struct ServerOptions {
+    pub(crate) nginx: &'static Opt,
+    pub(crate) apache: &'static Opt,
+    pub(crate) caddy: &'static Opt,
 }
 
 /// Returns the web server that an option names, if one does.
 pub(crate) fn chosen(
     arguments: &Arguments,
-    nginx: &'static Opt,
-    apache: &'static Opt,
+    options: &ServerOptions,
 ) -> Result<Option<ChosenServer>, Failure> {
-    match (arguments.path(nginx), arguments.path(apache)) {
-        (Some(_), Some(_)) => Err(arguments.usage_error("--nginx and --apache exclude each other")),
-        (Some(directory), None) => Ok(Some(ChosenServer::Nginx(directory))),
-        (None, Some(directory)) => Ok(Some(ChosenServer::Apache(directory))),
-        (None, None) => Ok(None),
+    let named = [
+        arguments.path(options.nginx).map(ChosenServer::Nginx),
+        arguments.path(options.apache).map(ChosenServer::Apache),
+        arguments.text(options.caddy)?.map(|address| ChosenServer::Caddy(address.to_owned())),
+    ];
+    let mut named = named.into_iter().flatten();
+    let first = named.next();
+    match named.next() {
+        Some(_) => Err(arguments.usage_error("--nginx, --apache and --caddy exclude each other")),
+        None => Ok(first),
     }
 }
 
@@ -39,10 +52,12 @@ pub(crate) fn installed() -> Option<ChosenServer> {
 }
 
 impl ChosenServer {
-    /// Returns the configuration directory.
-    pub(crate) fn directory(&self) -> &Path {
-        let (Self::Nginx(directory) | Self::Apache(directory)) = self;
-        directory
+    /// Returns the configuration directory. Caddy has none.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Nginx(directory) | Self::Apache(directory) => Some(directory),
+            Self::Caddy(_) => None,
+        }
     }
 
     /// Opens the web server, whose files are changed in `roots` only, or everywhere if there are none. Each product has a
@@ -56,6 +71,10 @@ impl ChosenServer {
             Self::Apache(directory) => {
                 let options = ApacheOptions::of_folder(directory, &history.join("apache")).map_err(failed)?;
                 Ok(Box::new(Apache::open(&ApacheOptions { roots, ..options }).map_err(failed)?))
+            }
+            Self::Caddy(address) => {
+                let options = CaddyOptions::of_admin(address, &history.join("caddy")).map_err(failed)?;
+                Ok(Box::new(Caddy::open(&options).map_err(failed)?))
             }
         }
     }

@@ -131,8 +131,7 @@ impl Console {
 
     /// Returns the managed web server.
     pub(crate) fn web(&self) -> Result<&Arc<dyn WebServer>, Problem> {
-        let missing =
-            "no web server is managed; start the service with --nginx DIRECTORY or --apache DIRECTORY";
+        let missing = "no web server is managed; start the service with --nginx DIRECTORY, --apache DIRECTORY or --caddy ADDRESS";
         self.web.as_ref().ok_or_else(|| Problem::new(404, "no-web-server", missing))
     }
 

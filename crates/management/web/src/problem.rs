@@ -140,9 +140,9 @@ impl From<WebServerError> for Problem {
                 Self::new(422, "change-not-possible", detail)
             }
             WebServerError::Value(_) | WebServerError::Limit { .. } => Self::invalid(detail),
-            WebServerError::NotRunning | WebServerError::Control { .. } => {
-                Self::new(409, "web-server-control", detail)
-            }
+            WebServerError::NotRunning
+            | WebServerError::Unreachable { .. }
+            | WebServerError::Control { .. } => Self::new(409, "web-server-control", detail),
             _ => Self::internal("the web server's files", &detail),
         }
     }

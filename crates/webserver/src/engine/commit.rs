@@ -117,9 +117,29 @@ pub(super) fn commit<P: Product>(
     if !validation.accepted {
         return Err(WebServerError::Rejected(Box::new(validation)));
     }
-    let reload = product.main_process(&before).map(|process| product.before_reload(process, &before));
+    let verdict = product.apply(&before, &plan.files)?;
+    let after = live(product)?;
+    let kind = plan.restores.map_or(CommitKind::Change, |to| CommitKind::Rollback { to });
+    product.engine().store.insert(&NewCommit {
+        author: Some(&request.author),
+        message: &request.message,
+        kind,
+        revision: after.revision(),
+        verdict: &verdict,
+        validator: &validation.output,
+        files: &contents(&after),
+    })
+}
+
+/// Writes files and lets a running web server load them. If it rejects them, the old ones are restored.
+pub(super) fn replace_files<P: Product>(
+    product: &P,
+    before: &P::Configuration,
+    files: &[PlannedFile],
+) -> Result<Verdict, WebServerError> {
+    let reload = product.main_process(before).map(|process| product.before_reload(process, before));
     let Engine { store, roots, .. } = product.engine();
-    write::write(store, roots, &plan.files)?;
+    write::write(store, roots, files)?;
     let verdict = match reload.map(|reload| product.reload(reload, &live(product)?)).transpose() {
         Ok(None) => Verdict::Written,
         Ok(Some(Ok(()))) => Verdict::Active,
@@ -135,17 +155,7 @@ pub(super) fn commit<P: Product>(
             restore: restore.to_string(),
         })?;
     }
-    let after = live(product)?;
-    let kind = plan.restores.map_or(CommitKind::Change, |to| CommitKind::Rollback { to });
-    store.insert(&NewCommit {
-        author: Some(&request.author),
-        message: &request.message,
-        kind,
-        revision: after.revision(),
-        verdict: &verdict,
-        validator: &validation.output,
-        files: &contents(&after),
-    })
+    Ok(verdict)
 }
 
 impl Engine {

@@ -3,6 +3,7 @@
 
 mod apache_fixture;
 mod apache_only;
+mod caddy;
 mod conformance;
 mod crash;
 mod failures;

@@ -182,6 +182,26 @@ fn an_apache_is_managed_with_its_own_features() {
 }
 
 #[test]
+fn a_caddy_is_named_by_a_local_admin_endpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().to_str().unwrap();
+    let sites = |more: &[&str]| {
+        let words = [&["sites", "--directory", at], more].concat();
+        run(&Arguments::parse_words(&WEB, &words).unwrap().expect("no request for help"))
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(sites(&["--caddy", "169.254.169.254:80"]).contains("loopback"));
+    assert!(sites(&["--caddy", "localhost:2019", "--apache", at]).contains("exclude each other"));
+    let missing = sites(&["--caddy", &format!("unix:{at}/admin.sock")]);
+    if missing.contains("\"caddy\" does not exist") {
+        skips::skip_part!("a web server is missing: apt-get install caddy");
+    } else {
+        assert!(missing.contains("systemctl start caddy") && missing.contains("admin.sock"), "{missing}");
+    }
+}
+
+#[test]
 fn content_is_deployed_listed_and_restored() {
     let Some(folder) = configuration() else { return };
     let (site, archive) = (folder.path().join("content"), folder.path().join("new.tar.gz"));
