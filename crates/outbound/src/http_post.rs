@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::{Limits, RequestWriter, ResponseHead};
+use zeroize::Zeroizing;
 
 use crate::connection::{Address, Connection};
 
@@ -15,8 +16,24 @@ pub struct HttpTarget {
     pub host: String,
     /// Path with query.
     pub path: String,
-    /// Names and values of further headers, such as `Authorization`.
-    pub headers: Vec<(String, String)>,
+    /// Further headers, such as `Authorization`.
+    pub headers: Vec<HttpHeader>,
+}
+
+/// Header of a request. The value is zeroized when it is dropped, because it may be a credential.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpHeader {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: Zeroizing<String>,
+}
+
+/// Hides the value.
+impl std::fmt::Debug for HttpHeader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.name)
+    }
 }
 
 /// Hides the headers, which may contain credentials.
@@ -32,11 +49,11 @@ impl HttpTarget {
     /// # Errors
     /// A message if the request cannot be sent, or its status is not 200 to 299.
     pub fn post(&self, content_type: &str, body: &[u8]) -> Result<(), String> {
-        let mut request = Vec::new();
+        let mut request = Zeroizing::new(Vec::new());
         let mut writer =
             RequestWriter::post(&mut request, &self.path, &self.host).map_err(|error| error.to_string())?;
         let fixed = [("Content-Type", content_type), ("User-Agent", "telarch"), ("Connection", "close")];
-        let further = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let further = self.headers.iter().map(|header| (header.name.as_str(), header.value.as_str()));
         for (name, value) in fixed.into_iter().chain(further) {
             writer.header(name, value).map_err(|error| error.to_string())?;
         }

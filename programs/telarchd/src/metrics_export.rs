@@ -14,7 +14,7 @@ use broker::wire::{Malformed, Reader, Writer};
 use config::{Config, State};
 use files::TrustedFile;
 use metrics::{OtlpEncoder, Snapshot};
-use outbound::{Address, HttpTarget, is_loopback, tls_config};
+use outbound::{Address, HttpHeader, HttpTarget, is_loopback, tls_config};
 use service::Service;
 use tokio::sync::{Notify, watch};
 use zeroize::Zeroizing;
@@ -32,7 +32,7 @@ pub(crate) struct ExportSettings {
     interval: Duration,
     /// Authorities in PEM; `None` for those of the system.
     authorities: Option<String>,
-    headers: Vec<(String, String)>,
+    headers: Vec<HttpHeader>,
 }
 
 impl ExportSettings {
@@ -86,7 +86,7 @@ impl ExportSettings {
         w.text(&self.host).u32(self.port.into()).text(&self.authority).text(&self.path);
         w.u64(self.interval.as_secs()).optional(self.authorities.as_ref(), |w, pem| _ = w.text(pem));
         w.u32(u32::try_from(self.headers.len()).unwrap_or(u32::MAX));
-        for (name, value) in &self.headers {
+        for HttpHeader { name, value } in &self.headers {
             w.text(name).text(value);
         }
         w.finish()
@@ -103,7 +103,7 @@ impl ExportSettings {
         let authorities = r.optional(|r| r.text().map(str::to_owned))?;
         let mut headers = Vec::new();
         for _ in 0..r.u32()? {
-            headers.push((r.text()?.to_owned(), r.text()?.to_owned()));
+            headers.push(HttpHeader { name: r.text()?.to_owned(), value: r.text()?.to_owned().into() });
         }
         r.finish()?;
         Ok(Self { has_tls, host, port, authority, path, interval, authorities, headers })
@@ -123,7 +123,7 @@ fn missing(path: &Path) -> String {
 }
 
 /// Parses lines with a name, a colon and a value. Empty lines, and those that begin with #, are ignored.
-fn parse_headers(text: &str) -> Result<Vec<(String, String)>, String> {
+fn parse_headers(text: &str) -> Result<Vec<HttpHeader>, String> {
     let mut headers = Vec::new();
     for (line, number) in text.lines().map(str::trim).zip(1_u32..) {
         if line.is_empty() || line.starts_with('#') {
@@ -146,7 +146,7 @@ fn parse_headers(text: &str) -> Result<Vec<(String, String)>, String> {
         if headers.len() >= MAX_HEADERS {
             return Err(format!("more than {MAX_HEADERS} headers\n  remove some"));
         }
-        headers.push((name.to_owned(), value.to_owned()));
+        headers.push(HttpHeader { name: name.to_owned(), value: value.to_owned().into() });
     }
     Ok(headers)
 }
@@ -325,11 +325,15 @@ const RESERVED: [&str; 6] =
 mod tests {
     use super::*;
 
+    fn header(name: &str, value: &str) -> HttpHeader {
+        HttpHeader { name: name.to_owned(), value: value.to_owned().into() }
+    }
+
     #[test]
     fn headers_are_read_without_repeating_their_values() {
         let headers = parse_headers("# token\nAuthorization: Bearer a:b\n\nX-Scope-OrgID:one \n").unwrap();
         let expected = [("Authorization", "Bearer a:b"), ("X-Scope-OrgID", "one")];
-        assert_eq!(headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(headers, expected.map(|(name, value)| header(name, value)));
         for wrong in ["secret", "secret :", ": secret", "a b: secret", "a: secret\u{7}", "host: secret"] {
             let error = parse_headers(wrong).unwrap_err();
             assert!(error.starts_with("line 1") && !error.contains("secret"), "{error}");
@@ -347,7 +351,7 @@ mod tests {
             path: "/v1/metrics".to_owned(),
             interval: Duration::from_secs(9),
             authorities: Some("pem".to_owned()),
-            headers: vec![("a".to_owned(), "b".to_owned())],
+            headers: vec![header("a", "b")],
         };
         let bytes = settings.encode();
         assert!(ExportSettings::decode(&bytes).unwrap() == settings);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nats::{Login, LoginSettings, SubjectTemplate};
-use outbound::{Address, HttpTarget, is_loopback, tls_config};
+use outbound::{Address, HttpHeader, HttpTarget, is_loopback, tls_config};
 use toml_edit::{DocumentMut, Item};
 use winevent::event::Record;
 use winevent::{QueryList, Timestamp};
@@ -219,7 +219,9 @@ fn target(document: &DocumentMut, endpoint: &Endpoint<'_>) -> Result<Target, Str
         Protocol::Http => {
             let path = if endpoint.path.is_empty() { "/" } else { endpoint.path }.to_owned();
             let authorization = string(document, "Authorization")?;
-            let headers = authorization.map(|value| ("Authorization".to_owned(), value.to_owned()));
+            let header =
+                |value: &str| HttpHeader { name: "Authorization".to_owned(), value: value.to_owned().into() };
+            let headers = authorization.map(header);
             let host = endpoint.authority.to_owned();
             Ok(Target::Http(HttpTarget { address, host, path, headers: headers.into_iter().collect() }))
         }
