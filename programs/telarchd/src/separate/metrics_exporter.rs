@@ -93,9 +93,7 @@ pub(super) struct MetricsExporter {
 /// Request of the broker.
 enum Request {
     /// Reads settings and files again; an unchanged process continues.
-    Follow,
-    /// As `Follow`, and reports errors again.
-    Reload,
+    ReadSettings { reports_errors_again: bool },
     /// Serves another gateway.
     Gateway(Arc<Broker>),
     /// Ends the process.
@@ -127,12 +125,12 @@ impl MetricsExporter {
 
     /// Reads settings and files after a change of the settings.
     pub(super) fn follow(&self) {
-        let _ = self.requests.send(Request::Follow);
+        let _ = self.requests.send(Request::ReadSettings { reports_errors_again: false });
     }
 
     /// Reads settings and files at the request of the administrator.
     pub(super) fn reload(&self) {
-        let _ = self.requests.send(Request::Reload);
+        let _ = self.requests.send(Request::ReadSettings { reports_errors_again: true });
     }
 
     /// Ends the process, and waits at most `patience` for it.
@@ -162,13 +160,10 @@ impl Supervisor {
             let is_startable = self.process.is_none() && self.wanted.is_some();
             tokio::select! {
                 request = requests.recv() => match request {
-                    Some(Request::Follow) => {
-                        if self.read_settings() {
-                            self.replace().await;
+                    Some(Request::ReadSettings { reports_errors_again }) => {
+                        if reports_errors_again {
+                            self.error = None;
                         }
-                    }
-                    Some(Request::Reload) => {
-                        self.error = None;
                         if self.read_settings() {
                             self.replace().await;
                         }
