@@ -60,7 +60,8 @@ impl CaddyAdmin {
         }
     }
 
-    /// Returns the value of the header `Host`, which Caddy compares with its own addresses.
+    /// Returns the value of the header `Host`, which Caddy compares with its own addresses. Over a socket it must be
+    /// empty, which [`http::RequestWriter`] does not permit; therefore the heads are written here.
     fn host(&self) -> String {
         match self {
             Self::Loopback(address) => address.to_string(),

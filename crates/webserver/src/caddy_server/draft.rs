@@ -14,19 +14,26 @@ use crate::plan::Problem;
 use crate::value::{FilePath, HostPattern, SiteId, UrlPath};
 
 /// A document with applied changes.
-pub(super) struct Draft {
-    root: Result<Value, Problem>,
-    text: Vec<u8>,
+pub(super) enum Draft {
+    Document(Value),
+    /// Text with a syntax error.
+    Malformed {
+        text: Vec<u8>,
+        problem: Problem,
+    },
 }
 
 impl Draft {
     pub(super) fn new(root: Value) -> Self {
-        Self { text: to_text(&root), root: Ok(root) }
+        Self::Document(root)
     }
 
     /// Returns the text, and the document if the text has no syntax error.
     pub(super) fn finish(self) -> (Vec<u8>, Result<Value, Problem>) {
-        (self.text, self.root)
+        match self {
+            Self::Document(root) => (to_text(&root), Ok(root)),
+            Self::Malformed { text, problem } => (text, Err(problem)),
+        }
     }
 
     pub(super) fn apply(&mut self, change: &Change) -> Result<(), WebServerError> {
@@ -34,11 +41,16 @@ impl Draft {
             if file.as_str() != PATH {
                 return Err(WebServerError::not_found("file of the configuration", file));
             }
-            self.root = parse(text.as_bytes());
-            self.text = self.root.as_ref().map_or_else(|_| text.clone().into_bytes(), to_text);
+            *self = match parse(text.as_bytes()) {
+                Ok(root) => Self::Document(root),
+                Err(problem) => Self::Malformed { text: text.clone().into_bytes(), problem },
+            };
             return Ok(());
         }
-        let root = self.root.as_mut().map_err(|problem| syntax(problem))?;
+        let root = match self {
+            Self::Document(root) => root,
+            Self::Malformed { problem, .. } => return Err(syntax(problem)),
+        };
         match change {
             Change::CreateSite(new) => create(root, new),
             Change::DeleteSite { site } => delete(root, &place(root, site)?),
@@ -59,9 +71,7 @@ impl Draft {
                 Err(WebServerError::impossible("change the pool", "pools are not supported for Caddy"))
             }
             Change::RawEdit { .. } => Ok(()),
-        }?;
-        self.text = to_text(root);
-        Ok(())
+        }
     }
 }
 
