@@ -9,7 +9,7 @@ use telarch_provider_linux::Machine;
 use wmi::Context;
 
 use crate::tree::Tree;
-use crate::world::{in_world, run, sh};
+use crate::world::{in_world, random_uuid, run, sh};
 use crate::{engine, machine, output, rows_in, text};
 
 const STORAGE: &str = "root/microsoft/windows/storage";
@@ -273,14 +273,16 @@ impl Drop for Detach {
 fn volume_is_labelled_and_flushed() {
     let needed = ["mkfs.ext4", "losetup", "e2label", "blkid"];
     in_world("storage_management::volume_is_labelled_and_flushed", &needed, || {
-        let device = sh(
+        let uuid = random_uuid();
+        let device = sh(&format!(
             "mount -t tmpfs none /media && mkdir /media/place && truncate -s 32M /media/image && \
-            mkfs.ext4 -q -L first -U 01234567-89ab-cdef-0123-456789abcd12 /media/image && losetup --find --show /media/image",
-        );
+            mkfs.ext4 -q -L first -U {uuid} /media/image && losetup --find --show /media/image"
+        ));
         let _detach = Detach(device.clone());
-        let found = run(rows(&machine(), "SELECT * FROM MSFT_Volume WHERE FileSystemLabel = 'first'"));
+        let query = format!("SELECT * FROM MSFT_Volume WHERE UniqueId = '/dev/disk/by-uuid/{uuid}'");
+        let found = run(rows(&machine(), &query));
         let [volume] = found.as_slice() else { panic!("{} volumes", found.len()) };
-        assert_eq!(text(volume, "UniqueId"), "/dev/disk/by-uuid/01234567-89ab-cdef-0123-456789abcd12");
+        assert_eq!(text(volume, "FileSystemLabel"), "first");
         let path = volume.path().unwrap();
         let call = |method: &str, input: &[(&str, Value)]| {
             let given = |operation: &cim::Operation| {

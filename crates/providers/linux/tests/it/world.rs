@@ -16,3 +16,8 @@ pub(crate) fn sh(script: &str) -> String {
     assert!(output.status.success(), "{script}\n{stderr}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
+
+/// Returns an identifier for a file system. Loop devices belong to the whole machine, so other tests see each other's.
+pub(crate) fn random_uuid() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap().trim().to_owned()
+}

@@ -2,23 +2,28 @@
 
 use std::time::{Duration, Instant};
 
-use crate::world::{in_world, run, sh};
+use crate::world::{in_world, random_uuid, run, sh};
 use crate::{call, put, rows, text};
 
-/// An image with ext4 on a loop device, and a layer for `/etc`.
-const FURNISH: &str = "mount -t tmpfs none /media && mkdir /media/place /media/empty /media/u /media/w && \
-    truncate -s 32M /media/image && mkfs.ext4 -q -L first -U 01234567-89ab-cdef-0123-456789abcdef /media/image && \
-    losetup --find --show /media/image";
+/// Makes an image with ext4 on a loop device, and a layer for `/etc`. Returns the loop device.
+fn furnish(uuid: &str) -> String {
+    sh(&format!(
+        "mount -t tmpfs none /media && mkdir /media/place /media/empty /media/u /media/w && \
+        truncate -s 32M /media/image && mkfs.ext4 -q -L first -U {uuid} /media/image && \
+        losetup --find --show /media/image"
+    ))
+}
 
 #[test]
 fn volume_is_mounted_labelled_and_unmounted() {
     let needed = ["mkfs.ext4", "losetup", "e2label", "tune2fs", "e2fsck", "blkid"];
     in_world("storage::mounted::volume_is_mounted_labelled_and_unmounted", &needed, || {
-        let device = sh(FURNISH);
+        let uuid = random_uuid();
+        let device = furnish(&uuid);
         let _detach = Detach(device.clone());
         sh("mount -t overlay none -o lowerdir=/etc,upperdir=/media/u,workdir=/media/w /etc");
         std::fs::write("/etc/fstab", format!("{device} /media/place ext4 defaults 0 0\n")).unwrap();
-        let id = "/dev/disk/by-uuid/01234567-89ab-cdef-0123-456789abcdef";
+        let id = format!("/dev/disk/by-uuid/{uuid}");
         let path = format!("Win32_Volume.DeviceID=\"{id}\"");
         let returns = |method: &str| text(&run(call(&path, method, &[])), "ReturnValue");
         let column = |name: &str| {
