@@ -87,6 +87,7 @@ function Tree() {
       ${(sites.data?.value.sites ?? []).slice(0, 200).map((site) => entry(`/web/sites/${encodeURIComponent(site.id)}`, site.names[0] ?? site.id, 3))}
       ${hasRole("viewer") && [entry("/web/history", "History", 2), entry("/web/logs", "Logs", 2)]}
       ${hasRole("viewer") && [entry("/wmi", "WMI", 1), entry("/wmi/query", "Query", 2), entry("/events", "Events", 1), entry("/wsman", "WS-Management", 1), entry("/hardware", "Hardware", 1)]}
+      ${session.value.terminals && html`<li><a href="/terminal" target="_blank" rel="noopener" class="level-1">Terminal</a></li>`}
       ${hasRole("administrator") && [
         html`<li class="group">Management</li>`,
         entry("/management/service", "Management Service", 1),

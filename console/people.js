@@ -73,7 +73,7 @@ export function Users() {
       <div class="field">
         <label for="scopes">Sites</label>
         <textarea id="scopes" name="scopes" rows="3" aria-describedby="scopes-help">${user.scopes.join("\n")}</textarea>
-        <small id="scopes-help">One per line: /SITE or /SITE/APPLICATION</small>
+        <small id="scopes-help">One per line: /SITE or /SITE/APPLICATION; terminal permits a shell</small>
       </div>`,
     "Change", async (form) => {
       const scopes = form.get("scopes").split("\n").map((line) => line.trim()).filter(Boolean);

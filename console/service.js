@@ -25,6 +25,7 @@ const fields = [
   ["NginxDirectory", text("Directory of nginx", { help: "Empty for /etc/nginx. Read only when the service itself starts." })],
   ["ConfigurationRoots", text("Directories of configuration files", { help: "With commas; empty for the directory of nginx. Read only when the service itself starts." })],
   ["ContentRoots", text("Directories for deployments", { help: "With commas; empty for no deployments." })],
+  ["EnableTerminals", check("Terminals", { help: "Accounts with the permission terminal can open a shell." })],
 ];
 const names = fields.map(([name]) => name);
 const label = (name) => fields.find(([known]) => known === name)?.[1].label ?? name;

@@ -45,7 +45,7 @@ pub use self::audit::{Audit, AuditRecord, AuditResult};
 pub use self::delegation::{Delegation, DelegationState, FeatureAccess};
 pub use self::deployment_rules::{DeploymentAction, DeploymentRule, DeploymentRules, PathType};
 pub use self::error::ManagementError;
-pub use self::permissions::{Permissions, Role, SiteScope};
+pub use self::permissions::{Grant, Permissions, Role, SiteScope};
 pub use self::request_log::{LoggedRequest, RequestLog};
 pub use self::restrictions::{Mode, Network, Restrictions, RestrictionsError, Rule};
 pub use self::sessions::{NewSession, Session, Sessions};

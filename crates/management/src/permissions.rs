@@ -97,6 +97,35 @@ impl FromStr for SiteScope {
     }
 }
 
+/// A right that is given to one user, in addition to a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// Administers a site or application.
+    Site(SiteScope),
+    /// Opens terminals: a shell of the operating system. No role includes this right.
+    Terminal,
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Site(scope) => scope.as_str(),
+            Self::Terminal => TERMINAL,
+        })
+    }
+}
+
+impl FromStr for Grant {
+    type Err = ManagementError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == TERMINAL { Ok(Self::Terminal) } else { text.parse().map(Self::Site) }
+    }
+}
+
+/// Text of [`Grant::Terminal`]; scopes begin with a slash.
+const TERMINAL: &str = "terminal";
+
 /// Roles and scopes of all users; users without an entry have no access to any site.
 #[derive(Debug)]
 pub struct Permissions {
@@ -108,15 +137,23 @@ pub struct Permissions {
 struct Entry {
     role: Option<Role>,
     scopes: BTreeSet<SiteScope>,
+    may_open_terminals: bool,
 }
 
 impl Entry {
+    /// Returns everything that the user was given, as text.
+    fn grants(&self) -> Vec<String> {
+        let terminal = self.may_open_terminals.then(|| TERMINAL.to_owned());
+        self.scopes.iter().map(|scope| scope.as_str().to_owned()).chain(terminal).collect()
+    }
+
     /// Parses the entry of a user in the file.
     fn parse(value: &Value) -> Result<Self, ManagementError> {
         let role = value.get("role").and_then(Value::as_str).map(str::parse).transpose()?;
         let scopes = value.get("scopes").and_then(Value::as_array).into_iter().flatten();
         let scopes = scopes.filter_map(Value::as_str).map(str::parse).collect::<Result<_, _>>()?;
-        Ok(Self { role, scopes })
+        let may_open_terminals = value.get(TERMINAL).and_then(Value::as_bool).unwrap_or(false);
+        Ok(Self { role, scopes, may_open_terminals })
     }
 }
 
@@ -159,15 +196,25 @@ impl Permissions {
         entries.get(&key_of(user)).map(|entry| entry.scopes.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// Returns all users with their scopes, in alphabetical order.
+    /// Returns everything that a user was given, as text.
     #[must_use]
-    pub fn list(&self) -> Vec<(String, Role, Vec<SiteScope>)> {
+    pub fn grants(&self, user: &str) -> Vec<String> {
+        self.entries.lock().get(&key_of(user)).map(Entry::grants).unwrap_or_default()
+    }
+
+    /// Returns whether a user may open terminals.
+    #[must_use]
+    pub fn may_open_terminals(&self, user: &str) -> bool {
+        self.entries.lock().get(&key_of(user)).is_some_and(|entry| entry.may_open_terminals)
+    }
+
+    /// Returns all users with their grants, in alphabetical order.
+    #[must_use]
+    pub fn list(&self) -> Vec<(String, Role, Vec<String>)> {
         let entries = self.entries.lock();
         entries
             .iter()
-            .map(|(user, entry)| {
-                (user.clone(), entry.role.unwrap_or(Role::Delegated), entry.scopes.iter().cloned().collect())
-            })
+            .map(|(user, entry)| (user.clone(), entry.role.unwrap_or(Role::Delegated), entry.grants()))
             .collect()
     }
 
@@ -182,29 +229,36 @@ impl Permissions {
         })
     }
 
-    /// Allows a user to administer a site or application.
+    /// Gives a right to a user.
     ///
     /// # Errors
     /// [`ManagementError`] if the user has 1000 scopes, or the file cannot be written.
-    pub fn allow(&self, user: &str, scope: SiteScope) -> Result<(), ManagementError> {
+    pub fn allow(&self, user: &str, grant: Grant) -> Result<(), ManagementError> {
         self.change(user, |entry| {
-            if entry.scopes.len() >= MAX_SCOPES {
-                return Err(ManagementError::TooMany { kind: "scopes", limit: MAX_SCOPES });
+            match grant {
+                Grant::Site(_) if entry.scopes.len() >= MAX_SCOPES => {
+                    return Err(ManagementError::TooMany { kind: "scopes", limit: MAX_SCOPES });
+                }
+                Grant::Site(scope) => _ = entry.scopes.insert(scope),
+                Grant::Terminal => entry.may_open_terminals = true,
             }
-            entry.scopes.insert(scope);
             Ok(())
         })
     }
 
-    /// Removes a scope of a user.
+    /// Takes a right from a user.
     ///
     /// # Errors
-    /// [`ManagementError::NotFound`] if the user does not have the scope; another error if the file cannot be written.
-    pub fn remove(&self, user: &str, scope: &SiteScope) -> Result<(), ManagementError> {
+    /// [`ManagementError::NotFound`] if the user does not have the right; another error if the file cannot be written.
+    pub fn remove(&self, user: &str, grant: &Grant) -> Result<(), ManagementError> {
         self.change(user, |entry| {
-            entry.scopes.remove(scope).then_some(()).ok_or_else(|| ManagementError::NotFound {
+            let was_given = match grant {
+                Grant::Site(scope) => entry.scopes.remove(scope),
+                Grant::Terminal => std::mem::take(&mut entry.may_open_terminals),
+            };
+            was_given.then_some(()).ok_or_else(|| ManagementError::NotFound {
                 kind: "permission",
-                name: format!("{user} on {}", scope.as_str()),
+                name: format!("{user} on {grant}"),
             })
         })
     }
@@ -231,13 +285,20 @@ impl Permissions {
             return Err(ManagementError::TooMany { kind: "users with permissions", limit: MAX_USERS });
         }
         change(changed.entry(key_of(user)).or_default())?;
-        changed.retain(|_, entry| entry.role.is_some() || !entry.scopes.is_empty());
+        changed
+            .retain(|_, entry| entry.role.is_some() || !entry.scopes.is_empty() || entry.may_open_terminals);
         let content: serde_json::Map<String, Value> = changed
             .iter()
             .map(|(user, entry)| {
                 let scopes: Vec<&str> = entry.scopes.iter().map(SiteScope::as_str).collect();
                 let role = entry.role.map(|role| role.to_string());
-                (user.clone(), json!({ "role": role, "scopes": scopes }))
+                let mut value = json!({ "role": role, "scopes": scopes });
+                if entry.may_open_terminals
+                    && let Some(members) = value.as_object_mut()
+                {
+                    members.insert(TERMINAL.to_owned(), Value::Bool(true));
+                }
+                (user.clone(), value)
             })
             .collect();
         write_json(&self.path, &Value::Object(content))?;
@@ -275,13 +336,20 @@ mod tests {
         let shop: SiteScope = "/shop".parse().unwrap();
         let permissions = Permissions::open(path.clone()).unwrap();
         assert!(!permissions.is_granted("ada", &shop));
-        permissions.allow("Ada", shop.clone()).unwrap();
+        permissions.allow("Ada", Grant::Site(shop.clone())).unwrap();
         permissions.set_role("bob", Role::Viewer).unwrap();
+        permissions.set_role("root", Role::Administrator).unwrap();
+        permissions.allow(".\\eve", "terminal".parse().unwrap()).unwrap();
         let read = Permissions::open(path).unwrap();
+        // No role includes terminals.
+        assert!(read.may_open_terminals(".\\eve") && !read.may_open_terminals("root"));
+        assert_eq!(read.grants(".\\eve"), ["terminal"]);
+        read.remove(".\\eve", &Grant::Terminal).unwrap();
+        assert!(!read.may_open_terminals(".\\eve") && read.remove(".\\eve", &Grant::Terminal).is_err());
         assert!(read.is_granted("ada", &shop) && read.is_granted("ada", &"/shop/api".parse().unwrap()));
         assert_eq!((read.role("ada"), read.role("BOB")), (Role::Delegated, Role::Viewer));
         read.forget("ada").unwrap();
         assert!(!read.is_granted("ada", &shop));
-        assert!(read.remove("ada", &shop).is_err());
+        assert!(read.remove("ada", &Grant::Site(shop)).is_err());
     }
 }

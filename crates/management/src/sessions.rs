@@ -104,6 +104,21 @@ impl Sessions {
             .map(|found| found.user.clone())
     }
 
+    /// Returns the user of the live session with this secret for changing requests, which does not change with the token.
+    /// `is_used` prolongs the session.
+    #[must_use]
+    pub fn user_of_secret(&self, csrf: &str, is_used: bool, now: Instant) -> Option<String> {
+        let mut sessions = self.0.lock();
+        let found = sessions.values_mut().find(|session| session.csrf.matches(csrf))?;
+        if !found.is_live(now) {
+            return None;
+        }
+        if is_used {
+            found.used = now;
+        }
+        Some(found.user.clone())
+    }
+
     /// Replaces the token of a session and elevates it for five minutes, after the user has repeated the password.
     ///
     /// # Errors
@@ -185,6 +200,11 @@ mod tests {
         let later = start + ELEVATION;
         assert!(old.session.is_elevated(start) && !old.session.is_elevated(later));
         let new = sessions.elevate(old.token.expose(), later).unwrap();
+        // The secret for changing requests stays.
+        let secret = old.session.csrf.expose();
+        assert_eq!(sessions.user_of_secret(secret, true, later).as_deref(), Some("ada"));
+        assert_eq!(sessions.user_of_secret(secret, false, later + IDLE), None);
+        assert_eq!(sessions.user_of_secret("", true, later), None);
         assert!(new.session.is_elevated(later));
         assert!(sessions.find(old.token.expose(), later).is_none());
         assert!(sessions.find(new.token.expose(), later).is_some());

@@ -67,6 +67,8 @@ pub struct Settings {
     pub configuration_roots: Vec<PathBuf>,
     /// Directories below which deployments may replace folders of sites; empty if there are no deployments.
     pub content_roots: Vec<PathBuf>,
+    /// `true`: users with the permission for terminals can open a shell.
+    pub enable_terminals: bool,
 }
 
 impl Default for Settings {
@@ -85,6 +87,7 @@ impl Default for Settings {
             nginx_directory: None,
             configuration_roots: Vec::new(),
             content_roots: Vec::new(),
+            enable_terminals: false,
         }
     }
 }
@@ -139,6 +142,7 @@ impl Settings {
             "AllowRemoteServiceConfiguration" => self.allow_remote_service_configuration.to_string(),
             "NginxDirectory" => path_text(self.nginx_directory.as_deref()),
             "ConfigurationRoots" => path_list_text(&self.configuration_roots),
+            "EnableTerminals" => self.enable_terminals.to_string(),
             _ => path_list_text(&self.content_roots),
         })
     }
@@ -168,6 +172,7 @@ impl Settings {
             }
             "NginxDirectory" => self.nginx_directory = directory(name, value)?,
             "ConfigurationRoots" => self.configuration_roots = directories(name, value)?,
+            "EnableTerminals" => self.enable_terminals = truth(name, value)?,
             _ => self.content_roots = directories(name, value)?,
         }
         Ok(())
@@ -234,13 +239,14 @@ impl Settings {
             Some("RequiresWindowsCredentials") => json!(self.requires_windows_credentials),
             Some("EnableLogging") => json!(self.enable_logging),
             Some("AllowRemoteServiceConfiguration") => json!(self.allow_remote_service_configuration),
+            Some("EnableTerminals") => json!(self.enable_terminals),
             _ => self.text(name).map_or(Value::Null, Value::String),
         }
     }
 }
 
 /// Names of the settings: those of the registry, then our own.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "EnableRemoteManagement",
     "IPAddress",
     "Port",
@@ -254,6 +260,7 @@ const NAMES: [&str; 13] = [
     "NginxDirectory",
     "ConfigurationRoots",
     "ContentRoots",
+    "EnableTerminals",
 ];
 
 fn canonical(name: &str) -> Option<&'static str> {
@@ -353,6 +360,7 @@ mod tests {
             ("NginxDirectory", "/srv/nginx"),
             ("ConfigurationRoots", "/srv/nginx, /srv/sites"),
             ("ContentRoots", "/srv/www, /var/www"),
+            ("EnableTerminals", "1"),
         ] {
             settings.set(name, value).unwrap();
         }
@@ -373,6 +381,7 @@ mod tests {
             ("Port", "65536"),
             ("IPAddress", "host"),
             ("EnableLogging", "yes"),
+            ("EnableTerminals", "on"),
             ("SslCertificateHash", "abc"),
             ("LoggingDirectory", "logs"),
             ("RemoteRestrictions", "allow, deny x"),

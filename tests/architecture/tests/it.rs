@@ -35,6 +35,7 @@ fn floor(folder: &str) -> u8 {
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" | "crates/wmi" => 4,
         "crates/ipmi" | "crates/eventing" => 4,
         "crates/management"
+        | "crates/management/terminal"
         | "crates/wording"
         | "crates/copy"
         | "crates/repository"

@@ -73,7 +73,8 @@ pub static MGMT: Command = Command::new("mgmt", "run and configure the Web Manag
                 ("add NAME", "create a manager user; the first one is a server administrator"),
                 ("set-password NAME", "change the password of a manager user"),
                 ("enable|disable|remove NAME", "allow or refuse sign-ins, or delete a manager user"),
-                ("allow|revoke NAME /SITE", "let a manager user administer a site or application, or no longer"),
+                ("allow|revoke NAME /SITE", "let a user administer a site or application, or no longer"),
+                ("allow|revoke NAME terminal", "let a user open terminals, or no longer"),
             ],
         )
         .takes(0, 3)
@@ -86,6 +87,7 @@ pub static MGMT: Command = Command::new("mgmt", "run and configure the Web Manag
         &NGINX,
         &APACHE,
         &CADDY,
+        &TERMINAL,
         &READY,
         &WEB_USER,
         &PAM,
@@ -126,6 +128,13 @@ static APACHE: Opt =
 static CADDY: Opt =
     Opt::new("caddy", Value::Text("ADDRESS"), "manage the Caddy whose admin endpoint this is")
         .only_with(SERVE);
+static TERMINAL: Opt = Opt::new(
+    "terminal",
+    Value::None,
+    "permit terminals in the browser, with a shell of the current user, to users with the permission terminal (with \
+     --ephemeral: to administrators); a service of root has the setting EnableTerminals",
+)
+.only_with(SERVE);
 static SERVERS: web_server::ServerOptions =
     web_server::ServerOptions { nginx: &NGINX, apache: &APACHE, caddy: &CADDY };
 static READY: Opt = Opt::new(

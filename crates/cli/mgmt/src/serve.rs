@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 use auth::Secret;
 use cli_command::paths::IfMissing;
 use cli_command::{Arguments, Failure};
-use management::{Directory, Settings};
+use management::{Directory, Grant, Settings};
+use management_terminal::{MachineTerminals, TerminalSource};
 use management_web::{Certificate, Console, ConsoleParts, serve};
 use tokio::net::TcpListener;
 use webserver::WebServer;
@@ -21,7 +22,7 @@ use crate::locations::{directory, failed};
 use crate::startup::{
     Signals, address, begin_log, create_state, host_names, log_paths, shown_address, write_ready, wsman_paths,
 };
-use crate::{ACCOUNTS, EPHEMERAL, SERVERS, service, web_server};
+use crate::{ACCOUNTS, EPHEMERAL, SERVERS, TERMINAL, service, web_server};
 
 /// Runs the service until a signal ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
@@ -53,6 +54,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| failed(format!("cannot start the service: {error}")))?;
     if rustix::process::geteuid().is_root() && !is_ephemeral {
+        if arguments.is_given(&TERMINAL) {
+            return Err(arguments.usage_error(
+                "--terminal would give every administrator the shell of root; telarch mgmt set EnableTerminals=true \
+                 gives accounts their own shells",
+            ));
+        }
         runtime.block_on(service::run(arguments, &directory, settings))?;
         // A thread may be waiting for PAM.
         runtime.shutdown_timeout(Duration::from_millis(500));
@@ -73,6 +80,11 @@ async fn run_until_signal(
     create_state(directory)?;
     let certificate = Certificate::load_or_create(&directory.certificate(), &names, SystemTime::now());
     let certificate = certificate.map_err(failed)?;
+    if settings.enable_terminals && !arguments.is_given(&TERMINAL) {
+        tracing::warn!(
+            "EnableTerminals is for a service of root; the service of a user has the option --terminal"
+        );
+    }
     let added = if arguments.is_given(&EPHEMERAL) { AddedClasses::None } else { AddedClasses::OfService };
     let wmi = MachineWmi::open(directory.state(), added)?;
     let console = Console::open(ConsoleParts {
@@ -84,6 +96,9 @@ async fn run_until_signal(
         staging: None,
         wmi: Some(Arc::new(wmi)),
         wsman: wsman_paths(arguments),
+        terminals: arguments
+            .is_given(&TERMINAL)
+            .then(|| Arc::new(MachineTerminals::CurrentUser) as Arc<dyn TerminalSource>),
         logs: log_paths(),
         host_names: names,
         fingerprint: certificate.fingerprint().to_owned(),
@@ -94,6 +109,11 @@ async fn run_until_signal(
     }
     if console.users().list().map_err(failed)?.is_empty() {
         tracing::warn!("No manager user exists; create one with telarch mgmt users add NAME");
+    }
+    if arguments.is_given(&TERMINAL) && arguments.is_given(&EPHEMERAL) {
+        for user in console.users().list().map_err(failed)?.iter().filter(|user| user.is_administrator) {
+            console.permissions().allow(&user.name, Grant::Terminal).map_err(failed)?;
+        }
     }
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::failed(

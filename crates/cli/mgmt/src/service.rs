@@ -17,6 +17,7 @@ use broker::Link;
 use cli_command::{Arguments, Failure};
 use config::Thumbprint;
 use management::{Directory, Sessions, Settings, Staging, StagingStep, SystemAccounts};
+use management_terminal::{MachineTerminals, TerminalSource};
 use management_web::{Certificate, Console, ConsoleParts, LocalWmi, WebProcessStart, serve_operations};
 use service::Certificates;
 use tokio::runtime::Handle;
@@ -118,6 +119,10 @@ impl<'a> MachineParts<'a> {
             staging: Some(Arc::clone(&self.staging)),
             wmi: Some(Arc::clone(&self.wmi)),
             wsman: wsman_paths(self.arguments),
+            terminals: settings.enable_terminals.then(|| {
+                let pam = self.arguments.path(&PAM);
+                Arc::new(MachineTerminals::Accounts { pam }) as Arc<dyn TerminalSource>
+            }),
             logs: log_paths(),
             host_names: names.to_vec(),
             fingerprint: certificate.fingerprint().to_owned(),

@@ -7,7 +7,7 @@ use cli::secret::{PasswordSource, ask_on};
 use cli_command::format::Format;
 use cli_command::paths::IfMissing;
 use cli_command::{Arguments, Failure};
-use management::{Permissions, SiteScope, UserChange, Users, is_system_user};
+use management::{Grant, Permissions, UserChange, Users, is_system_user};
 use serde_json::json;
 
 use crate::locations::{directory, failed};
@@ -22,7 +22,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         [] => list(arguments, &users, &permissions),
         ["add", name] => {
             let user = users.add(name, password(arguments, name)?, "").map_err(failed)?;
-            let role = if user.is_administrator { "a server administrator" } else { "a user without permissions" };
+            let role =
+                if user.is_administrator { "a server administrator" } else { "a user without permissions" };
             Ok(format!("added {} as {role}\n", user.name))
         }
         ["set-password", name] => {
@@ -41,8 +42,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
             permissions.forget(name).map_err(failed)?;
             Ok(format!("removed {name}\n"))
         }
-        [action @ ("allow" | "revoke"), name, scope] => {
-            let scope: SiteScope = scope.parse().map_err(|error| arguments.usage_error(error))?;
+        [action @ ("allow" | "revoke"), name, grant] => {
+            let grant: Grant = grant.parse().map_err(|error| arguments.usage_error(error))?;
             let is_known = is_system_user(name)
                 || users.list().map_err(failed)?.iter().any(|user| user.name.eq_ignore_ascii_case(name));
             if !is_known {
@@ -51,18 +52,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
                     "telarch mgmt users lists the users",
                 ));
             }
-            let text = scope.as_str().to_owned();
+            let text = match &grant {
+                Grant::Site(scope) => format!("administer {}", scope.as_str()),
+                Grant::Terminal => "open terminals".to_owned(),
+            };
             if *action == "allow" {
-                permissions.allow(name, scope).map_err(failed)?;
-                Ok(format!("{name} may administer {text}\n"))
+                permissions.allow(name, grant).map_err(failed)?;
+                Ok(format!("{name} may {text}\n"))
             } else {
-                permissions.remove(name, &scope).map_err(failed)?;
-                Ok(format!("{name} may no longer administer {text}\n"))
+                permissions.remove(name, &grant).map_err(failed)?;
+                Ok(format!("{name} may no longer {text}\n"))
             }
         }
         _ => Err(arguments.usage_error(
-            "expected add NAME, set-password NAME, enable NAME, disable NAME, remove NAME, allow NAME /SITE or \
-             revoke NAME /SITE",
+            "expected add NAME, set-password NAME, enable NAME, disable NAME, remove NAME, allow NAME \
+             /SITE|terminal or revoke NAME /SITE|terminal",
         )),
     }
 }
@@ -76,8 +80,7 @@ fn list(arguments: &Arguments, users: &Users, permissions: &Permissions) -> Resu
         } else {
             permissions.role(&user.name)
         };
-        let scopes: Vec<String> =
-            permissions.scopes(&user.name).iter().map(|scope| scope.as_str().to_owned()).collect();
+        let scopes = permissions.grants(&user.name);
         let state = if user.is_enabled { "enabled" } else { "disabled" };
         text.push_str(&format!("{}  {role}  {state}  {}\n", user.name, scopes.join(" ")));
         values.push(json!({

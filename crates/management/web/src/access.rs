@@ -22,6 +22,10 @@ pub enum Requirement {
     Role(Role),
     /// At least this role, and the password was repeated in the last five minutes.
     Elevated(Role),
+    /// A session, no API key.
+    Session,
+    /// A session whose password was repeated in the last five minutes. The handler checks the permission for terminals.
+    Terminal,
 }
 
 /// Name of the session cookie. Browsers accept the prefix only with `Secure`, `Path=/` and without `Domain`.
@@ -139,6 +143,8 @@ pub(crate) fn require_rights(
         Requirement::Public | Requirement::SignedIn | Requirement::SiteOr(_) => return Ok(()),
         Requirement::Role(role) => (role, false),
         Requirement::Elevated(role) => (role, true),
+        Requirement::Session => return require_session(caller),
+        Requirement::Terminal => (Role::Delegated, true),
     };
     if caller.role < role {
         return Err(Problem::forbidden(format!("this requires the role {role}")));
@@ -150,8 +156,20 @@ pub(crate) fn require_rights(
             let detail = "repeat the password with POST /api/v1/session/elevate";
             Err(Problem { substatus: 2, ..Problem::new(403, "elevation-required", detail) })
         }
+        Credential::Key { .. } => require_session(caller),
+    }
+}
+
+fn require_session(caller: &Caller) -> Result<(), Problem> {
+    match caller.credential {
+        Credential::Session { .. } => Ok(()),
         Credential::Key { .. } => Err(Problem::forbidden("this requires a session, not an API key")),
     }
+}
+
+/// Refuses to open a WebSocket for another web site: browsers send cookies with it from every page.
+pub(crate) fn require_own_page(is_own_origin: bool) -> Result<(), Problem> {
+    if is_own_origin { Ok(()) } else { cross_site("a WebSocket is opened for pages of this service only") }
 }
 
 /// Returns the API key that a request has sent.

@@ -50,12 +50,18 @@ pub static CONSOLE: &[Asset] = console_files![
     "sites.js",
     "state.js",
     "style.css",
+    "terminal.css",
+    "terminal.html",
+    "terminal.js",
     "values.js",
     "vendor/htm-3.1.1/htm.mjs",
     "vendor/preact-11.2.0/hooks.mjs",
     "vendor/preact-11.2.0/preact.mjs",
     "vendor/signals-2.11.4/signals.mjs",
     "vendor/signals-core-1.14.5/signals-core.mjs",
+    "vendor/xterm-6.0.0/xterm.css",
+    "vendor/xterm-6.0.0/xterm.mjs",
+    "vendor/xterm-addon-fit-0.11.0/addon-fit.mjs",
     "web.js",
     "wmi.js",
     "wsman.js",
@@ -70,7 +76,11 @@ pub(crate) fn reply(call: &Call) -> Result<Reply, Problem> {
     // Names of sites may contain dots.
     let is_page = ["", "web", "wmi", "wsman", "events", "hardware", "management"]
         .contains(&path.split('/').next().unwrap_or_default());
-    let name = if is_page { "index.html" } else { path };
+    let name = match path {
+        "terminal" => "terminal.html",
+        _ if is_page => "index.html",
+        _ => path,
+    };
     let asset = CONSOLE.iter().find(|asset| asset.path == name).ok_or_else(|| Problem::not_found("page"))?;
     let tag = format!("\"{}\"", STANDARD.encode(Sha256::digest(asset.bytes)));
     let content = if call.header("if-none-match") == Some(tag.as_str()) {
@@ -78,7 +88,12 @@ pub(crate) fn reply(call: &Call) -> Result<Reply, Problem> {
     } else {
         Content::Asset(media_type(name), asset.bytes)
     };
-    Ok(Reply::new(200, content).header("etag", tag).header("cache-control", "no-cache"))
+    let reply = Reply::new(200, content).header("etag", tag).header("cache-control", "no-cache");
+    Ok(if name == "terminal.html" {
+        reply.header("content-security-policy", terminal_policy())
+    } else {
+        reply
+    })
 }
 
 fn media_type(path: &str) -> &'static str {
@@ -88,6 +103,11 @@ fn media_type(path: &str) -> &'static str {
         Some("svg") => "image/svg+xml",
         _ => "text/javascript; charset=utf-8",
     }
+}
+
+/// Returns the value of `Content-Security-Policy` for the page of the terminal: xterm.js sets styles of elements.
+fn terminal_policy() -> String {
+    content_security_policy().replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 }
 
 /// Returns the value of `Content-Security-Policy`: scripts of this server only, and the import map by its hash.

@@ -9,12 +9,14 @@ use management::{
     ApiKeys, Audit, Delegation, DeploymentRules, Directory, ManagementError, Permissions, RequestLog,
     Sessions, Settings, Staging, SystemAccounts, Timestamp, Uploads, Users,
 };
+use management_terminal::TerminalSource;
 use serde_json::json;
 use webserver::WebServer;
 
 use crate::client_checks::ClientChecks;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::terminals::Terminals;
 use crate::wmi::{LocalWmi, Wmi};
 
 /// The service: everything that requests read and change.
@@ -29,7 +31,8 @@ pub struct Console {
     pub(crate) system: Option<SystemAccounts>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) api_keys: ApiKeys,
-    pub(crate) audit: Audit,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) terminals: Arc<Terminals>,
     pub(crate) request_log: Option<RequestLog>,
     pub(crate) web: Option<Arc<dyn WebServer>>,
     pub(crate) wmi: Wmi,
@@ -72,6 +75,8 @@ pub struct ConsoleParts {
     pub wmi: Option<Arc<dyn LocalWmi>>,
     /// Files of the machine's WS-Management service.
     pub wsman: Option<config::Paths>,
+    /// Terminals; `None` if the service has none.
+    pub terminals: Option<Arc<dyn TerminalSource>>,
     /// Local logs of this machine.
     pub logs: LogPaths,
     /// Names and addresses of the certificate.
@@ -93,8 +98,10 @@ impl Console {
     /// [`ManagementError`] with the file and the reason.
     pub fn open(parts: ConsoleParts) -> Result<Self, ManagementError> {
         let ConsoleParts { directory, settings, web, system, sessions, staging, .. } = parts;
-        let ConsoleParts { wmi, wsman, logs, host_names, fingerprint, .. } = parts;
+        let ConsoleParts { wmi, wsman, terminals, logs, host_names, fingerprint, .. } = parts;
         let log_directory = settings.logging_directory.clone().unwrap_or_else(|| directory.request_log());
+        let audit = Arc::new(Audit::open(directory.audit())?);
+        let terminals = Terminals::new(terminals, Arc::clone(&sessions), Arc::clone(&audit));
         Ok(Self {
             users: Users::open(directory.users())?,
             permissions: Permissions::open(directory.permissions())?,
@@ -104,7 +111,8 @@ impl Console {
             system,
             sessions,
             api_keys: ApiKeys::open(directory.api_keys())?,
-            audit: Audit::open(directory.audit())?,
+            audit,
+            terminals: Arc::new(terminals),
             request_log: settings.enable_logging.then(|| RequestLog::new(log_directory)),
             web,
             wmi: Wmi::new(wmi),
@@ -127,6 +135,12 @@ impl Console {
     #[must_use]
     pub fn users(&self) -> &Users {
         &self.users
+    }
+
+    /// Permissions of users.
+    #[must_use]
+    pub fn permissions(&self) -> &Permissions {
+        &self.permissions
     }
 
     /// Returns the managed web server.

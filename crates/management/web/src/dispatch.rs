@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use management::{AuditRecord, AuditResult, LoggedRequest, Timestamp};
 
-use crate::access::{require_own_origin, require_rights, require_session_secret};
+use crate::access::{require_own_origin, require_own_page, require_rights, require_session_secret};
 use crate::assets;
 use crate::call::{Admitted, Call};
 use crate::caller::Caller;
@@ -49,6 +49,9 @@ impl Console {
         admitted.clone_from(&caller);
         require_session_secret(call, caller.as_ref(), is_own_origin)?;
         require_rights(route.requirement, caller.as_ref(), call.is_unsafe() && !route.only_reads)?;
+        if route.opens_socket {
+            require_own_page(is_own_origin)?;
+        }
         (route.handler)(self, &Admitted { call, parts, caller })
     }
 

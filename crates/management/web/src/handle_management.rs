@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use auth::Secret;
 use management::{
-    ApiKeyLimits, DelegationState, KeyPurpose, ManagementError, Role, Settings, SiteScope, Staging,
+    ApiKeyLimits, DelegationState, Grant, KeyPurpose, ManagementError, Role, Settings, SiteScope, Staging,
     StagingState, Timestamp, UserChange, UserRecord, is_system_user,
 };
 use serde_json::{Value, json};
@@ -199,10 +199,7 @@ pub(crate) fn permissions(console: &Console, _: &Admitted<'_>) -> Result<Reply, 
         .permissions
         .list()
         .into_iter()
-        .map(|(user, role, scopes)| {
-            let scopes: Vec<&str> = scopes.iter().map(SiteScope::as_str).collect();
-            json!({ "user": user, "role": role.to_string(), "scopes": scopes })
-        })
+        .map(|(user, role, scopes)| json!({ "user": user, "role": role.to_string(), "scopes": scopes }))
         .collect();
     Ok(Reply::json(json!({ "permissions": list })))
 }
@@ -211,24 +208,24 @@ pub(crate) fn permissions(console: &Console, _: &Admitted<'_>) -> Result<Reply, 
 pub(crate) fn allow(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let body = request.body()?;
     body.require_only(&["user", "scope"])?;
-    let (user, scope): (_, SiteScope) = (body.text("user")?, body.text("scope")?.parse()?);
+    let (user, grant): (_, Grant) = (body.text("user")?, body.text("scope")?.parse()?);
     let is_known = is_system_user(user)
         || console.users.list()?.iter().any(|known| known.name.eq_ignore_ascii_case(user));
     if !is_known {
         return Err(Problem::not_found("user"));
     }
-    let audit = format!("{user} on {}", scope.as_str());
-    console.permissions.allow(user, scope)?;
+    let audit = format!("{user} on {grant}");
+    console.permissions.allow(user, grant)?;
     Ok(Reply::empty().audited(audit))
 }
 
 /// `DELETE /management/permissions`
 pub(crate) fn disallow(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let user = required(request, "user")?;
-    let scope: SiteScope = required(request, "scope")?.parse()?;
-    console.permissions.remove(&user, &scope)?;
+    let grant: Grant = required(request, "scope")?.parse()?;
+    console.permissions.remove(&user, &grant)?;
     console.sessions.end_of_user(&user);
-    Ok(Reply::empty().audited(format!("{user} on {}", scope.as_str())))
+    Ok(Reply::empty().audited(format!("{user} on {grant}")))
 }
 
 /// `GET /management/delegation`
@@ -343,13 +340,12 @@ fn scope(request: &Admitted<'_>) -> Result<Option<SiteScope>, Problem> {
 
 fn user_json(console: &Console, user: &UserRecord) -> Value {
     let role = if user.is_administrator { Role::Administrator } else { console.permissions.role(&user.name) };
-    let scopes = console.permissions.scopes(&user.name);
     json!({
         "name": user.name,
         "enabled": user.is_enabled,
         "comment": user.comment,
         "role": role.to_string(),
-        "scopes": scopes.iter().map(SiteScope::as_str).collect::<Vec<_>>(),
+        "scopes": console.permissions.grants(&user.name),
     })
 }
 

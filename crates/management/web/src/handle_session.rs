@@ -108,6 +108,7 @@ fn session(console: &Console, user: &str, csrf: Option<&str>, is_elevated: bool)
         "username": user,
         "role": role.map(|role| role.to_string()),
         "scopes": scopes,
+        "terminals": role.is_some() && console.require_terminals(user).is_ok(),
         "elevated": is_elevated,
         "csrf_token": csrf,
         "machine": console.machine.host_name(),

@@ -21,6 +21,7 @@ mod handle_events;
 mod handle_machine;
 mod handle_management;
 mod handle_session;
+mod handle_terminal;
 mod handle_web;
 mod handle_wmi;
 mod handle_wsman;
@@ -36,7 +37,9 @@ mod routes;
 mod separate;
 mod server;
 mod site_access;
+mod terminals;
 mod typed_body;
+mod websocket;
 mod wmi;
 
 #[cfg(test)]

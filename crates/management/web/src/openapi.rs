@@ -40,7 +40,7 @@ fn operation(route: &Route) -> Value {
     let (status, schema) = route.response;
     let mut success = json!({ "description": "Success" });
     let schema = schema.map(reference);
-    if status != 204
+    if !matches!(status, 101 | 204)
         && let Some(success) = success.as_object_mut()
     {
         let schema = schema.unwrap_or_else(|| json!({ "type": "object" }));
@@ -101,6 +101,12 @@ fn rights(requirement: Requirement) -> String {
         Requirement::SignedIn => "Needs a sign-in.".to_owned(),
         Requirement::SiteOr(role) => format!("Needs permission on the site, or the role {role}."),
         Requirement::Role(role) => format!("Needs the role {role}."),
+        Requirement::Session => "Needs a session.".to_owned(),
+        Requirement::Terminal => {
+            "Needs the permission for terminals, which no role includes, and a session whose \
+                                  password was entered in the last five minutes."
+                .to_owned()
+        }
         Requirement::Elevated(role) => {
             format!(
                 "Needs the role {role}, and a session whose password was entered in the last five minutes."
@@ -112,7 +118,9 @@ fn rights(requirement: Requirement) -> String {
 fn security(requirement: Requirement) -> Value {
     match requirement {
         Requirement::Public => json!([]),
-        Requirement::Elevated(_) => json!([{ "session": [] }]),
+        Requirement::Elevated(_) | Requirement::Session | Requirement::Terminal => {
+            json!([{ "session": [] }])
+        }
         _ => json!([{ "session": [] }, { "key": [] }]),
     }
 }

@@ -1,5 +1,7 @@
 //! Responses, independent of the HTTP library.
 
+use std::os::unix::net::UnixStream;
+
 use serde_json::Value;
 
 use crate::event_stream::EventStream;
@@ -31,6 +33,8 @@ pub(crate) enum Content {
     Asset(&'static str, &'static [u8]),
     /// Server-sent events.
     Stream(Box<dyn EventStream>),
+    /// Socket of a shell, for a WebSocket.
+    Terminal(UnixStream),
 }
 
 impl Reply {

@@ -15,7 +15,7 @@ pub(crate) type ResponseBody = BoxBody<Bytes, std::convert::Infallible>;
 /// Returns the response with a complete body. The body of a stream is replaced by the server.
 pub(crate) fn of_reply(reply: &Reply) -> Response<ResponseBody> {
     let (kind, bytes) = match &reply.content {
-        Content::Empty => (None, Bytes::new()),
+        Content::Empty | Content::Terminal(_) => (None, Bytes::new()),
         Content::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
         Content::Problem(value) => (Some("application/problem+json"), Bytes::from(value.to_string())),
         Content::Encoded(kind, bytes) => (Some(*kind), Bytes::copy_from_slice(bytes)),

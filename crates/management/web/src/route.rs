@@ -27,6 +27,8 @@ pub struct Route {
     pub(crate) needs_revision: bool,
     /// The request has a body, but changes nothing.
     pub(crate) only_reads: bool,
+    /// The response opens a WebSocket, only for pages of this service.
+    pub(crate) opens_socket: bool,
     pub(crate) handler: fn(&Console, &Admitted<'_>) -> Result<Reply, Problem>,
 }
 
@@ -57,6 +59,7 @@ impl Route {
             response: (200, None),
             needs_revision: false,
             only_reads: false,
+            opens_socket: false,
             handler,
         }
     }
@@ -80,6 +83,11 @@ impl Route {
     /// A request with a body that changes nothing.
     pub(crate) const fn only_reads(self) -> Self {
         Self { only_reads: true, ..self }
+    }
+
+    /// A request that opens a WebSocket.
+    pub(crate) const fn opens_socket(self) -> Self {
+        Self { opens_socket: true, response: (101, None), ..self }
     }
 
     /// A request whose body is a piece of a file.

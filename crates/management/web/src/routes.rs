@@ -6,8 +6,8 @@ use crate::access::Requirement;
 use crate::call::decode;
 pub use crate::route::Route;
 use crate::{
-    handle_deploy, handle_events, handle_machine, handle_management, handle_session, handle_web, handle_wmi,
-    handle_wsman,
+    handle_deploy, handle_events, handle_machine, handle_management, handle_session, handle_terminal,
+    handle_web, handle_wmi, handle_wsman,
 };
 
 /// Result of the search for a route.
@@ -86,6 +86,22 @@ pub static ROUTES: &[Route] = &[
         Requirement::Public,
         handle_session::openapi,
     ),
+    Route::new(
+        "POST",
+        "/terminals",
+        "Create a ticket for one terminal",
+        Requirement::Terminal,
+        handle_terminal::create,
+    )
+    .returns(201, "TerminalTicket"),
+    Route::new(
+        "GET",
+        "/terminals/socket",
+        "Open a terminal as a WebSocket, with the protocol telarch.terminal and a ticket as second protocol",
+        Requirement::Session,
+        handle_terminal::open,
+    )
+    .opens_socket(),
     Route::new("GET", "/machine", "Return the machine's overview", VIEWER, handle_machine::overview)
         .returns(200, "Machine"),
     Route::new(

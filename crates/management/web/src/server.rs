@@ -27,6 +27,8 @@ use crate::event_stream::EventStream;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
 use crate::response::{ResponseBody, of_reply};
+use crate::routes::{Found, find};
+use crate::websocket::{accept, require_handshake};
 
 /// Answers to the requests of all connections.
 pub(crate) trait Service: Send + Sync {
@@ -123,6 +125,11 @@ pub(crate) async fn sample(console: Arc<Console>) {
         interval.tick().await;
         console.metrics.sample(&console.machine, Timestamp::now());
         console.wmi.drop_expired();
+        if console.terminals.is_any_open() {
+            // PAM checks accounts.
+            let console = Arc::clone(&console);
+            let _ = tokio::task::spawn_blocking(move || console.end_refused_terminals()).await;
+        }
     }
 }
 
@@ -152,6 +159,7 @@ async fn connection(
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
     if let Err(error) = served {
         tracing::debug!(peer = %client, %error, "Connection failed");
@@ -165,6 +173,8 @@ async fn answer(
     client: SocketAddr,
     address: SocketAddr,
 ) -> Response<ResponseBody> {
+    let mut request = request;
+    let upgrade = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
     let body = match tokio::time::timeout(BODY, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
@@ -188,6 +198,10 @@ async fn answer(
         client,
         server: address,
     };
+    let opens_socket = matches!(find(&call.method, &call.path), Found::Route(route, _) if route.opens_socket);
+    if opens_socket && let Err(problem) = require_handshake(&call) {
+        return of_reply(&problem.reply());
+    }
     let Ok(_share) = server.waiting.acquire(Origin::of(client.ip()), WAITING) else {
         let detail =
             format!("{} requests of this address are being answered; retry in a moment", WAITING.per_key);
@@ -199,6 +213,7 @@ async fn answer(
     let service = Arc::clone(&server.service);
     let answered = tokio::task::spawn_blocking(move || (service.answer(&call), call)).await;
     match answered {
+        Ok((Reply { content: Content::Terminal(shell), .. }, call)) => accept(upgrade, &call, shell),
         Ok((reply, call)) => follow(server, reply, call),
         Err(_) => {
             tracing::error!("The answer to a request panicked");

@@ -6,6 +6,7 @@ mod files;
 mod matrix;
 mod real_apache;
 mod real_nginx;
+pub(crate) mod terminals;
 mod wmi;
 
 use std::net::SocketAddr;
@@ -14,7 +15,8 @@ use std::sync::Arc;
 
 use auth::Secret;
 use eventlog::local::LogPaths;
-use management::{Directory, Permissions, Role, Settings};
+use management::{Directory, Grant, Permissions, Role, Settings};
+use management_terminal::TerminalSource;
 use serde_json::Value;
 use tempfile::TempDir;
 use webserver::WebServer;
@@ -40,18 +42,24 @@ impl Fixture {
 
     /// Makes the service with WMI of a machine.
     fn with_wmi(wmi: Arc<dyn LocalWmi>) -> Self {
-        Self::with_parts(Settings::default(), |_| None, Some(wmi))
+        Self::with_parts(Settings::default(), |_| None, Some(wmi), None)
     }
 
     /// Makes the service with a web server, whose history may be in the directory.
     fn with_web(settings: Settings, web: impl FnOnce(&Path) -> Option<Arc<dyn WebServer>>) -> Self {
-        Self::with_parts(settings, web, None)
+        Self::with_parts(settings, web, None, None)
+    }
+
+    /// Makes the service with terminals.
+    pub(crate) fn with_terminals(terminals: Arc<dyn TerminalSource>) -> Self {
+        Self::with_parts(Settings::default(), |_| None, None, Some(terminals))
     }
 
     fn with_parts(
         settings: Settings,
         web: impl FnOnce(&Path) -> Option<Arc<dyn WebServer>>,
         wmi: Option<Arc<dyn LocalWmi>>,
+        terminals: Option<Arc<dyn TerminalSource>>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::new(folder.path(), folder.path());
@@ -59,6 +67,7 @@ impl Fixture {
         permissions.set_role("operator", Role::Operator).unwrap();
         permissions.set_role("viewer", Role::Viewer).unwrap();
         permissions.allow("shopkeeper", "/shop".parse().unwrap()).unwrap();
+        permissions.allow("operator", Grant::Terminal).unwrap();
         let console = Console::open(ConsoleParts {
             directory,
             settings,
@@ -68,6 +77,7 @@ impl Fixture {
             web: web(&folder.path().join("history")),
             wmi,
             wsman: None,
+            terminals,
             logs: LogPaths::default(),
             host_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             fingerprint: String::new(),

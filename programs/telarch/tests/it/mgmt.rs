@@ -1,5 +1,7 @@
 //! The Web Management Service as root: two processes, curl as the client, Debian's nginx, and PAM with real modules.
 
+mod terminal;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -327,11 +329,9 @@ struct SystemUser(String);
 
 impl SystemUser {
     /// Creates the account; `None` without the programs.
-    fn create(password: &str) -> Option<Self> {
+    fn create(password: &str, shell: &str) -> Option<Self> {
         let name = format!("telweb{}", std::process::id());
-        let created = Command::new("useradd")
-            .args(["--no-create-home", "--shell", "/usr/sbin/nologin", &name])
-            .status();
+        let created = Command::new("useradd").args(["--no-create-home", "--shell", shell, &name]).status();
         if !created.is_ok_and(|status| status.success()) {
             skips::skip!("useradd is not installed");
             return None;
@@ -353,7 +353,7 @@ impl Drop for SystemUser {
 fn a_password_of_the_system_signs_in_until_its_account_expires() {
     let pam = "auth required pam_unix.so nodelay\naccount required pam_unix.so\n";
     let Some(service) = Service::start("", pam) else { return };
-    let Some(user) = SystemUser::create("correct horse") else { return };
+    let Some(user) = SystemUser::create("correct horse", "/usr/sbin/nologin") else { return };
     assert_eq!(service.sign_in(&user.0, "wrong").err(), Some(401));
     assert_eq!(service.sign_in(&user.0, "").err(), Some(401));
     let session = service.sign_in(&user.0, "correct horse").expect("a user");

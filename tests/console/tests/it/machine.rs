@@ -49,6 +49,11 @@ impl Machine {
         Self::start_with(|nginx| Service::start(nginx, None))
     }
 
+    /// Starts everything with terminals.
+    pub(crate) fn start_with_terminals() -> Option<Self> {
+        Self::start_with(|nginx| Service::start_with(nginx, None, &["--terminal"]))
+    }
+
     /// Starts everything beside the WS-Management service with a state directory.
     pub(crate) fn start_beside(state: &Path) -> Option<Self> {
         Self::start_with(|nginx| Service::start(nginx, Some(state)))
@@ -215,12 +220,16 @@ struct Service {
 impl Service {
     /// Starts the service, which deletes its state at the end. `state` is the directory of a WS-Management service.
     fn start(nginx: &Nginx, state: Option<&Path>) -> Self {
+        Self::start_with(nginx, state, &[])
+    }
+
+    fn start_with(nginx: &Nginx, state: Option<&Path>, options: &[&str]) -> Self {
         let accounts = nginx.root().join("accounts");
         fs::write(&accounts, format!("{ADMINISTRATOR}:{PASSWORD}\n{DELEGATED}:{PASSWORD}\n"))
             .expect("a file");
         fs::set_permissions(&accounts, Permissions::from_mode(0o600)).expect("its mode");
         let mut command = tied(&own_program("telarch"));
-        command.args(["mgmt", "serve", "--ephemeral", "--accounts"]).arg(&accounts);
+        command.args(["mgmt", "serve", "--ephemeral", "--accounts"]).arg(&accounts).args(options);
         if let Some(state) = state {
             command.arg("--directory").arg(state);
         }

@@ -15,4 +15,5 @@ mod machine;
 mod service;
 mod sign_in;
 mod sites;
+mod terminal;
 mod wsman;

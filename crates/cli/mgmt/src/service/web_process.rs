@@ -12,11 +12,14 @@ use management_web::{Certificate, WebProcess, WebProcessStart};
 /// First argument of the process.
 pub(super) const WEB_PROCESS: &str = "--management-web-process";
 
-/// Runs the web process if the command line is that of one; returns `None` for every other command line.
+/// Runs the web process or a process of a terminal if the command line is that of one; returns `None` for every other command line.
 ///
 /// Must be called before the program opens or starts anything.
 #[must_use]
 pub fn hidden() -> Option<ExitCode> {
+    if let Some(code) = management_terminal::hidden(crate::startup::begin_log) {
+        return Some(code);
+    }
     let arguments: Vec<String> =
         std::env::args_os().skip(1).map_while(|argument| argument.into_string().ok()).take(4).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

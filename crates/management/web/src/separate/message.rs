@@ -84,6 +84,8 @@ pub(super) struct OperationRequest {
     pub(super) revision: Option<String>,
     pub(super) last_event: Option<String>,
     pub(super) media_type: Option<String>,
+    /// Protocols of a WebSocket, with the ticket of a terminal.
+    pub(super) protocols: Option<String>,
     pub(super) body: Zeroizing<Vec<u8>>,
     pub(super) client: SocketAddr,
     pub(super) server: SocketAddr,
@@ -188,7 +190,9 @@ impl WebRequest {
                 put_credential(w.text(&operation.query), &operation.credential)
                     .text(&operation.session_secret)
                     .u8(u8::from(operation.is_own_origin));
-                for field in [&operation.revision, &operation.last_event, &operation.media_type] {
+                let optional =
+                    [&operation.revision, &operation.last_event, &operation.media_type, &operation.protocols];
+                for field in optional {
                     w.optional(field.as_deref(), |w, text| _ = w.text(text));
                 }
                 put_address(put_address(w.octets(&operation.body), operation.client), operation.server);
@@ -249,6 +253,7 @@ fn operation(r: &mut Reader<'_>) -> Result<OperationRequest, Malformed> {
         revision: r.optional(owned_text)?,
         last_event: r.optional(owned_text)?,
         media_type: r.optional(owned_text)?,
+        protocols: r.optional(owned_text)?,
         body: Zeroizing::new(r.octets()?.to_vec()),
         client: address(r)?,
         server: address(r)?,

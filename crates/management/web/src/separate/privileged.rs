@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -136,7 +137,14 @@ impl Operations {
     fn finish(&self, number: u64, reply: &PrivilegedReply) {
         self.running.fetch_sub(1, Ordering::AcqRel);
         let message = reply.encode(number);
-        if let Err(error) = self.link.send(&message, &[]) {
+        let terminal = match reply {
+            PrivilegedReply::Done { reply: Reply { content: Content::Terminal(shell), .. }, .. } => {
+                Some(shell)
+            }
+            _ => None,
+        };
+        let descriptors: Vec<_> = terminal.iter().map(|shell| shell.as_fd()).collect();
+        if let Err(error) = self.link.send(&message, &descriptors) {
             tracing::debug!(%error, "Cannot send a response to the web process");
         }
     }
@@ -231,6 +239,7 @@ fn call_of(request: OperationRequest) -> (Call, Operation) {
         ("if-match", request.revision),
         ("last-event-id", request.last_event),
         ("content-type", request.media_type),
+        ("sec-websocket-protocol", request.protocols),
     ];
     for (name, value) in optional {
         headers.extend(value.map(|value| (name.to_owned(), value)));

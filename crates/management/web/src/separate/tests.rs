@@ -1,5 +1,6 @@
 //! Both ends of the connection between the processes, and web processes under the control of an attacker.
 
+use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,6 +20,7 @@ use crate::call::Call;
 use crate::reply::{Content, Reply};
 use crate::routes::ROUTES;
 use crate::server::Service as _;
+use crate::tests::terminals::HeldShells;
 use crate::tests::{Fixture, call, headers};
 
 /// The privileged process, as a thread, and the socket of the web process.
@@ -32,7 +34,10 @@ struct Privileged {
 
 impl Privileged {
     fn start() -> Self {
-        let fixture = Fixture::new(Settings::default());
+        Self::start_with(Fixture::new(Settings::default()))
+    }
+
+    fn start_with(fixture: Fixture) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (link, theirs) = Link::pair().unwrap();
         let (announcing, ready) = oneshot::channel();
@@ -75,6 +80,31 @@ fn json_of(reply: &Reply) -> Value {
 fn kind(reply: &Reply) -> String {
     let value = json_of(reply);
     value["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_socket_of_a_terminal_reaches_the_web_process() {
+    let shells = Arc::new(HeldShells::default());
+    let mut privileged = Privileged::start_with(Fixture::with_terminals(Arc::clone(&shells) as _));
+    let web = privileged.web_process();
+    let browser = privileged.fixture.browser("operator");
+    let ticket = json_of(&web.answer(&call("POST", "/terminals", &json!({}), &browser)))["ticket"].clone();
+    let protocols = format!("telarch.terminal, {}", ticket.as_str().unwrap());
+    let open = |extra: &[(&str, &str)]| {
+        let extra = [browser.clone(), headers(extra)].concat();
+        web.answer(&call("GET", "/terminals/socket", &json!({}), &extra))
+    };
+    assert_eq!(kind(&problem(open(&[]))), "ticket-invalid");
+    let reply = open(&[("sec-websocket-protocol", &protocols)]);
+    let Content::Terminal(mut shell) = reply.content else { panic!("no terminal: {reply:?}") };
+    shell.write_all(b"x").unwrap();
+    let (mut held, _) = shells.started.lock().pop().unwrap();
+    held.read_exact(&mut [0]).unwrap();
+    // Only the web process holds the socket, so its end is noticed.
+    drop(shell);
+    assert_eq!(held.read(&mut [0]).unwrap(), 0);
+    drop(web);
+    privileged.end().unwrap();
 }
 
 #[test]
@@ -157,7 +187,7 @@ fn forged(method: &str, path: &str, credential: &ClientCredential, body: &[u8]) 
         ClientCredential::Session(secret) => w.u8(1).text(secret),
         ClientCredential::Key(key) => w.u8(2).text(key),
     };
-    w.text("").u8(1).u8(0).u8(0).u8(1).text("application/json").octets(body);
+    w.text("").u8(1).u8(0).u8(0).u8(1).text("application/json").u8(0).octets(body);
     for _ in 0..2 {
         w.u8(4).fixed(&[127, 0, 0, 1]).u32(1);
     }

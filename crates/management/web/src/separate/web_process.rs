@@ -94,6 +94,7 @@ impl WebProcess {
             revision: owned_header(call, "if-match"),
             last_event: owned_header(call, "last-event-id"),
             media_type: owned_header(call, "content-type"),
+            protocols: owned_header(call, "sec-websocket-protocol"),
             body: Zeroizing::new(if takes_body { call.body.clone() } else { Vec::new() }),
             client: call.client,
             server: call.server,
@@ -173,11 +174,16 @@ impl Connection {
 
     /// Receives responses until the connection ends.
     fn receive(&self) {
-        while let Ok(Some(frame)) = self.link.receive() {
-            let Ok((number, reply)) = PrivilegedReply::decode(&frame.message) else {
+        while let Ok(Some(mut frame)) = self.link.receive() {
+            let Ok((number, mut reply)) = PrivilegedReply::decode(&frame.message) else {
                 tracing::error!("Invalid message from the privileged process");
                 break;
             };
+            if let PrivilegedReply::Done { reply, .. } = &mut reply
+                && let Some(shell) = frame.descriptors.pop()
+            {
+                reply.content = Content::Terminal(shell.into());
+            }
             let sender = self.waiting.lock().as_mut().and_then(|waiting| waiting.remove(&number));
             if let Some(sender) = sender {
                 // The receiver waits as long as its number is in the table.

@@ -9,13 +9,15 @@ use super::{Fixture, USERS, call, headers, problem};
 use crate::routes::ROUTES;
 
 /// Callers that a route admits: everyone, the letters of users (`a`dmin, `o`perator, `v`iewer, `s`hopkeeper, stranger
-/// `x`), and `k` for an API key of the administrator.
+/// `x`), and `k` for an API key of the administrator. The operator has the permission for terminals.
 const EXPECTED: &[(&str, &str, &str)] = &[
     ("POST", "/session", "everyone"),
     ("GET", "/session", "aovsxk"),
     ("DELETE", "/session", "aovsxk"),
     ("POST", "/session/elevate", "aovsxk"),
     ("GET", "/openapi.json", "everyone"),
+    ("POST", "/terminals", "o"),
+    ("GET", "/terminals/socket", "aovsx"),
     ("GET", "/machine", "aovk"),
     ("GET", "/machine/metrics", "aovk"),
     ("GET", "/web", "aovsxk"),
