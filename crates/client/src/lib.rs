@@ -75,7 +75,7 @@ pub use shell::{
     PipelineControls, PipelineEvent, PipelineOutcome, PoolOptions, Profile, RunspacePool, Shell,
     ShellOptions, Signaller, Stdin,
 };
-pub use subscription::{EventPage, Occurrence, Subscription};
+pub use subscription::{EventPage, Occurrence, PushSubscription, Subscription};
 pub use ticket::{ServiceTicket, TicketResult};
 pub use tls::{Thumbprint, ThumbprintError, TlsError, TlsPolicy};
 pub use trace::{Direction, Trace, TracedMessage};

@@ -16,12 +16,19 @@ use crate::{Locator, Session};
 /// Active subscription. Dropping it sends Unsubscribe in the background if a tokio runtime is running.
 #[derive(Debug)]
 pub struct Subscription {
+    managed: PushSubscription,
+    events: Enumerator,
+}
+
+/// Active subscription whose events the service sends to another address. Dropping it sends Unsubscribe in the background
+/// if a tokio runtime is running.
+#[derive(Debug)]
+pub struct PushSubscription {
     session: Session,
     locator: Locator,
     /// `None` after Unsubscribe.
     identifier: Option<String>,
     expires: Option<Duration>,
-    events: Enumerator,
 }
 
 /// Result of waiting for an event.
@@ -76,27 +83,53 @@ impl Session {
         self.open_subscription(locator, subscribe).await
     }
 
+    /// Subscribes to events that the service sends to the address of a [`Subscribe::push`].
+    ///
+    /// # Errors
+    /// [`Error`] if the request or the response fails.
+    pub async fn subscribe_push(
+        &self,
+        locator: &Locator,
+        subscribe: Subscribe,
+    ) -> Result<PushSubscription, Error> {
+        let (managed, _, _) = self.open(locator, subscribe).await?;
+        Ok(managed)
+    }
+
     async fn open_subscription(
         &self,
         locator: &Locator,
         subscribe: Subscribe,
     ) -> Result<Subscription, Error> {
+        let (managed, context, answer) = self.open(locator, subscribe).await?;
+        let Some(context) = context else {
+            return Err(self.missing("a context to pull with", &answer));
+        };
+        let events = Enumerator::of_subscription(self, locator, context);
+        Ok(Subscription { managed, events })
+    }
+
+    /// Sends Subscribe. Returns the subscription, the context for Pull if the response has one, and the response.
+    async fn open(
+        &self,
+        locator: &Locator,
+        subscribe: Subscribe,
+    ) -> Result<(PushSubscription, Option<String>, Response), Error> {
         let head = self.head(Action::Subscribe, locator);
         // A repeated request could create a second subscription that is never cancelled.
         let answer =
             self.exchange(&head, Retry::Unsafe, &self.timeouts(), |body| subscribe.write(body)).await?;
         let subscribed = answer.content_named("SubscribeResponse").and_then(SubscribeResponse::parse);
-        let Some(SubscribeResponse { identifier, expires: granted, context: Some(context) }) = subscribed
-        else {
-            return Err(self.missing("a subscription with a context to pull with", &answer));
+        let Some(SubscribeResponse { identifier, expires, context }) = subscribed else {
+            return Err(self.missing("a subscription", &answer));
         };
-        Ok(Subscription {
+        let managed = PushSubscription {
             session: self.clone(),
             locator: locator.clone(),
             identifier: Some(identifier),
-            expires: granted,
-            events: Enumerator::of_subscription(self, locator, context),
-        })
+            expires,
+        };
+        Ok((managed, context, answer))
     }
 }
 
@@ -169,6 +202,44 @@ impl Subscription {
     /// Time until the subscription expires, counted from its creation or last renewal; `None` is never.
     #[must_use]
     pub fn expires(&self) -> Option<Duration> {
+        self.managed.expires()
+    }
+
+    /// Renews the subscription; returns the time that the service granted.
+    ///
+    /// # Errors
+    /// [`Error`] if the request or the response fails.
+    pub async fn renew(&mut self, wanted: Option<Duration>) -> Result<Option<Duration>, Error> {
+        self.managed.renew(wanted).await
+    }
+
+    /// Requests the remaining time; `None` is no end.
+    ///
+    /// # Errors
+    /// [`Error`] if the request or the response fails.
+    pub async fn time_left(&mut self) -> Result<Option<Duration>, Error> {
+        self.managed.time_left().await
+    }
+
+    /// Cancels the subscription.
+    ///
+    /// # Errors
+    /// [`Error`] if the request or the response fails.
+    pub async fn unsubscribe(mut self) -> Result<(), Error> {
+        self.managed.cancel().await
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.events.detach_context();
+    }
+}
+
+impl PushSubscription {
+    /// Time until the subscription expires, counted from its creation or last renewal; `None` is never.
+    #[must_use]
+    pub fn expires(&self) -> Option<Duration> {
         self.expires
     }
 
@@ -196,6 +267,10 @@ impl Subscription {
     /// # Errors
     /// [`Error`] if the request or the response fails.
     pub async fn unsubscribe(mut self) -> Result<(), Error> {
+        self.cancel().await
+    }
+
+    async fn cancel(&mut self) -> Result<(), Error> {
         let answer = self.request(Action::Unsubscribe, eventing::write_unsubscribe).await;
         self.identifier = None;
         answer.map(drop)
@@ -214,9 +289,8 @@ impl Subscription {
     }
 }
 
-impl Drop for Subscription {
+impl Drop for PushSubscription {
     fn drop(&mut self) {
-        self.events.detach_context();
         let (Some(_), Ok(runtime)) = (&self.identifier, Handle::try_current()) else { return };
         let (session, head) = (self.session.clone(), self.head(Action::Unsubscribe));
         runtime.spawn(async move {

@@ -232,6 +232,8 @@ sections! {
         "MaxTotalMB" max_total_mb: Count<0, { MAX_31 }> = Number::of::<0>(), FileOnly;
         /// Maximum number of sources to which the collector is connected at the same time; further ones take turns.
         "MaxConnectedSources" max_connected_sources: Count<1, 65_536> = Number::of::<256>(), FileOnly;
+        /// URL of this collector for sources that push; empty for the name of this machine, port 5986 and /wsman.
+        "DeliveryUrl" delivery_url: OptionalHttpUrl = OptionalHttpUrl::default(), FileOnly;
     }
 
     /// Forwarder of local events. Windows has no such settings.
@@ -244,6 +246,8 @@ sections! {
         "SyslogFiles" syslog_files: LogFiles = LogFiles::default(), FileOnly;
         /// Text files whose lines are forwarded, as absolute paths separated by commas.
         "TextFiles" text_files: LogFiles = LogFiles::default(), FileOnly;
+        /// PEM file with further authorities for the certificates of subscribers to which this machine pushes events.
+        "PushAuthorities" push_authorities: OptionalPath = OptionalPath::default(), FileOnly;
     }
 
     /// Information returned by Identify. Windows has no such settings.

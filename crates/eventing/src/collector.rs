@@ -15,6 +15,7 @@ use crate::admission::is_admitted;
 use crate::batch::{Batch, Delivered};
 use crate::destination::{Destination, DestinationSettings, OutputMonitor};
 use crate::error::CollectorError;
+use crate::expected::{DeliveryRequest, Expected, ExpectedDeliveries};
 use crate::formatting::{Formatted, Formatting};
 use crate::identity::IdentityCheck;
 use crate::offering::{Offering, subscription_row};
@@ -56,6 +57,8 @@ pub struct Collector {
     /// Numbers of each destination.
     monitors: Vec<OutputMonitor>,
     offering: Arc<Offering>,
+    /// Deliveries that were requested from sources.
+    expected: Arc<ExpectedDeliveries>,
     /// Identifiers of sources that are in the store.
     known_sources: RwLock<HashSet<String>>,
     /// Memory for batches in work, in KiB.
@@ -141,6 +144,7 @@ impl Collector {
             statistics: Statistics::default(),
             monitors,
             offering,
+            expected: Arc::default(),
             known_sources: RwLock::default(),
             memory: Semaphore::new(MEMORY),
             in_work: Mutex::default(),
@@ -211,6 +215,24 @@ impl Collector {
             Store::Sqlite(_) => Ok(()),
             Store::Postgres(store) => store.forget_bookmark(&source.id(), &subscription.id).await,
         }
+    }
+
+    /// Creates the secret with which a source may deliver the events of a collector-initiated subscription from now on.
+    ///
+    /// # Errors
+    /// [`CollectorError::NoRandomBytes`].
+    pub fn expect_delivery(
+        &self,
+        source: &Source,
+        subscription: &Arc<CollectorSubscription>,
+    ) -> Result<DeliveryRequest, CollectorError> {
+        self.expected.begin(source, subscription)
+    }
+
+    /// Returns the delivery with a secret, if it is valid.
+    #[must_use]
+    pub fn expected(&self, secret: &str) -> Option<Arc<Expected>> {
+        self.expected.find(secret)
     }
 
     /// Records that a source to which the collector connects could not be reached, or has failed. It is in the store a

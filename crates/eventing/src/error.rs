@@ -114,6 +114,9 @@ pub enum CollectorError {
     /// A file of the administrator cannot be used.
     #[error("{}", .0.with_advice())]
     TrustedFile(#[from] FileError),
+    /// The kernel provides no random bytes for the secret of a delivery.
+    #[error("the kernel provides no random bytes\n  see the log of the kernel")]
+    NoRandomBytes,
     /// A new subscription has the name of another one.
     #[error("the subscription \"{name}\" exists already in {}", path.display())]
     SubscriptionExists {

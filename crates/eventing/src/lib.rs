@@ -6,6 +6,8 @@
 //! files once for all batches that wait. A batch that a source repeats, because it has missed the
 //! acknowledgement, is not stored again.
 //!
+//! Sources that the collector has asked to send events use an address with a secret, see [`Expected`].
+//!
 //! The store is a file of SQLite, or a database of PostgreSQL that several collectors share.
 //!
 //! Not part of this crate: HTTP, authentication, and the messages themselves (`winevent::delivery`).
@@ -15,6 +17,7 @@ mod batch;
 mod collector;
 mod destination;
 mod error;
+mod expected;
 mod formatting;
 mod forwarded_file;
 mod identity;
@@ -34,6 +37,7 @@ pub use batch::{Batch, Delivered};
 pub use collector::{Collector, CollectorParts, FormattedBatch, Offered, PullFailure};
 pub use destination::{DestinationSettings, Replay, Replayed};
 pub use error::CollectorError;
+pub use expected::{Activity, DeliveryRequest, DeliveryTurn, Expected, is_delivery_secret};
 pub use forwarded_file::{ForwardedFile, ForwardedLine};
 pub use identity::IdentityCheck;
 pub use output::{Format, Layout, OutputSettings, Rotation};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use winevent::Subscription;
-use winevent::subscription::{CredentialsType, DeliveryMode, SubscriptionType};
+use winevent::subscription::{CredentialsType, SubscriptionType};
 use xml::{Bounds, Document};
 
 use crate::error::CollectorError;
@@ -145,7 +145,7 @@ fn parse(path: &Path, content: &[u8]) -> Result<CollectorSubscription, String> {
     }
     let subscription = import.subscription;
     if subscription.kind == SubscriptionType::CollectorInitiated {
-        require_pull(&subscription)?;
+        check_sources(&subscription)?;
     }
     sddl::Guard::parse(&subscription.domain_sources)
         .map_err(|error| format!("AllowedSourceDomainComputers is invalid: {error}"))?;
@@ -165,12 +165,7 @@ fn parse(path: &Path, content: &[u8]) -> Result<CollectorSubscription, String> {
 }
 
 /// Checks the rules of a collector-initiated subscription.
-fn require_pull(subscription: &Subscription) -> Result<(), String> {
-    if subscription.delivery_mode() != DeliveryMode::Pull {
-        return Err("sources cannot push to this collector in a collector-initiated subscription; set the \
-                    delivery mode to Pull"
-            .to_owned());
-    }
+fn check_sources(subscription: &Subscription) -> Result<(), String> {
     if subscription.credentials == CredentialsType::LocalMachine {
         return Err(
             "the CredentialsType LocalMachine is not supported; use Default, Negotiate, Digest or Basic, \

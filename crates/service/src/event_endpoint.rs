@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use limits::Permit;
 use metrics::CollectorStatistics;
 use xml::Encoding;
 
@@ -21,6 +22,9 @@ pub trait EventEndpoint: Send + Sync {
     /// slash.
     fn has_path(&self, path: &str) -> bool;
 
+    /// Returns the access that a path itself grants. It is asked for before the body of a request is received.
+    fn path_access<'a>(&'a self, path: &'a str) -> BoxFuture<'a, PathAccess>;
+
     /// Returns how HTTPS clients present certificates.
     fn client_certificates(&self) -> ClientCertificates;
 
@@ -33,6 +37,18 @@ pub trait EventEndpoint: Send + Sync {
     fn statistics(&self) -> CollectorStatistics {
         CollectorStatistics::default()
     }
+}
+
+/// Access that the path of a request grants.
+#[derive(Debug)]
+pub enum PathAccess {
+    /// The path contains no secret. The source must authenticate.
+    Authenticated,
+    /// The path contains a secret that the collector has sent to one source, which needs no other authentication. The
+    /// permit counts the request until it is answered.
+    Granted(Permit<String>),
+    /// The secret is not valid, or has too many requests at the same time. The response is this one.
+    Refused(EventAnswer),
 }
 
 /// Message of an event source.
@@ -62,6 +78,8 @@ pub enum SourceProof {
     Account(Arc<Caller>),
     /// The TLS handshake has proven possession of the key of the first certificate. Nothing else was verified.
     Certificate(Arc<[Vec<u8>]>),
+    /// The path contains a secret, see [`PathAccess::Granted`].
+    Path,
 }
 
 /// Response to an event source.

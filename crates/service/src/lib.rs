@@ -50,7 +50,7 @@ pub use certificate::{
 };
 pub use client_certificate::ClientCertificates;
 pub use endpoint::Transport;
-pub use event_endpoint::{EventAnswer, EventEndpoint, EventMessage, SourceProof};
+pub use event_endpoint::{EventAnswer, EventEndpoint, EventMessage, PathAccess, SourceProof};
 pub use listener::{
     Finding, ListenError, Listener, ListenerReport, ListenerStatus, Listeners, PortConflict, Report,
     Severity, check_listeners, check_port, filters_admit_this_machine,

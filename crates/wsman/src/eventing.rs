@@ -2,10 +2,13 @@
 //!
 //! Events of a subscription in pull mode are fetched with the [`Pull`](crate::enumeration::Pull) of enumerations.
 
+mod push;
+
 use std::time::Duration;
 
 use xml::{Element, Fragment, Writer};
 
+pub use self::push::{DeliveryAddress, PROFILE_KERBEROS, PushDelivery};
 use crate::ResourceUri;
 use crate::enumeration::{Filter, either, filter, schema_error};
 use crate::fault::{Detail, Fault, Subcode, code};
@@ -26,6 +29,9 @@ pub struct Subscribe {
     pub start: Option<Start>,
     /// Whether the client requests a bookmark with the events (`w:SendBookmarks`).
     pub sends_bookmarks: bool,
+    /// Delivery in a push mode, for a request that is written. Requests that are parsed have none here, because plug-ins
+    /// read it.
+    pub push: Option<Box<PushDelivery>>,
 }
 
 /// Position at which the events of a subscription begin (DSP0226 10.2.6).
@@ -91,7 +97,14 @@ impl Subscribe {
             end_to: false,
             start: None,
             sends_bookmarks: false,
+            push: None,
         }
+    }
+
+    /// Creates a subscription whose events the service sends to an address.
+    #[must_use]
+    pub fn push(mode: DeliveryMode, delivery: PushDelivery, filter: Filter) -> Self {
+        Self { mode, end_to: true, push: Some(Box::new(delivery)), ..Self::pull(filter) }
     }
 
     /// Parses the body.
@@ -122,13 +135,22 @@ impl Subscribe {
             end_to: body.child(EVENTING, "EndTo").is_some(),
             start: body.child(WSMAN, "Bookmark").map(start).transpose()?,
             sends_bookmarks: body.child(WSMAN, "SendBookmarks").is_some(),
+            push: None,
         })
     }
 
-    /// Writes the body of a subscription in pull mode; other modes need an address, which is not supported.
+    /// Writes the body of a subscription. Push modes need the delivery.
     pub fn write(&self, writer: &mut Writer) {
         writer.start("e:Subscribe").namespace("e", EVENTING);
-        writer.start("e:Delivery").attribute("Mode", self.mode.uri()).end_empty();
+        match &self.push {
+            None => _ = writer.start("e:Delivery").attribute("Mode", self.mode.uri()).end_empty(),
+            Some(push) => {
+                push.write_end_to(writer);
+                writer.start("e:Delivery").attribute("Mode", self.mode.uri());
+                push.write_content(writer);
+                writer.end();
+            }
+        }
         if let Some(expires) = self.expires {
             writer.element("e:Expires", &crate::duration::write(expires));
         }

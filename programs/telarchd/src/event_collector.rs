@@ -74,7 +74,23 @@ fn puller_parts(collector: &Arc<Collector>, config: &Config, tls: TlsPolicy) -> 
         client: config.client.clone(),
         max_connections: usize::try_from(maximum).unwrap_or(usize::MAX),
         turn: puller::TURN,
+        delivery_url: delivery_url(config),
         tls,
+    }
+}
+
+/// Returns the URL of this collector for sources that push: that of the settings, or the usual port of HTTPS at the name of
+/// this machine.
+fn delivery_url(config: &Config) -> String {
+    match config.event_collector.delivery_url.url() {
+        Some(url) => {
+            let scheme = if url.has_tls { "https" } else { "http" };
+            format!("{scheme}://{}{}", url.authority, url.path)
+        }
+        None => {
+            let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            format!("https://{machine}:5986/wsman")
+        }
     }
 }
 

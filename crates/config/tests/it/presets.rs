@@ -179,7 +179,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
 }
 
 /// Path, preset `telarch`, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
-const VALUES: [[&str; 3]; 73] = [
+const VALUES: [[&str; 3]; 75] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],
     ["MaxBatchItems", "32000", "32000"],
@@ -245,10 +245,12 @@ const VALUES: [[&str; 3]; 73] = [
     ["EventCollector/MaxFiles", "8", "8"],
     ["EventCollector/MaxTotalMB", "0", "0"],
     ["EventCollector/MaxConnectedSources", "256", "256"],
+    ["EventCollector/DeliveryUrl", "", ""],
     ["EventForwarding/MaxForwardingRate", "0", "0"],
     ["EventForwarding/CertificateThumbprint", "", ""],
     ["EventForwarding/SyslogFiles", "", ""],
     ["EventForwarding/TextFiles", "", ""],
+    ["EventForwarding/PushAuthorities", "", ""],
     ["Identify/ProductVendor", "", ""],
     ["Connections/MaxOpen", "640", "640"],
     ["Metrics/Enabled", "false", "false"],

@@ -186,7 +186,7 @@ fn the_vendor_is_a_printable_text_or_empty() {
     }
 }
 
-const ORDER: [&str; 73] = [
+const ORDER: [&str; 75] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -248,10 +248,12 @@ const ORDER: [&str; 73] = [
     "EventCollector/MaxFiles",
     "EventCollector/MaxTotalMB",
     "EventCollector/MaxConnectedSources",
+    "EventCollector/DeliveryUrl",
     "EventForwarding/MaxForwardingRate",
     "EventForwarding/CertificateThumbprint",
     "EventForwarding/SyslogFiles",
     "EventForwarding/TextFiles",
+    "EventForwarding/PushAuthorities",
     "Identify/ProductVendor",
     "Connections/MaxOpen",
     "Metrics/Enabled",

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use client::{
-    Authentication, Credentials, Endpoint, IllegalCharacters, Locator, Secret, Session, Subscription,
-    Transport,
+    Authentication, Credentials, Endpoint, IllegalCharacters, Locator, PushSubscription, Secret, Session,
+    Subscription, Transport,
 };
 use eventing::CollectorSubscription;
 use winevent::subscription::{CredentialsType, EventSource, TransportName};
 use wsman::enumeration::Filter;
-use wsman::eventing::Start;
+use wsman::eventing::{PushDelivery, Start, Subscribe};
 use wsman::{OptionSet, ResourceUri, WsmanOption};
 
 use crate::PullerParts;
+use crate::delivery_address;
 use crate::error::PullError;
 
 /// Returns the session with a source; sends nothing. `wait` limits the time that the source may wait for an event
@@ -61,34 +62,57 @@ pub(crate) fn session(
     Ok(builder.build()?)
 }
 
-/// Subscribes at a source.
+/// Subscribes at a source from which this collector pulls.
 pub(crate) async fn subscribe(
     session: &Session,
     settings: &CollectorSubscription,
     start: Option<Start>,
 ) -> Result<Subscription, PullError> {
     let subscription = &settings.subscription;
+    let locator = locator(settings, false)?;
+    let mut subscribed = session.subscribe_from(&locator, filter(settings), start, Some(LIFETIME)).await?;
+    subscribed
+        .set_max_elements(subscription.timing().max_items.map_or(MAX_ITEMS, |most| most.min(MAX_ITEMS)));
+    Ok(subscribed)
+}
+
+/// Subscribes at a source that pushes.
+pub(crate) async fn subscribe_push(
+    session: &Session,
+    settings: &CollectorSubscription,
+    start: Option<Start>,
+    delivery: PushDelivery,
+) -> Result<PushSubscription, PullError> {
+    let subscribe = Subscribe::push(delivery_address::mode(settings), delivery, filter(settings));
+    let subscribe = Subscribe { start, expires: Some(LIFETIME), sends_bookmarks: true, ..subscribe };
+    Ok(session.subscribe_push(&locator(settings, true)?, subscribe).await?)
+}
+
+/// Returns the resource with the options of a subscription.
+fn locator(settings: &CollectorSubscription, is_compressed: bool) -> Result<Locator, PullError> {
+    let subscription = &settings.subscription;
     let resource = ResourceUri::parse(&subscription.uri).map_err(|error| {
         PullError::Invalid(format!("the Uri {:?} is not valid: {error}", subscription.uri))
     })?;
-    let mut options = OptionSet::new()
-        .with("SubscriptionName", subscription.id.as_str())
-        .with("ContentFormat", subscription.content_format.option());
+    let mut options = OptionSet::new().with("SubscriptionName", subscription.id.as_str());
+    if is_compressed {
+        options = options.with("Compression", "SLDC");
+    }
+    options = options.with("ContentFormat", subscription.content_format.option());
     options.push(nil("CDATA"));
     if subscription.read_existing_events {
         options.push(nil("ReadExistingEvents"));
     }
-    let filter = Filter {
-        dialect: subscription.dialect.clone(),
+    Ok(Locator::new(resource).with_options(options))
+}
+
+fn filter(settings: &CollectorSubscription) -> Filter {
+    Filter {
+        dialect: settings.subscription.dialect.clone(),
         text: String::new(),
         markup: Some(settings.query.clone()),
         ..Filter::default()
-    };
-    let locator = Locator::new(resource).with_options(options);
-    let mut subscribed = session.subscribe_from(&locator, filter, start, Some(LIFETIME)).await?;
-    subscribed
-        .set_max_elements(subscription.timing().max_items.map_or(MAX_ITEMS, |most| most.min(MAX_ITEMS)));
-    Ok(subscribed)
+    }
 }
 
 /// Returns an option without a value, as Windows sends it.

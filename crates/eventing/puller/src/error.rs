@@ -6,6 +6,7 @@ use std::time::Duration;
 use client::Error;
 use eventing::{CollectorError, PullFailure};
 use winevent::Subscription;
+use winevent::subscription::DeliveryMode;
 use wsman::code;
 
 use crate::back_off::PauseBounds;
@@ -28,6 +29,18 @@ pub(crate) enum PullError {
     /// The source has ended the subscription.
     #[error("the source has ended the subscription")]
     Ended,
+    /// The source has ended the subscription with this reason.
+    #[error("the source has ended the subscription: {0}")]
+    EndedBySource(String),
+    /// The address of this collector is not valid.
+    #[error("the address of this collector for sources that push is not usable: {0}")]
+    Address(String),
+    /// The source has subscribed, but has delivered nothing, not even a heartbeat, to this address.
+    #[error("the source accepted the subscription, but has sent nothing to {0}")]
+    NotReached(String),
+    /// The heartbeat of the source is missing.
+    #[error("the source has sent nothing for {} seconds", .0.as_secs())]
+    Silent(Duration),
     /// The store cannot be used.
     #[error("{0}")]
     Collector(#[from] Arc<CollectorError>),
@@ -44,8 +57,12 @@ impl PullError {
         let reason = self.to_string().replace('\n', "; ");
         let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
         let advice = self.advice(subscription, address);
+        let action = match subscription.delivery_mode() {
+            DeliveryMode::Pull => "pull from",
+            DeliveryMode::Push => "receive events of",
+        };
         PullFailure {
-            message: format!("cannot pull from {address}: {reason}; {advice}"),
+            message: format!("cannot {action} {address}: {reason}; {advice}"),
             code: self.code(),
             retry_in,
         }
@@ -67,7 +84,7 @@ impl PullError {
     /// Returns whether the subscription is gone at the source, so that a new one is the remedy.
     pub(crate) fn is_end(&self) -> bool {
         match self {
-            Self::Ended => true,
+            Self::Ended | Self::EndedBySource(_) => true,
             Self::Client(Error::Fault(fault)) => fault.code() == code::INVALID_ENUMERATION_CONTEXT,
             _ => false,
         }
@@ -77,7 +94,7 @@ impl PullError {
         match self {
             Self::Client(error) => error.code(),
             Self::NoCredentials => Some(code::LOGON_FAILURE),
-            Self::Slow(_) => Some(code::NETWORK_TIMED_OUT),
+            Self::Slow(_) | Self::NotReached(_) | Self::Silent(_) => Some(code::NETWORK_TIMED_OUT),
             _ => None,
         }
     }
@@ -115,7 +132,16 @@ impl PullError {
                 _ => "see the log of the source".to_owned(),
             },
             Self::Invalid(_) => format!("correct the subscription with wecutil ss \"{id}\""),
-            Self::Ended => "the collector subscribes again".to_owned(),
+            Self::Address(_) => format!(
+                "correct EventCollector.DeliveryUrl, or the host name with wecutil ss \"{id}\" /hn:NAME"
+            ),
+            Self::NotReached(_) => {
+                "check that the source can connect to this address, and trusts the authority of its certificate; on a \
+                 Telarch source see EventForwarding.PushAuthorities and its log"
+                    .to_owned()
+            }
+            Self::Silent(_) => "see the log of the source; the collector subscribes again".to_owned(),
+            Self::Ended | Self::EndedBySource(_) => "the collector subscribes again".to_owned(),
             Self::Collector(_) => "see the log of telarchd; events stay on the source".to_owned(),
             Self::Client(_) | Self::Slow(_) => "see the log of the source".to_owned(),
         }

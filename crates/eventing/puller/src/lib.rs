@@ -1,9 +1,14 @@
-//! Collector-initiated subscriptions: connects to the listed event sources, subscribes in pull mode, and stores their
-//! events (MS-WSMV 3.1.4.1.30, DSP0226 10.2.9.6).
+//! Collector-initiated subscriptions: connects to the listed event sources, subscribes, and stores their events
+//! (MS-WSMV 3.1.4.1.30, DSP0226 10.2.9).
 //!
 //! Each source has a task of its own, so a source that does not answer delays no other one. A batch is stored by
 //! [`eventing::Collector::deliver`] together with its bookmark, and only then the next request tells the source that
 //! the events have arrived. After a crash of either end the task subscribes at the stored bookmark.
+//!
+//! Sources that push deliver to a listener of the collector, with a secret in the path of the URL
+//! ([`eventing::Expected`]). Their tasks subscribe, renew, and subscribe again at the stored bookmark after an end, an
+//! error, or a missing heartbeat. A new subscription has a new secret, and the previous one is invalid before the
+//! bookmark is read, so that no event is lost or stored twice.
 //!
 //! The number of connections is limited. While tasks wait for a connection, the others give theirs up after a turn.
 //!
@@ -14,9 +19,11 @@
 mod back_off;
 mod connection;
 mod connection_limit;
+mod delivery_address;
 mod error;
 mod page;
 mod puller;
+mod push_task;
 mod source_task;
 
 use std::sync::Arc;
@@ -41,6 +48,8 @@ pub struct PullerParts {
     pub max_connections: usize,
     /// Time of a connection while other sources wait for one; usually [`TURN`].
     pub turn: Duration,
+    /// URL of this collector for sources that push, such as `https://wec.example:5986/wsman`.
+    pub delivery_url: String,
     /// Rules for certificates of sources.
     pub tls: TlsPolicy,
 }

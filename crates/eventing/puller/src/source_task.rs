@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use winevent::Timestamp;
 use winevent::delivery::Head;
-use winevent::subscription::EventSource;
+use winevent::subscription::{DeliveryMode, EventSource};
 use wsman::eventing::Start;
 
 use crate::PullerParts;
@@ -19,7 +19,7 @@ use crate::connection_limit::ConnectionLimit;
 use crate::error::PullError;
 use crate::page::Batch;
 
-/// Task that pulls the events of one source.
+/// Task that receives the events of one source.
 pub(crate) struct SourceTask {
     pub(crate) parts: Arc<PullerParts>,
     pub(crate) limit: Arc<ConnectionLimit>,
@@ -34,7 +34,7 @@ pub(crate) struct SourceTask {
 }
 
 /// Reason why a connection has ended without an error.
-enum Turn {
+pub(crate) enum Turn {
     /// The task must end, or the subscription has expired.
     Stopped,
     /// Another task waits for a connection, or the subscription would expire soon.
@@ -43,7 +43,7 @@ enum Turn {
 
 /// State that outlives connections.
 #[derive(Default)]
-struct History {
+pub(crate) struct History {
     back_off: BackOff,
     /// Last reported failure, which is reported as a warning only once.
     reported: Option<String>,
@@ -52,11 +52,15 @@ struct History {
 }
 
 impl SourceTask {
-    /// Pulls until the task is stopped.
+    /// Receives events until the task is stopped.
     pub(crate) async fn run(mut self) {
         let mut history = History::default();
         loop {
-            let error = match self.connect_and_pull(&mut history).await {
+            let ended = match self.settings.subscription.delivery_mode() {
+                DeliveryMode::Pull => self.connect_and_pull(&mut history).await,
+                DeliveryMode::Push => self.subscribe_and_receive(&mut history).await,
+            };
+            let error = match ended {
                 Ok(Turn::Stopped) => return,
                 Ok(Turn::Over) => continue,
                 Err(error) => error,
@@ -131,11 +135,7 @@ impl SourceTask {
             if !self.store(&page).await? {
                 return Ok(Turn::Stopped);
             }
-            if history.reported.take().is_some() {
-                tracing::info!(source = %self.source.name, subscription = %self.settings.subscription.id, "Pulling from the source again");
-            }
-            history.back_off.reset();
-            history.is_bookmark_rejected = false;
+            self.note_recovery(history);
             let age = begun.elapsed();
             if age >= lifetime || (self.limit.is_contended() && age >= turn) {
                 return Ok(Turn::Over);
@@ -178,8 +178,17 @@ impl SourceTask {
         }
     }
 
+    /// Forgets earlier failures after events or a heartbeat.
+    pub(crate) fn note_recovery(&self, history: &mut History) {
+        if history.reported.take().is_some() {
+            tracing::info!(source = %self.source.name, subscription = %self.settings.subscription.id, "Receiving from the source again");
+        }
+        history.back_off.reset();
+        history.is_bookmark_rejected = false;
+    }
+
     /// Returns the position at which the subscription begins.
-    async fn start(&self, history: &History) -> Result<Option<Start>, PullError> {
+    pub(crate) async fn start(&self, history: &History) -> Result<Option<Start>, PullError> {
         if history.is_bookmark_rejected {
             // The record numbers of the source may have begun anew.
             self.parts.collector.forget_bookmark(&self.source, &self.settings).await.map_err(Arc::new)?;
@@ -213,7 +222,7 @@ impl SourceTask {
         (Duration::from_millis(timing.max_latency.into()) / 10).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
     }
 
-    fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         !*self.stop.borrow() && self.settings.subscription.is_active(Timestamp::from(SystemTime::now()))
     }
 
@@ -230,9 +239,9 @@ impl SourceTask {
         let failure = error.failure(subscription, &self.event_source.address, pause);
         let retry_s = pause.as_secs();
         if history.reported.as_ref() == Some(&failure.message) || error.is_end() {
-            tracing::debug!(source = %self.source.name, subscription = %subscription.id, error = failure.message, retry_s, "Source cannot be pulled");
+            tracing::debug!(source = %self.source.name, subscription = %subscription.id, error = failure.message, retry_s, "No events can be received from a source");
         } else {
-            tracing::warn!(source = %self.source.name, subscription = %subscription.id, error = failure.message, retry_s, "Source cannot be pulled");
+            tracing::warn!(source = %self.source.name, subscription = %subscription.id, error = failure.message, retry_s, "No events can be received from a source");
         }
         if let Err(error) = self.parts.collector.note_failure(&self.source, &self.settings, &failure).await {
             tracing::warn!(source = %self.source.name, %error, "Cannot record the failure of an event source");
@@ -242,9 +251,9 @@ impl SourceTask {
 }
 
 /// Time for a response in addition to the time that the source may wait.
-const RESPONSE_TIME: Duration = Duration::from_secs(60);
+pub(crate) const RESPONSE_TIME: Duration = Duration::from_secs(60);
 /// Time for the last message to a source.
-const FAREWELL: Duration = Duration::from_secs(5);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 /// Minimum and maximum time that a source may wait for an event.
 const SHORT_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);

@@ -150,7 +150,7 @@ impl DeliveryTask {
             if attempts > self.rules.retries {
                 return Err(End::Undeliverable(error));
             }
-            tracing::debug!(address = ?self.notify_to.url(), %error, "Cannot deliver events; trying again");
+            tracing::debug!(address = %self.notify_to.server(), %error, "Cannot deliver events; trying again");
             tokio::select! {
                 () = tokio::time::sleep(delay.min(self.rules.retry_interval)) => {}
                 end = interruption(&mut self.stop, &mut self.ended) => return Err(end),
@@ -176,7 +176,7 @@ impl DeliveryTask {
                 ("SourceCancelling", "the subscriber has lost the right to the events".to_owned())
             }
             End::Undeliverable(error) => {
-                tracing::warn!(address = ?self.notify_to.url(), %error, "Push delivery failed; the subscription ends");
+                tracing::warn!(address = %self.notify_to.server(), %error, "Push delivery failed; the subscription ends");
                 ("DeliveryFailure", "the address for events has not accepted a message".to_owned())
             }
             End::Cancelled => return,

@@ -72,9 +72,9 @@ impl Pusher {
         let request = PushRequest::of(call, mode)?;
         let permit = self.open.acquire(call.caller.sid(), CAPACITY);
         let permit = permit.map_err(|_| PushError::TooMany(CAPACITY.per_key))?;
-        let (encoding, config) = (request.encoding, &call.config);
-        let notify_to = Sink::new(request.notify_to, &self.machine, encoding, config)?;
-        let end_to = request.end_to.map(|address| Sink::new(address, &self.machine, encoding, config));
+        let (form, config) = (request.form, &call.config);
+        let notify_to = Sink::new(request.notify_to, &self.machine, form, config)?;
+        let end_to = request.end_to.map(|address| Sink::new(address, &self.machine, form, config));
         let (rules, end_to, stop) = (request.rules, end_to.transpose()?, self.stop.subscribe());
         Ok(Delivery::Push(Box::new(PushDelivery { rules, notify_to, end_to, stop, permit })))
     }

@@ -14,8 +14,16 @@ use crate::error::PushError;
 pub(crate) struct PushRequest {
     pub(crate) notify_to: Address,
     pub(crate) end_to: Option<Address>,
-    pub(crate) encoding: Encoding,
+    pub(crate) form: MessageForm,
     pub(crate) rules: DeliveryRules,
+}
+
+/// Encoding and compression of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MessageForm {
+    pub(crate) encoding: Encoding,
+    /// Whether messages are compressed with SLDC.
+    pub(crate) is_compressed: bool,
 }
 
 /// Form, size and times of messages.
@@ -62,11 +70,14 @@ impl PushRequest {
             Some(name) if name.eq_ignore_ascii_case("UTF-16") => Encoding::Utf16,
             Some(other) => return Err(PushError::Encoding(excerpt(other)).into()),
         };
+        // A subscriber must accept messages without compression, so that an unknown one is ignored (MS-WSMV 2.2.4.10).
+        let compression = call.request.head().options.value("Compression");
+        let is_compressed = compression.is_some_and(|name| name.trim().eq_ignore_ascii_case("SLDC"));
         Ok(Self {
             rules: DeliveryRules::new(&settings, mode, encoding),
             notify_to: settings.notify_to,
             end_to: settings.end_to,
-            encoding,
+            form: MessageForm { encoding, is_compressed },
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Reasons why a message is sent again.
 
+use winevent::WinEventError;
 use winevent::delivery::DeliveryError;
 
 /// Reason why a message was not accepted by the subscriber.
@@ -8,6 +9,9 @@ pub(crate) enum SendError {
     /// The subscriber cannot be reached.
     #[error("{0}")]
     Client(#[from] client::Error),
+    /// The message cannot be compressed.
+    #[error("{0}")]
+    Compression(#[from] WinEventError),
     /// The response has another status than the mode requires.
     #[error("the subscriber answered with HTTP status {0}")]
     Status(u16),

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use client::{Authentication, Endpoint, RawResponse, Session, Transport};
+use client::{Authentication, Endpoint, RawResponse, Session, TlsPolicy, Transport};
 use config::Config;
 use winevent::delivery::{Address, CollectorAnswer, Push, SourceMessage, decode};
+use winevent::sldc;
 use wsman::eventing::DeliveryMode;
-use xml::{Encoding, Fragment};
+use xml::Fragment;
 
 use crate::error::PushError;
-use crate::request::excerpt;
+use crate::request::{MessageForm, excerpt};
 use crate::send_error::SendError;
 
 /// An address of the subscriber.
@@ -18,7 +19,7 @@ pub(crate) struct Sink {
     address: Address,
     machine: String,
     session_id: String,
-    encoding: Encoding,
+    form: MessageForm,
 }
 
 /// Time to connect to a subscriber.
@@ -33,7 +34,7 @@ impl Sink {
     pub(crate) fn new(
         address: Address,
         machine: &str,
-        encoding: Encoding,
+        form: MessageForm,
         config: &Config,
     ) -> Result<Self, PushError> {
         let unusable = |reason: String| PushError::Address { url: excerpt(&address.url), reason };
@@ -42,21 +43,27 @@ impl Sink {
             return Err(PushError::Unencrypted(excerpt(&address.url)));
         }
         let host = endpoint.host().to_owned();
+        let mut tls = TlsPolicy::new();
+        if let Some(path) = config.event_forwarding.push_authorities.path() {
+            tls = tls.ca_file(path);
+        }
         let session = Session::builder(endpoint)
+            .tls(tls)
             .with_client_settings(&config.client, &host)
             .authentication(Authentication::None)
             .connect_timeout(CONNECT_TIMEOUT)
             .total_timeout(Some(MESSAGE_TIMEOUT))
             .answer_limit(MAX_ANSWER)
-            .encoding(encoding)
+            .encoding(form.encoding)
             .build();
         let session = session.map_err(|error| unusable(error.to_string()))?;
-        Ok(Self { session, machine: machine.to_owned(), session_id: new_id(), encoding, address })
+        Ok(Self { session, machine: machine.to_owned(), session_id: new_id(), form, address })
     }
 
-    /// Returns the URL.
-    pub(crate) fn url(&self) -> &str {
-        &self.address.url
+    /// Returns the URL without its path, which may contain a secret of the subscriber.
+    pub(crate) fn server(&self) -> String {
+        let endpoint = self.session.endpoint();
+        format!("{}://{}", endpoint.transport().scheme(), endpoint.authority())
     }
 
     /// Sends events or a heartbeat, and waits until the subscriber has accepted it.
@@ -97,7 +104,12 @@ impl Sink {
     }
 
     async fn post(&self, text: String) -> Result<RawResponse, SendError> {
-        Ok(self.session.post_encoded(&self.encoding.encode(text), &[]).await?)
+        let body = self.form.encoding.encode(text);
+        if !self.form.is_compressed {
+            return Ok(self.session.post_encoded(&body, &[]).await?);
+        }
+        let body = sldc::encode(&body)?;
+        Ok(self.session.post_encoded(&body, &[("Content-Encoding", "SLDC")]).await?)
     }
 }
 

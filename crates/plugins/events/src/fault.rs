@@ -14,6 +14,13 @@ pub(crate) fn delivery_refused(head: &Head, id: &str, encoding: Encoding) -> Eve
     answer(&Fault::new(Subcode::DeliveryRefused, code::ACCESS_DENIED, reason), Some(head), encoding)
 }
 
+/// Returns the fault for a delivery that the collector has not requested, or has cancelled. It ends the subscription at
+/// the source.
+pub(crate) fn delivery_cancelled() -> EventAnswer {
+    let reason = "the collector has cancelled this subscription; wait until it subscribes again";
+    answer(&Fault::new(Subcode::DeliveryRefused, code::ACCESS_DENIED, reason), None, Encoding::Utf8)
+}
+
 /// Returns the fault for an action that the path does not have.
 pub(crate) fn unexpected_action(head: &Head, encoding: Encoding) -> EventAnswer {
     let reason = "the action is not one of this URL; send Enumerate to SubscriptionManager/WEC, and events to the URL \

@@ -1,6 +1,10 @@
 //! Collector of forwarded events on the listeners of the service: source-initiated subscriptions, as Windows sources
 //! use them (MS-WSMV 3.1.4.6 to 3.1.4.10).
 //!
+//! It also receives the events of collector-initiated subscriptions whose sources push. The path then contains a secret
+//! that the collector has sent to one source, see [`eventing::Expected`]. It identifies the source; the gateway checks it
+//! before it receives the message.
+//!
 //! A source requests its subscriptions at `/wsman/SubscriptionManager/WEC`, and delivers heartbeats and events to
 //! `/wsman/subscriptions/ID/1`. This crate verifies certificates of sources, removes compression, and translates
 //! between messages and the collector (`eventing`), which stores the events.
@@ -12,6 +16,7 @@ mod authorities;
 mod enumerate;
 mod fault;
 mod message;
+mod path_permits;
 mod proxy;
 mod request;
 mod server;
@@ -21,14 +26,15 @@ mod text_buffers;
 
 use std::sync::{Arc, OnceLock};
 
-use eventing::{Batch, Collector, CollectorError, CollectorSubscription, FormattedBatch, Source};
+use eventing::{Batch, Collector, CollectorError, CollectorSubscription, Expected, FormattedBatch, Source};
 use metrics::CollectorStatistics;
-use service::{BoxFuture, ClientCertificates, EventAnswer, EventEndpoint, EventMessage};
+use service::{BoxFuture, ClientCertificates, EventAnswer, EventEndpoint, EventMessage, PathAccess};
 use tokio::sync::Semaphore;
 use winevent::delivery::{self, Answer, Content, EndStatus, Head, Message, TextForm};
 use xml::Encoding;
 
 pub use self::authorities::{Authorities, AuthorityError};
+use self::path_permits::PathPermits;
 pub use self::proxy::RemoteCollector;
 use self::request::Target;
 pub use self::server::serve;
@@ -45,6 +51,7 @@ struct Endpoint {
     certificates: ClientCertificates,
     /// Permits for messages in work, each of which has a thread while the store is busy.
     in_work: Semaphore,
+    paths: PathPermits,
     /// Empty until the collector is open.
     plugin: OnceLock<Arc<Plugin>>,
 }
@@ -73,6 +80,8 @@ enum ReceivedContent {
     Manager(ManagerRequest),
     /// Message of a subscription.
     Subscription(Box<CollectorSubscription>, SubscriptionMessage),
+    /// Message of a delivery that the collector has requested.
+    Delivery(Arc<Expected>, SubscriptionMessage),
     /// Message of a subscription that does not exist, or does not admit the source; with its identifier.
     UnknownSubscription(String),
 }
@@ -98,7 +107,8 @@ impl EventsPlugin {
     #[must_use]
     pub fn new(certificates: ClientCertificates) -> Self {
         let in_work = Semaphore::new(MAX_IN_WORK);
-        Self(Arc::new(Endpoint { certificates, in_work, plugin: OnceLock::new() }))
+        let paths = PathPermits::default();
+        Self(Arc::new(Endpoint { certificates, in_work, paths, plugin: OnceLock::new() }))
     }
 
     /// Serves sources with a collector from now on; another one that was set before stays in use. `authorities` may
@@ -108,6 +118,15 @@ impl EventsPlugin {
         let (buffers, reading) = (TextBuffers::default(), Semaphore::new(processors.max(2)));
         let plugin = Plugin { collector, authorities, buffers, reading };
         let _ = self.0.plugin.set(Arc::new(plugin));
+    }
+
+    /// Returns a response with the status 204 if the secret in a path is valid, and otherwise the response to its message.
+    pub(crate) fn check_secret(&self, path: &str) -> EventAnswer {
+        let Some(plugin) = self.0.plugin.get() else { return status(503) };
+        match Target::secret_of(path).and_then(|secret| plugin.collector.expected(secret)) {
+            Some(_) => status(204),
+            None => fault::delivery_cancelled(),
+        }
     }
 
     /// Responds to a message on a task of its own, so that a bug does not end the connection.
@@ -145,16 +164,20 @@ impl Plugin {
 
     /// Reads a message, and formats its events. Returns the response to one that cannot be read.
     fn read(&self, mut message: SourceMessage) -> Result<Box<Received>, EventAnswer> {
-        let source = self.source(&message).map_err(|reason| {
-            tracing::warn!(peer = %message.address, reason, "Rejected an event source");
-            status(403)
-        })?;
+        let requested = self.requested(&message)?;
+        let source = match &requested {
+            Some(requested) => requested.source().clone(),
+            None => self.source(&message).map_err(|reason| {
+                tracing::warn!(peer = %message.address, reason, "Rejected an event source");
+                status(403)
+            })?,
+        };
         let mut buffer = self.buffers.take();
         let decoded = request::decode(&message, &mut buffer);
         // The text replaces the body.
         message.body = Vec::new();
         let received = match decoded {
-            Ok(form) => self.read_text(source, message, buffer.text(), form),
+            Ok(form) => self.read_text(source, message, requested, buffer.text(), form),
             Err(error) => {
                 tracing::warn!(source = %source.name, %error, "Cannot decompress the message of an event source");
                 Err(status(400))
@@ -168,6 +191,7 @@ impl Plugin {
         &self,
         source: Source,
         message: SourceMessage,
+        requested: Option<Arc<Expected>>,
         text: &str,
         form: TextForm,
     ) -> Result<Received, EventAnswer> {
@@ -180,6 +204,11 @@ impl Plugin {
                 tracing::warn!(source = %source.name, %error, "Rejected a message of an event source");
                 fault::malformed(&error, encoding)
             })?;
+        if let Some(requested) = requested {
+            let message_content = self.read_content(&source, requested.subscription(), &head, content);
+            let content = ReceivedContent::Delivery(requested, message_content);
+            return Ok(Received { source, message, head, encoding, content });
+        }
         let content = match Target::of(&message.path) {
             Some(Target::Manager) => ReceivedContent::Manager(match content {
                 Content::Enumerate => ManagerRequest::Enumerate,
@@ -194,7 +223,7 @@ impl Plugin {
                 }
                 None => ReceivedContent::UnknownSubscription(id.to_owned()),
             },
-            None => return Err(status(404)),
+            Some(Target::Delivery(_)) | None => return Err(status(404)),
         };
         Ok(Received { source, message, head, encoding, content })
     }
@@ -225,6 +254,10 @@ impl Plugin {
             ReceivedContent::Subscription(subscription, message) => {
                 self.receive(&source, &subscription, &head, message).await
             }
+            ReceivedContent::Delivery(requested, message) => {
+                let Some(_turn) = requested.turn().await else { return fault::delivery_cancelled() };
+                self.receive_requested(&requested, &head, message).await
+            }
             ReceivedContent::UnknownSubscription(id) => {
                 tracing::warn!(source = %source.name, id, "Source uses an unknown subscription, or one that does not admit it");
                 return fault::delivery_refused(&head, &id, encoding);
@@ -241,6 +274,41 @@ impl Plugin {
         }
     }
 
+    /// Returns the delivery that the path of a message names. The secret in it proves which source sends.
+    fn requested(&self, message: &SourceMessage) -> Result<Option<Arc<Expected>>, EventAnswer> {
+        match Target::secret_of(&message.path) {
+            Some(secret) => self.collector.expected(secret).map(Some).ok_or_else(fault::delivery_cancelled),
+            // Only such a path needs no other proof.
+            None if matches!(message.proof, Proof::Path) => Err(status(403)),
+            None => Ok(None),
+        }
+    }
+
+    /// Responds to a message of a delivery that the collector has requested.
+    async fn receive_requested(
+        &self,
+        requested: &Expected,
+        head: &Head,
+        message: SubscriptionMessage,
+    ) -> Result<Option<String>, Refusal> {
+        let end = match &message {
+            SubscriptionMessage::SubscriptionEnd(end) => {
+                Some(format!("{} {}", end.status, end.reason).trim().to_owned())
+            }
+            _ => None,
+        };
+        let is_sign_of_life =
+            matches!(message, SubscriptionMessage::Heartbeat | SubscriptionMessage::Events(_));
+        let answered = self.receive(requested.source(), requested.subscription(), head, message).await?;
+        if let Some(reason) = end {
+            requested.note_end(&reason);
+        }
+        if is_sign_of_life {
+            requested.note_message();
+        }
+        Ok(answered)
+    }
+
     /// Returns the source that a proof identifies.
     fn source(&self, message: &SourceMessage) -> Result<Source, String> {
         match &message.proof {
@@ -252,6 +320,7 @@ impl Plugin {
                 Source::of_certificate(verified.names.clone(), verified.issuer, message.address)
                     .ok_or_else(|| "the certificate has no DNS name and no common name".to_owned())
             }
+            Proof::Path => Err("the path has no secret of a source".to_owned()),
         }
     }
 
@@ -320,6 +389,10 @@ impl Plugin {
 impl EventEndpoint for EventsPlugin {
     fn has_path(&self, path: &str) -> bool {
         Target::of(path).is_some()
+    }
+
+    fn path_access<'a>(&'a self, path: &'a str) -> BoxFuture<'a, PathAccess> {
+        Box::pin(async move { self.0.paths.access(path, || async { self.check_secret(path) }).await })
     }
 
     fn client_certificates(&self) -> ClientCertificates {

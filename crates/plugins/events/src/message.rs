@@ -22,6 +22,7 @@ pub(crate) fn encode_call(number: u64, message: &SourceMessage) -> Vec<u8> {
                 w.octets(certificate);
             }
         }
+        Proof::Path => _ = w.u8(3),
     }
     w.address(message.address).u8(match message.transport {
         Transport::Http => 1,
@@ -34,8 +35,24 @@ pub(crate) fn encode_call(number: u64, message: &SourceMessage) -> Vec<u8> {
     w.finish().to_vec()
 }
 
-/// Decodes a message of a source and its number.
-pub(crate) fn decode_call(bytes: &[u8]) -> Result<(u64, SourceMessage), Malformed> {
+/// Encodes the question whether the secret in a path is valid, with its number.
+pub(crate) fn encode_question(number: u64, path: &str) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.u64(number).u8(QUESTION).text(path);
+    w.finish().to_vec()
+}
+
+/// Call of the gateway.
+#[derive(Debug)]
+pub(crate) enum Call {
+    /// Message of a source.
+    Message(Box<SourceMessage>),
+    /// Question whether the secret in this path is valid.
+    Question(String),
+}
+
+/// Decodes a call of the gateway and its number.
+pub(crate) fn decode_call(bytes: &[u8]) -> Result<(u64, Call), Malformed> {
     let mut r = Reader::new(bytes);
     let number = r.u64()?;
     let proof = match r.u8()? {
@@ -48,6 +65,12 @@ pub(crate) fn decode_call(bytes: &[u8]) -> Result<(u64, SourceMessage), Malforme
             let chain =
                 (0..count).map(|_| Ok(r.octets()?.to_vec())).collect::<Result<Vec<_>, Malformed>>()?;
             Proof::Certificate(Arc::from(chain))
+        }
+        3 => Proof::Path,
+        QUESTION => {
+            let path = r.text()?.to_owned();
+            r.finish()?;
+            return Ok((number, Call::Question(path)));
         }
         _ => return Err(Malformed("unknown proof of a source")),
     };
@@ -68,7 +91,7 @@ pub(crate) fn decode_call(bytes: &[u8]) -> Result<(u64, SourceMessage), Malforme
         body: r.octets()?.to_vec(),
     };
     r.finish()?;
-    Ok((number, message))
+    Ok((number, Call::Message(Box::new(message))))
 }
 
 /// Encodes the response to a message.
@@ -118,6 +141,8 @@ pub(crate) async fn receive(socket: &mut (impl AsyncRead + Unpin)) -> std::io::R
     Ok(Some(message))
 }
 
+/// Kind of a call that asks for a secret instead of the kind of a proof.
+const QUESTION: u8 = 4;
 /// Maximum number of certificates that a source presents.
 const MAX_CERTIFICATES: u32 = 64;
 
@@ -138,8 +163,14 @@ mod tests {
         };
         let encoded = encode_call(7, &message);
         let (number, decoded) = decode_call(&encoded).unwrap();
-        assert_eq!((number, format!("{decoded:?}")), (7, format!("{message:?}")));
+        assert_eq!((number, format!("{decoded:?}")), (7, format!("Message({message:?})")));
         assert!((0..encoded.len()).all(|length| decode_call(&encoded[..length]).is_err()));
+        let by_path = encode_call(8, &SourceMessage { proof: Proof::Path, ..message });
+        let (_, Call::Message(decoded)) = decode_call(&by_path).unwrap() else { panic!() };
+        assert!(matches!(decoded.proof, Proof::Path));
+        let question = encode_question(9, "/subscriptions/x");
+        let (9, Call::Question(path)) = decode_call(&question).unwrap() else { panic!() };
+        assert_eq!(path, "/subscriptions/x");
         let answer = EventAnswer { status: 200, envelope: "<e/>".to_owned(), encoding: Encoding::Utf16 };
         let encoded = encode_answer(8, &answer);
         let (number, decoded) = decode_answer(&encoded).unwrap();

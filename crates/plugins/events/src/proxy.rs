@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use locks::{Mutex, RwLock};
 use metrics::CollectorStatistics;
-use service::{BoxFuture, ClientCertificates, EventAnswer, EventEndpoint, EventMessage};
+use service::{BoxFuture, ClientCertificates, EventAnswer, EventEndpoint, EventMessage, PathAccess};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::message::{decode_answer, encode_call, receive, send};
+use crate::message::{decode_answer, encode_call, encode_question, receive, send};
+use crate::path_permits::PathPermits;
 use crate::request::Target;
 use crate::source_message::SourceMessage;
 use crate::{statistics, status};
@@ -25,6 +26,7 @@ pub struct RemoteCollector {
     last: AtomicU64,
     /// Permits for messages in work, which bound the memory of both processes.
     in_work: Semaphore,
+    paths: PathPermits,
 }
 
 /// State of the other process.
@@ -52,7 +54,12 @@ impl Default for RemoteCollector {
             connection: None,
             statistics: CollectorStatistics::default(),
         };
-        Self { state: RwLock::new(state), last: AtomicU64::new(0), in_work: Semaphore::new(MAX_IN_WORK) }
+        Self {
+            state: RwLock::new(state),
+            last: AtomicU64::new(0),
+            in_work: Semaphore::new(MAX_IN_WORK),
+            paths: PathPermits::default(),
+        }
     }
 }
 
@@ -113,12 +120,17 @@ impl RemoteCollector {
             return Some(status(413));
         }
         let _permit = self.in_work.acquire().await.ok()?;
+        self.call(|number| encode_call(number, &SourceMessage::from(message))).await
+    }
+
+    /// Sends a call and waits for its response.
+    async fn call(&self, encode: impl FnOnce(u64) -> Vec<u8>) -> Option<EventAnswer> {
         let connection = self.state.read().connection.clone()?;
         let number = self.last.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         connection.waiting.lock().as_mut()?.insert(number, sender);
         let _entry = Entry { connection: &connection, number };
-        connection.outgoing.send(encode_call(number, &SourceMessage::from(message))).ok()?;
+        connection.outgoing.send(encode(number)).ok()?;
         receiver.await.ok()
     }
 }
@@ -160,6 +172,15 @@ impl Drop for Entry<'_> {
 impl EventEndpoint for RemoteCollector {
     fn has_path(&self, path: &str) -> bool {
         self.state.read().is_enabled && Target::of(path).is_some()
+    }
+
+    fn path_access<'a>(&'a self, path: &'a str) -> BoxFuture<'a, PathAccess> {
+        Box::pin(async move {
+            let question = |number| encode_question(number, path);
+            self.paths
+                .access(path, || async move { self.call(question).await.unwrap_or_else(|| status(503)) })
+                .await
+        })
     }
 
     fn client_certificates(&self) -> ClientCertificates {

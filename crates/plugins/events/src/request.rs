@@ -1,5 +1,6 @@
 //! Requests of sources: paths, and bodies with their compression.
 
+use eventing::is_delivery_secret;
 use winevent::WinEventError;
 use winevent::delivery::{TextBuffer, TextForm};
 
@@ -12,6 +13,8 @@ pub(crate) enum Target<'p> {
     Manager,
     /// Subscription with this identifier.
     Subscription(&'p str),
+    /// Delivery that the collector has requested, with this secret.
+    Delivery(&'p str),
 }
 
 impl<'p> Target<'p> {
@@ -26,7 +29,19 @@ impl<'p> Target<'p> {
         let id = first.eq_ignore_ascii_case("subscriptions").then(|| parts.next())??;
         // A number follows, which Windows increments for each connection of a source.
         let is_complete = parts.next().is_none_or(|number| number.len() <= 20) && parts.next().is_none();
-        (is_complete && !id.is_empty()).then_some(Self::Subscription(id))
+        match is_complete && !id.is_empty() {
+            true if is_delivery_secret(id) => Some(Self::Delivery(id)),
+            true => Some(Self::Subscription(id)),
+            false => None,
+        }
+    }
+
+    /// Returns the secret of a delivery in a path.
+    pub(crate) fn secret_of(path: &'p str) -> Option<&'p str> {
+        match Self::of(path) {
+            Some(Self::Delivery(secret)) => Some(secret),
+            _ => None,
+        }
     }
 }
 
@@ -68,6 +83,10 @@ mod tests {
             ("/SubscriptionManager/WEC/more", None),
             ("/subscriptions/ID/1", Some(Target::Subscription("ID"))),
             ("/subscriptions/ID", Some(Target::Subscription("ID"))),
+            (
+                "/subscriptions/0123456789abcdef0123456789abcdef0123456789abcdef/1",
+                Some(Target::Delivery("0123456789abcdef0123456789abcdef0123456789abcdef")),
+            ),
             ("/subscriptions/", None),
             ("/subscriptions", None),
             ("/subscriptions/ID/1/2", None),

@@ -10,7 +10,7 @@ use service::EventEndpoint as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::message::{decode_call, encode_answer, receive, send};
+use crate::message::{Call, decode_call, encode_answer, receive, send};
 use crate::{EventsPlugin, MAX_IN_WORK, statistics};
 
 /// Answers the messages of a gateway until it closes the connection.
@@ -36,12 +36,20 @@ pub async fn serve(plugin: EventsPlugin, socket: UnixStream) -> io::Result<()> {
     // Beyond these messages the gateway has to wait.
     let in_work = Arc::new(Semaphore::new(MAX_IN_WORK));
     while let Some(message) = receive(&mut reader).await? {
-        let (number, message) =
+        let (number, call) =
             decode_call(&message).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let Ok(permit) = Arc::clone(&in_work).acquire_owned().await else { return Ok(()) };
         let (plugin, answers) = (plugin.clone(), answers.clone());
+        let message = match call {
+            Call::Message(message) => message,
+            Call::Question(path) => {
+                let answer = plugin.check_secret(&path);
+                let _ = answers.send(encode_answer(number, &answer));
+                continue;
+            }
+        };
         tokio::spawn(async move {
-            let answer = plugin.answer_on_task(message).await;
+            let answer = plugin.answer_on_task(*message).await;
             // The gateway may have ended.
             let _ = answers.send(encode_answer(number, &answer));
             drop(permit);

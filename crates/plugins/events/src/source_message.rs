@@ -27,6 +27,8 @@ pub(crate) enum Proof {
     Account { name: String, token: Box<Token> },
     /// Certificates of a TLS handshake; the client has the key of the first one.
     Certificate(Arc<[Vec<u8>]>),
+    /// A secret in the path.
+    Path,
 }
 
 impl From<EventMessage> for SourceMessage {
@@ -38,6 +40,7 @@ impl From<EventMessage> for SourceMessage {
                 token: Box::new(caller.token().clone()),
             },
             SourceProof::Certificate(chain) => Proof::Certificate(chain),
+            SourceProof::Path => Proof::Path,
         };
         Self { proof, address, transport, base, path, content_encoding, body }
     }

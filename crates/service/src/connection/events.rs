@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::exchange::Exchange;
 use super::{Connection, Disconnect, Link, Next, OpenedBody, Opening, Rejection, sealed};
 use crate::endpoint::Transport;
-use crate::event_endpoint::{EventEndpoint, EventMessage, SourceProof};
+use crate::event_endpoint::{EventAnswer, EventEndpoint, EventMessage, PathAccess, SourceProof};
 
 /// Request to the collector of events.
 pub(super) struct EventRequest {
@@ -43,7 +43,16 @@ impl<I: Link> Connection<'_, I> {
         mut exchange: Exchange,
         request: EventRequest,
     ) -> Result<Next, Disconnect> {
-        let proof = match self.source_proof(head, &mut exchange).await {
+        let permit = match request.events.path_access(&request.path).await {
+            PathAccess::Authenticated => None,
+            PathAccess::Granted(permit) => Some(permit),
+            PathAccess::Refused(answer) => return self.refuse_event_source(head, exchange, answer).await,
+        };
+        let proof = match permit.is_some() && self.accepts_path_as_proof(head) {
+            true => Ok(SourceProof::Path),
+            false => self.source_proof(head, &mut exchange).await,
+        };
+        let proof = match proof {
             Ok(proof) => proof,
             Err(Rejection(status)) => return self.send_status_after_body(head, exchange, status).await,
         };
@@ -51,13 +60,13 @@ impl<I: Link> Connection<'_, I> {
         let limit = if is_sealed { sealed::largest(self.largest_body()) } else { self.largest_body() };
         let caller = match &proof {
             SourceProof::Account(caller) => Some(Arc::clone(caller)),
-            SourceProof::Certificate(_) => None,
+            SourceProof::Certificate(_) | SourceProof::Path => None,
         };
         let body = match self.body(head, limit, caller.as_deref()).await? {
             Ok(body) => body,
             Err(Rejection(status)) => return self.reject(status).await,
         };
-        let OpenedBody { mut exchange, bytes: body, .. } = match self.open_body(head, exchange, body).await? {
+        let OpenedBody { exchange, bytes: body, .. } = match self.open_body(head, exchange, body).await? {
             Opening::Opened(opened) => opened,
             Opening::Responded(next) => return Ok(next),
         };
@@ -81,7 +90,16 @@ impl<I: Link> Connection<'_, I> {
         let Some(answer) = self.await_answer(Box::pin(events.answer(message)), &Notify::new()).await else {
             return Err(Disconnect("the event source reset the connection"));
         };
+        drop(permit);
         self.is_event_source |= matches!(answer.status, 200 | 204);
+        self.send_event_answer(exchange, answer).await
+    }
+
+    async fn send_event_answer(
+        &mut self,
+        mut exchange: Exchange,
+        answer: EventAnswer,
+    ) -> Result<Next, Disconnect> {
         exchange.encoding = answer.encoding;
         if answer.envelope.is_empty() {
             return self.send(exchange, answer.status, None).await;
@@ -89,6 +107,27 @@ impl<I: Link> Connection<'_, I> {
         let body = exchange.encoding.encode(answer.envelope);
         let body = if exchange.is_sealed { self.seal(&mut exchange, body)? } else { body };
         self.send(exchange, answer.status, Some(body)).await
+    }
+
+    /// Responds to a request whose path contains a secret that is not valid, without reading its message.
+    async fn refuse_event_source(
+        &mut self,
+        head: &RequestHead,
+        mut exchange: Exchange,
+        answer: EventAnswer,
+    ) -> Result<Next, Disconnect> {
+        if head.expects_continue() || !self.discard_body(head).await? {
+            exchange.next = Next::Close;
+        }
+        self.send_event_answer(exchange, answer).await
+    }
+
+    /// Returns whether a secret in the path proves the identity of a source: if the network cannot read it, and the source
+    /// has not begun to authenticate in another way.
+    fn accepts_path_as_proof(&mut self, head: &RequestHead) -> bool {
+        let is_private =
+            self.peer.transport == Transport::Https || self.service.config().service.allow_unencrypted;
+        is_private && head.header("Authorization").is_none() && self.authentication.established().is_none()
     }
 
     /// Returns the proof of a source's identity: by the `Authorization` header or the state of the connection, or by

@@ -55,6 +55,36 @@ pub(super) fn items<'t>(list: &'t str, prefix: &str, maximum: usize) -> Result<V
     }
 }
 
+/// Returns the event that is the content of a body, with or without the element `w:Event` around it, as the modes Push and
+/// PushWithAck send it (DSP0226 10.2.9.2). `body` begins with the start tag of the body.
+pub(super) fn single<'t>(body: &'t str, action: &'t str) -> Result<Item<'t>, DeliveryError> {
+    let (_, inside) = split_tag(body).ok_or(DeliveryError::Truncated)?;
+    let inside = inside.trim_start();
+    let (tag, after) = split_tag(inside).ok_or(DeliveryError::Truncated)?;
+    let name = tag.trim_start_matches('<').trim_end_matches(['/', '>']);
+    let name = name.split([' ', '\t', '\n', '\r']).next().unwrap_or_default();
+    if name.is_empty() || name.starts_with(['/', '!', '?']) {
+        return Err(DeliveryError::WrongBody("w:Event"));
+    }
+    let (open, close) = (format!("<{name}"), format!("</{name}"));
+    let is_empty = tag.ends_with("/>");
+    let has_text = after.trim_start().starts_with(CDATA);
+    let is_wrapper =
+        name.rsplit(':').next() == Some("Event") && (has_text || attribute(tag, "Action").is_some());
+    if is_wrapper {
+        let action = attribute(tag, "Action").unwrap_or(action);
+        let xml = match after.trim_start().strip_prefix(CDATA) {
+            _ if is_empty => Cow::Borrowed(""),
+            Some(content) => character_data(content, &close)?.0,
+            None => inline(after, &open, &close)?.0,
+        };
+        return Ok(Item { action, xml });
+    }
+    let rest = if is_empty { after } else { inline(after, &open, &close)?.1 };
+    let length = inside.len().saturating_sub(rest.len());
+    Ok(Item { action, xml: Cow::Borrowed(inside.get(..length).unwrap_or_default()) })
+}
+
 /// Returns the content of one or several adjacent CDATA sections, and the rest behind the end tag of the item.
 fn character_data<'t>(content: &'t str, close: &str) -> Result<(Cow<'t, str>, &'t str), DeliveryError> {
     let (first, mut rest) = split_at_end(content).ok_or(DeliveryError::Truncated)?;

@@ -4,7 +4,7 @@ use xml::Document;
 
 use super::error::DeliveryError;
 use super::head::Head;
-use super::item::{self, Item};
+use super::item::{self, DROPPED_EVENTS, Item};
 use super::names::{
     END, ENUMERATE, ENUMERATION, EVENT, EVENTING, EVENTS, HEARTBEAT, PULL, SOAP, SUBSCRIPTION_END, WSMAN,
 };
@@ -77,7 +77,13 @@ impl<'t> Message<'t> {
         let content = match head.action.as_str() {
             HEARTBEAT => Content::Heartbeat,
             END => Content::End,
-            EVENTS | EVENT => Content::Events(events(text, prefix, list?, opened, bounds)?),
+            EVENTS => Content::Events(events(text, prefix, list?, opened, bounds)?),
+            // Deliveries of some sources have a list with one event.
+            EVENT => Content::Events(match list {
+                Ok(list) => events(text, prefix, list, opened, bounds)?,
+                Err(_) => vec![item::single(body, EVENT)?],
+            }),
+            DROPPED_EVENTS => Content::Events(vec![item::single(body, DROPPED_EVENTS)?]),
             ENUMERATE => match body_of(&parse(text)?, ENUMERATION, "Enumerate") {
                 true => Content::Enumerate,
                 false => return Err(DeliveryError::WrongBody("n:Enumerate")),

@@ -242,3 +242,42 @@ fn a_collector_reads_what_a_source_writes() {
         assert_eq!(Message::parse(&text, &Bounds::default()).unwrap().content, expected);
     }
 }
+
+#[test]
+fn a_collector_reads_single_events_of_push_modes() {
+    let source = SourceMessage {
+        to: "https://wec.example:5986/wsman/subscriptions/ID/1",
+        machine_id: "web1.example",
+        message_id: "A",
+        operation_id: "B",
+        session_id: "C",
+        reference: &[],
+    };
+    let event = "<Event xmlns='urn:e'><Event/><Data>]]&gt;</Data></Event>";
+    let wrapped = [
+        format!("<w:Event Action=\"urn:x\"><![CDATA[{event}]]></w:Event>"),
+        format!("<w:Event Action='urn:x'>{event}</w:Event>"),
+        event.to_owned(),
+    ];
+    for item in wrapped.map(xml::Fragment::written_elsewhere) {
+        let text = source.push(Push::Event(&item), Some("<BookmarkList/>"), true);
+        let Message { head, content } = Message::parse(&text, &Bounds::default()).unwrap();
+        let Content::Events(found) = content else { panic!("{text}") };
+        assert_eq!(head.bookmark.as_deref(), Some("<BookmarkList/>"));
+        assert_eq!(found.len(), 1, "{text}");
+        assert_eq!(found[0].xml, event);
+        assert_ne!(found[0].action, DROPPED_EVENTS);
+    }
+    let dropped = "<w:DroppedEvents Action=\"urn:d\">3</w:DroppedEvents>";
+    let dropped = xml::Fragment::written_elsewhere(dropped.to_owned());
+    let text = source.push(Push::DroppedEvents(&dropped), None, true);
+    let Content::Events(found) = Message::parse(&text, &Bounds::default()).unwrap().content else { panic!() };
+    assert_eq!(found[0].action, DROPPED_EVENTS);
+    for malformed in
+        ["", "text", "<w:Event>", "<!-- -->", "<w:Event Action='x'><![CDATA[x</w:Event>", "</w:Event>"]
+    {
+        let item = xml::Fragment::written_elsewhere(malformed.to_owned());
+        let text = source.push(Push::Event(&item), None, true);
+        assert!(Message::parse(&text, &Bounds::default()).is_err(), "{malformed}");
+    }
+}

@@ -145,6 +145,7 @@ fn subscribe_and_renew_are_parsed_as_they_were_written() {
             end_to: false,
             start: start(&mut generator),
             sends_bookmarks: generator.maybe(Generator::word).is_some(),
+            push: None,
         };
         let read = sent(Action::Subscribe, |body| subscribe.write(body), Subscribe::parse);
         assert_eq!(read, Ok(subscribe.clone()));

@@ -12,7 +12,11 @@ mod nats;
 mod nats_server;
 mod outputs;
 mod pulled;
+mod pushed;
 mod recorded;
+#[path = "../../../../crates/eventing/puller/tests/it/recorded_source.rs"]
+#[expect(dead_code, reason = "the tests of the library need more of it")]
+mod recorded_source;
 mod shared;
 mod wecutil;
 

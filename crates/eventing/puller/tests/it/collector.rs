@@ -58,8 +58,9 @@ impl Collecting {
         let mut client = config::Config::default().client;
         client.allow_unencrypted = true;
         let collector = Arc::clone(&self.collector);
-        let puller =
-            Puller::new(PullerParts { collector, client, max_connections, turn, tls: TlsPolicy::new() });
+        let delivery_url = "https://localhost:5986/wsman".to_owned();
+        let tls = TlsPolicy::new();
+        let puller = Puller::new(PullerParts { collector, client, max_connections, turn, delivery_url, tls });
         puller.follow();
         puller
     }

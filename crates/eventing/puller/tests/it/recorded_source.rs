@@ -5,9 +5,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::collector::PATIENCE;
+/// Patience with requests that must arrive.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Events of a recorded delivery.
 pub(crate) struct RecordedEvents {

@@ -15,8 +15,8 @@ use crate::event_log::{EventSource, append};
 use crate::service_process::{Telarchd, children, command_line, free_ports, is_root, listener, set_mode};
 
 /// A service that collects, and its files.
-struct Pulling {
-    telarchd: Telarchd,
+pub(super) struct Pulling {
+    pub(super) telarchd: Telarchd,
 }
 
 impl Pulling {
@@ -24,10 +24,21 @@ impl Pulling {
         Self::start_with(|_| {})
     }
 
+    /// Starts the service with further settings.
+    pub(super) fn with_settings(settings: &str) -> Self {
+        Self::start_as(settings, |_| {})
+    }
+
     /// Starts the service after a function has written further files.
     fn start_with(prepare: impl FnOnce(&Telarchd)) -> Self {
+        Self::start_as("", prepare)
+    }
+
+    fn start_as(settings: &str, prepare: impl FnOnce(&Telarchd)) -> Self {
         let [port] = free_ports();
-        let settings = "EventCollector.Enabled = true\n".to_owned();
+        let settings = format!(
+            "EventCollector.Enabled = true\nEventCollector.DeliveryUrl = \"https://localhost:{port}/wsman\"\n{settings}"
+        );
         let mut telarchd = Telarchd::new(&(settings + &listener("IP:127.0.0.1", "HTTPS", port, "")));
         // The collector's user must reach the state directory, as below /var/lib.
         set_mode(telarchd.folder.path(), 0o711);
@@ -38,7 +49,7 @@ impl Pulling {
         Self { telarchd }
     }
 
-    fn wecutil(&self, words: &[&str]) -> String {
+    pub(super) fn wecutil(&self, words: &[&str]) -> String {
         wecutil(&self.telarchd, words)
     }
 
@@ -50,12 +61,12 @@ impl Pulling {
         self.wecutil(&[&["cs", file.to_str().unwrap()], more].concat());
     }
 
-    fn events(&self) -> PathBuf {
+    pub(super) fn events(&self) -> PathBuf {
         self.telarchd.state().join("events/sources/127.0.0.1.address/events.jsonl")
     }
 
     /// Returns the stored messages, in order.
-    fn messages(&self) -> Vec<String> {
+    pub(super) fn messages(&self) -> Vec<String> {
         let text = fs::read_to_string(self.events()).unwrap_or_default();
         // A writer may be at work.
         let complete = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -67,7 +78,7 @@ impl Pulling {
     }
 
     /// Waits until so many events are stored.
-    fn wait_for(&self, count: usize) {
+    pub(super) fn wait_for(&self, count: usize) {
         let until = Instant::now() + PATIENCE;
         while self.messages().len() < count {
             let stored = self.messages().len();
@@ -77,7 +88,7 @@ impl Pulling {
     }
 
     /// Kills the process that collects; as root the broker starts it again.
-    fn kill_collector(&mut self) {
+    pub(super) fn kill_collector(&mut self) {
         let own = self.telarchd.pid();
         if !is_root() {
             kill_process(own, Signal::KILL).unwrap();
@@ -97,7 +108,7 @@ impl Pulling {
     }
 
     /// Waits until the state of a subscription has these parts.
-    fn wait_for_status(&self, id: &str, parts: &[&str]) -> String {
+    pub(super) fn wait_for_status(&self, id: &str, parts: &[&str]) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
             let text = self.wecutil(&["gr", id]);
@@ -110,11 +121,11 @@ impl Pulling {
     }
 }
 
-fn port_of(url: &str) -> u16 {
+pub(super) fn port_of(url: &str) -> u16 {
     url.trim_end_matches("/wsman").rsplit(':').next().unwrap().parse().unwrap()
 }
 
-fn subscription(id: &str, port: u16, channel: Option<&str>) -> String {
+pub(super) fn subscription(id: &str, port: u16, channel: Option<&str>) -> String {
     let channels: &[&str] = match &channel {
         Some(channel) => &[channel],
         None => &["Application", "System", "Security"],
@@ -131,7 +142,7 @@ fn subscription(id: &str, port: u16, channel: Option<&str>) -> String {
     )
 }
 
-fn common_credentials() -> [String; 2] {
+pub(super) fn common_credentials() -> [String; 2] {
     [format!("/cun:{USER}"), format!("/cup:{PASSWORD}")]
 }
 
