@@ -190,6 +190,19 @@ impl Gateway {
         }
     }
 
+    /// Returns a connection to the process of a PowerShell endpoint that runs as another account, for a session's user.
+    /// Blocks until the broker has answered.
+    ///
+    /// # Errors
+    /// [`Denied`] if the session has ended, the settings do not allow it, or the process cannot be started.
+    pub fn run_as_host(&self, session: &Session, endpoint: &str) -> Result<OwnedFd, Denied> {
+        let endpoint = endpoint.to_owned();
+        match self.request(&GatewayRequest::ConnectRunAsHost { session: session.id, endpoint }) {
+            Ok((BrokerMessage::HostConnected, Some(descriptor))) => Ok(descriptor),
+            other => Err(denied(other)),
+        }
+    }
+
     /// Returns the certificate chain and key of a listener as PEM. Blocks until the broker has answered.
     ///
     /// # Errors

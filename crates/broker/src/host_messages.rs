@@ -13,10 +13,12 @@ use crate::wire::{Malformed, Reader, Writer};
 pub enum HostCommand {
     /// Names the user the host works for; sent first and once.
     Begin {
-        /// Name of the account.
+        /// Name of the account of the caller.
         account: String,
-        /// Access token of the user.
+        /// Access token of the caller.
         token: Token,
+        /// Endpoint that the host serves as another account than the caller's; `None` for an ordinary host.
+        run_as: Option<RunAsEndpoint>,
         /// How long the host stays without work before it ends; sent in whole milliseconds.
         idle_timeout: Duration,
     },
@@ -29,6 +31,20 @@ pub enum HostCommand {
     /// subscriptions, drops what it received for the old token, ends as soon as it has no shells, and reports whether
     /// that is now.
     ReplaceToken(Token),
+}
+
+/// PowerShell endpoint that a host serves as another account than that of the caller. All values are from the settings of
+/// the broker; the host ignores those that a gateway sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunAsEndpoint {
+    /// Name of the endpoint.
+    pub endpoint: String,
+    /// Name of the account of the process.
+    pub account: String,
+    /// Setting `PowerShell/Program`.
+    pub program: String,
+    /// Setting `PowerShell/Configurations`.
+    pub configurations: String,
 }
 
 /// Answer to a host's request for the list of management controllers.
@@ -67,10 +83,11 @@ pub enum HostReport {
 impl fmt::Debug for HostCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Begin { account, token, idle_timeout } => f
+            Self::Begin { account, token, run_as, idle_timeout } => f
                 .debug_struct("Begin")
                 .field("account", account)
                 .field("token", token)
+                .field("run_as", run_as)
                 .field("idle_timeout", idle_timeout)
                 .finish(),
             Self::ServeGateway => f.write_str("ServeGateway"),
@@ -97,9 +114,13 @@ impl HostCommand {
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut w = Writer::default();
         match self {
-            Self::Begin { account, token, idle_timeout } => {
+            Self::Begin { account, token, run_as, idle_timeout } => {
                 let milliseconds = u64::try_from(idle_timeout.as_millis()).unwrap_or(u64::MAX);
-                write_token(w.u8(1).text(account).u64(milliseconds), token);
+                w.u8(1).text(account).u64(milliseconds).optional(run_as.as_ref(), |w, run_as| {
+                    let RunAsEndpoint { endpoint, account, program, configurations } = run_as;
+                    w.text(endpoint).text(account).text(program).text(configurations);
+                });
+                write_token(&mut w, token);
             }
             Self::ServeGateway => _ = w.u8(2),
             Self::ReplaceToken(token) => _ = write_token(w.u8(3), token),
@@ -120,6 +141,14 @@ impl HostCommand {
             1 => Self::Begin {
                 account: r.text()?.to_owned(),
                 idle_timeout: Duration::from_millis(r.u64()?),
+                run_as: r.optional(|r| {
+                    Ok(RunAsEndpoint {
+                        endpoint: r.text()?.to_owned(),
+                        account: r.text()?.to_owned(),
+                        program: r.text()?.to_owned(),
+                        configurations: r.text()?.to_owned(),
+                    })
+                })?,
                 token: read_token(&mut r)?,
             },
             2 => Self::ServeGateway,

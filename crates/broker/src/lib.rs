@@ -31,7 +31,7 @@ mod workers;
 
 pub use collector_command::{CollectorCommand, CollectorFile, CollectorFiles};
 pub use gateway::{BrokerEvent, Gateway, LocalClient, LocalGuard, Session};
-pub use host_messages::{HardwareReply, HostCommand, HostReport};
+pub use host_messages::{HardwareReply, HostCommand, HostReport, RunAsEndpoint};
 pub use host_session::{GroupAnswer, GroupRequest, HostSession};
 pub use link::{FRAME_MAGIC, Frame, Link, MAX_MESSAGE_LENGTH, frame_head, message_length, verify_owner};
 pub use local_connections::{LocalConnection, LocalConnections};

@@ -55,6 +55,14 @@ pub trait PrivilegedOperations: Send + Sync {
     /// [`Denied`] if the host cannot be started.
     fn host(&self, identity: &Identity, token: &Token) -> Result<OwnedFd, Denied>;
 
+    /// Returns a connection to the process of a PowerShell endpoint that runs as another account, which serves this user
+    /// only, and starts the process if necessary. The gateway has chosen the endpoint, so the settings must be read
+    /// here: whether the endpoint runs as another account, as which, and whether the user may use it.
+    ///
+    /// # Errors
+    /// [`Denied`] if the settings do not allow it, or the process cannot be started.
+    fn run_as_host(&self, identity: &Identity, token: &Token, endpoint: &str) -> Result<OwnedFd, Denied>;
+
     /// Replaces the configuration file if it still holds the text `before`.
     ///
     /// # Errors
@@ -312,10 +320,13 @@ impl Broker {
             GatewayRequest::RenewSession(session) => self.renew_session(session),
             GatewayRequest::ConnectHost(session) => {
                 let user = self.current_user(session);
-                return match user.and_then(|user| self.operations.host(&user.identity, &user.token)) {
-                    Ok(descriptor) => (BrokerMessage::HostConnected, Some(descriptor)),
-                    Err(denied) => (BrokerMessage::Denied(denied), None),
-                };
+                return connected(user.and_then(|user| self.operations.host(&user.identity, &user.token)));
+            }
+            GatewayRequest::ConnectRunAsHost { session, endpoint } => {
+                let user = self.current_user(session);
+                return connected(
+                    user.and_then(|user| self.operations.run_as_host(&user.identity, &user.token, &endpoint)),
+                );
             }
             GatewayRequest::LookUpSid(name) => BrokerMessage::LookupResult(
                 self.operations.sid_of(&name).map(|sid| sid.numeric().to_string()),
@@ -513,6 +524,14 @@ impl Broker {
     }
 }
 
+/// Returns the response with a connection to a host.
+fn connected(host: Result<OwnedFd, Denied>) -> (BrokerMessage, Option<OwnedFd>) {
+    match host {
+        Ok(descriptor) => (BrokerMessage::HostConnected, Some(descriptor)),
+        Err(denied) => (BrokerMessage::Denied(denied), None),
+    }
+}
+
 /// Reason why a session is opened, which decides whether the sign-in is reported.
 #[derive(Clone, Copy)]
 enum SignInKind<'a> {
@@ -544,6 +563,7 @@ impl RefusalForm {
     fn of(request: &GatewayRequest) -> Self {
         match request {
             GatewayRequest::ConnectHost(_)
+            | GatewayRequest::ConnectRunAsHost { .. }
             | GatewayRequest::ChangeSettings { .. }
             | GatewayRequest::LoadCertificate(_)
             | GatewayRequest::ListMappings(_)

@@ -65,8 +65,8 @@ pub use listener::{
 };
 pub use paths::{MACHINE_SOCKET, Paths, client_certificates, local_sockets};
 pub use plugin::{
-    Access, DescriptorOrigin, EffectiveDescriptor, EndpointName, EndpointSwitch, PLUGIN_NAMESPACE,
-    PLUGIN_RESOURCE, Plugin, PluginError, PluginKind, PluginResource, Plugins, SecurityDefaults,
+    Access, DescriptorOrigin, EffectiveDescriptor, EndpointName, EndpointSettings, PLUGIN_NAMESPACE,
+    PLUGIN_RESOURCE, Plugin, PluginError, PluginKind, PluginResource, Plugins, RunAsUser, SecurityDefaults,
     SecurityEntry,
 };
 pub use policy::{

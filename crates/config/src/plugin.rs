@@ -8,7 +8,7 @@ mod endpoint_representation;
 mod representation;
 
 pub use access::{Access, DescriptorOrigin, EffectiveDescriptor};
-pub use endpoint::{EndpointName, EndpointSwitch};
+pub use endpoint::{EndpointName, EndpointSettings, RunAsUser};
 pub use representation::{PLUGIN_NAMESPACE, PLUGIN_RESOURCE};
 
 use sddl::DomainSid;
@@ -124,8 +124,8 @@ pub struct Plugin {
     enabled: bool,
     /// Configured entries; `None` means the defaults, an empty list means no entries.
     security: Option<Vec<SecurityEntry>>,
-    /// Switches of single endpoints; empty for plug-ins without endpoints.
-    endpoints: Vec<EndpointSwitch>,
+    /// Settings of single endpoints; empty for plug-ins without endpoints.
+    endpoints: Vec<EndpointSettings>,
 }
 
 /// Security descriptor for a resource URI.
@@ -196,10 +196,10 @@ pub enum PluginError {
     /// The plug-in has no endpoints.
     #[error("the plug-in {0} has no endpoints; only PowerShell has them")]
     NoEndpoints(&'static str),
-    /// Two switches have the same endpoint.
+    /// Two entries have the same endpoint.
     #[error("Endpoint {0}: given more than once")]
     RepeatedEndpoint(String),
-    /// The plug-in has more than [`Plugin::MAX_ENTRIES`] switches of endpoints.
+    /// The plug-in has more than [`Plugin::MAX_ENTRIES`] entries for endpoints.
     #[error("the plug-in {0} has more than {max} entries for endpoints", max = Plugin::MAX_ENTRIES)]
     TooManyEndpoints(&'static str),
     /// The endpoint cannot be enabled, because its plug-in is disabled.
@@ -215,6 +215,16 @@ pub enum PluginError {
     /// The message changes a property that is not a setting.
     #[error("{what} of the plug-in {plugin} cannot be changed, only Enabled and the Security entries")]
     ReadOnly {
+        /// Name of the plug-in.
+        plugin: &'static str,
+        /// Name of the property.
+        what: String,
+    },
+    /// The message changes the account that scripts run as.
+    #[error(
+        "{what} of the plug-in {plugin} cannot be changed; root sets RunAsUser of an endpoint in the settings file, and no password is stored"
+    )]
+    RunAs {
         /// Name of the plug-in.
         plugin: &'static str,
         /// Name of the property.

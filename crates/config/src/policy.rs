@@ -247,6 +247,15 @@ impl Policies {
         })
     }
 
+    /// Returns whether endpoints that run as another account than their caller are refused (`DisableRunAs`).
+    #[must_use]
+    pub fn disables_run_as(&self) -> bool {
+        self.iter().any(|entry| {
+            entry.value == "true"
+                && matches!(&entry.target, PolicyTarget::Policy { policy, .. } if policy.name() == table::DISABLE_RUN_AS)
+        })
+    }
+
     /// Returns the event collectors of `SubscriptionManager`, in the order of the names of their registry values.
     pub fn subscription_managers(&self) -> impl Iterator<Item = Result<SubscriptionManager, Reason>> {
         let managers = Policy::find("SubscriptionManager");

@@ -312,7 +312,8 @@ impl Store {
             .map(|setting| setting.path().to_owned());
         let others =
             (old.preset != new.preset || old.groups != new.groups).then(|| "Preset or Groups".to_owned());
-        if let Some(name) = protected.or(others) {
+        let run_as = (!new.plugins.run_as_before(&old.plugins)).then(|| "RunAsUser".to_owned());
+        if let Some(name) = protected.or(others).or(run_as) {
             return Err(StoreError::FileOnly { name });
         }
         let stored = overrides.beside(&old.config, &new.config);

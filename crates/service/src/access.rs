@@ -2,7 +2,7 @@
 
 mod remedy;
 
-use config::{Config, DescriptorOrigin, EffectiveDescriptor, Plugins, State};
+use config::{Config, DescriptorOrigin, EffectiveDescriptor, Plugins, RunAsUser, State};
 use sddl::{AccessMask, Outcome};
 use wsman::{Action, Detail, Fault, ResourceUri, Subcode, code};
 
@@ -36,6 +36,7 @@ pub(crate) fn admit(
     check_remote_access(caller, &state.config)?;
     require_enabled(&state.plugins, &target.uri)?;
     check_descriptor(caller, state, target, action)?;
+    require_run_as(state, &target.uri)?;
     Ok(AccessGranted(()))
 }
 
@@ -74,10 +75,11 @@ fn check_descriptor(
     let is_granted = verdict.is_granted();
     // Denials and changes are always recorded; the SACL decides about everything else, such as reading.
     let is_always_recorded = !is_granted || !desired.intersection(CHANGES).is_empty();
+    let run_as = state.plugins.run_as(resource).map(RunAsUser::as_str);
     let is_recorded = is_always_recorded || guard.audit(caller.token(), desired, Outcome::from(verdict));
     if is_recorded && !(is_granted && is_continuation(action)) {
         let ace = verdict.ace().and_then(|ace| guard.dacl()?.aces.get(ace));
-        let decision = AccessDecision { action, resource, rights: desired, decider, ace, verdict };
+        let decision = AccessDecision { action, resource, run_as, rights: desired, decider, ace, verdict };
         audit::access(&caller.audit_subject(), &decision);
     }
     if is_granted {
@@ -116,6 +118,32 @@ fn require_enabled(plugins: &Plugins, uri: &ResourceUri) -> Result<(), Fault> {
     };
     Err(Fault::new(Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI, reason)
         .with_detail(Detail::INVALID_RESOURCE_URI))
+}
+
+/// Rejects an endpoint that runs as another account if a policy forbids that. Callers without access learn nothing about
+/// the account, because their rights are checked first.
+///
+/// # Errors
+/// `w:AccessDenied`.
+fn require_run_as(state: &State, uri: &ResourceUri) -> Result<(), Fault> {
+    match state.plugins.run_as(uri.as_str()) {
+        Some(user) if state.policies.disables_run_as() => Err(Fault::new(
+            Subcode::AccessDenied,
+            code::RUN_AS_DISABLED,
+            format!(
+                "the endpoint {uri} runs as {user}, which a policy of this machine forbids (DisableRunAs); change the policy, or use another endpoint"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the fault for an endpoint whose account this process cannot run as.
+pub(crate) fn run_as_unavailable(uri: &ResourceUri, user: &RunAsUser) -> Fault {
+    let reason = format!(
+        "the endpoint {uri} runs as {user}, but only a service that root has started, without --ephemeral, can run as another account; start it as root, or use another endpoint"
+    );
+    Fault::new(Subcode::InternalError, code::RUN_AS_FAILED, reason)
 }
 
 /// Rights whose use is always recorded.

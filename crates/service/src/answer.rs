@@ -124,6 +124,9 @@ impl Service {
             _ => access::admit(&caller, &target, &head.action, state)?,
         };
         log_request(&caller, &head.action, &target);
+        if let Some(user) = state.plugins.run_as(uri.as_str()).filter(|_| !plugin.can_run_as()) {
+            return Err(access::run_as_unavailable(uri, user));
+        }
         let operation = Operation::of(&request)?;
         if let Operation::Subscribe(subscribe) = &operation {
             subscription::require_supported(subscribe)?;

@@ -24,6 +24,8 @@ pub(crate) struct Subject<'a> {
 pub(crate) struct AccessDecision<'a> {
     pub(crate) action: &'a Action,
     pub(crate) resource: &'a str,
+    /// Account that the resource runs as, if it is not the caller's.
+    pub(crate) run_as: Option<&'a str>,
     pub(crate) rights: AccessMask,
     /// Origin of the security descriptor that decided.
     pub(crate) decider: DescriptorOrigin<'a>,
@@ -34,7 +36,7 @@ pub(crate) struct AccessDecision<'a> {
 
 /// Records a decision of the access check.
 pub(crate) fn access(subject: &Subject<'_>, decision: &AccessDecision<'_>) {
-    let AccessDecision { resource, rights, decider, ace, verdict, .. } = *decision;
+    let AccessDecision { resource, run_as, rights, decider, ace, verdict, .. } = *decision;
     let Subject { identity, sid, address } = *subject;
     let (account, scheme, mechanism) = (identity.account(), identity.scheme(), mechanism(identity));
     let action = decision.action.uri();
@@ -42,13 +44,13 @@ pub(crate) fn access(subject: &Subject<'_>, decision: &AccessDecision<'_>) {
     match Outcome::from(verdict) {
         Outcome::Granted => tracing::debug!(
             target: AUDIT, event = "access", outcome = "granted",
-            %account, %sid, %address, %scheme, mechanism, %action, resource, %rights, %decider, ace,
+            %account, %sid, %address, %scheme, mechanism, %action, resource, run_as, %rights, %decider, ace,
             reason = %verdict,
             "Access granted"
         ),
         Outcome::Denied => tracing::warn!(
             target: AUDIT, event = "access", outcome = "denied",
-            %account, %sid, %address, %scheme, mechanism, %action, resource, %rights, %decider, ace,
+            %account, %sid, %address, %scheme, mechanism, %action, resource, run_as, %rights, %decider, ace,
             reason = %verdict,
             "Access denied"
         ),

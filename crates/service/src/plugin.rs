@@ -32,6 +32,12 @@ pub trait Plugin: Send + Sync {
     /// The future is dropped if the client closes the connection, so no work may be left half done at an `await`.
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>>;
 
+    /// Returns whether the plug-in can run as another account than that of this process or of the caller. A plug-in
+    /// that cannot receives no requests for endpoints with `RunAsUser`.
+    fn can_run_as(&self) -> bool {
+        false
+    }
+
     /// Returns the numbers of objects that outlive a request, such as shells. Their process must not end.
     fn in_use(&self) -> OpenObjects {
         OpenObjects::default()

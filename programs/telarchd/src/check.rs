@@ -16,6 +16,7 @@ use crate::arguments::{PathOrigin, Persistent};
 use crate::metrics_export::ExportSettings;
 use crate::ntlm_setup;
 use crate::persistent::{policies, require_private};
+use crate::run_as_check;
 use crate::separate::require_user;
 use crate::sign_in_state;
 use crate::wmi_engine::{self, WmiCounts};
@@ -99,6 +100,10 @@ impl Report {
         self.other_certificates(&paths.certificates, &certificates);
         if let Err(error) = ExportSettings::read(&state.config) {
             self.add(Severity::Error, &error.to_string(), Some(&paths.config.display().to_string()));
+        }
+        let is_root = rustix::process::geteuid().is_root();
+        for problem in run_as_check::problems(state, &UnixUsers::of_this_machine(), is_root) {
+            self.add(problem.severity, &problem.message, Some(&paths.config.display().to_string()));
         }
         if let Some(problem) = sign_in_state::of_files(arguments, state).problem() {
             self.add(Severity::Error, &problem, Some(&paths.config.display().to_string()));

@@ -23,6 +23,7 @@ mod options;
 mod persistent;
 mod product;
 mod quick_config;
+mod run_as_check;
 mod separate;
 mod shell_environment;
 mod sign_in_state;

@@ -43,7 +43,9 @@ use crate::quick_config::OwnMachine;
 use crate::sign_in_state::{SignInState, principals_table};
 use crate::signals::{SignalRequest, Signals};
 use crate::wmi_engine::Wmi;
-use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, shell_environment};
+use crate::{
+    credssp_certificate, drain, kerberos_setup, ntlm_setup, product, run_as_check, shell_environment,
+};
 
 /// Creates the state directory, which no other user may change.
 pub(crate) fn make_state(arguments: &Persistent) -> Result<(), Box<dyn Error>> {
@@ -68,6 +70,7 @@ pub(crate) async fn run(
     let open_files = OpenFiles::raise();
     let files = Files::open(&arguments)?;
     open_files.warn_if_too_few(&files.store.snapshot());
+    run_as_check::log_problems(&files.store.state(), &files.users);
     let listening = ListenerStatus::default();
     let collector = event_collector::open(&files.store.snapshot(), &files.paths).await?;
     let service = service(&files, &listening, open_files, collector.as_ref())?;

@@ -13,6 +13,7 @@ mod host_process;
 mod hosts;
 mod metrics_exporter;
 mod privileged_operations;
+mod run_as;
 mod session_groups;
 mod session_process;
 mod subscriptions;

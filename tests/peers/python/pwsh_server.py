@@ -345,6 +345,10 @@ def pid(run, rest):
     run.output(os.getpid())
 
 
+def uid(run, rest):
+    run.output(os.getuid())
+
+
 def arguments(run, rest):
     run.output(" ".join(sys.argv[1:]))
 
@@ -408,6 +412,7 @@ STEPS = {
     "nested": nested,
     "cwd": cwd,
     "pid": pid,
+    "uid": uid,
     "arguments": arguments,
     "parameters": parameters,
     "child": child,

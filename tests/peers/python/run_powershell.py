@@ -237,9 +237,26 @@ def flood_and_wait(login, arguments):
         return size
 
 
+def hold(login, arguments):
+    """Opens a pool and goes away without closing it; returns its ID and the output of a script."""
+    client = wsman(login)
+    pool = RunspacePool(client, **options(arguments))
+    pool.open()
+    return {"id": pool.id.upper(), "output": invoke(pool, arguments["script"])["output"]}
+
+
+def open_with_environment(login, arguments):
+    """Opens a pool with a variable of the client."""
+    with wsman(login) as client:
+        pool = RunspacePool(client, **options(arguments))
+        pool.shell.environment = arguments["environment"]
+        with pool:
+            return invoke(pool, arguments["script"])["output"]
+
+
 def open_pools(login, arguments):
     with wsman(login) as client:
-        pools = [RunspacePool(client) for _ in range(arguments["count"])]
+        pools = [RunspacePool(client, **options(arguments)) for _ in range(arguments["count"])]
         try:
             for pool in pools:
                 pool.open()
@@ -268,6 +285,8 @@ serve(
             leave,
             delete_while_running,
             flood_and_wait,
+            hold,
+            open_with_environment,
             open_pools,
         )
     },

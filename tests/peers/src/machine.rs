@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -27,6 +28,8 @@ use crate::way_in::WayIn;
 pub struct Machine {
     service: Child,
     person: Person,
+    /// Other users, for [`Proof::RunAs`].
+    others: Vec<Person>,
     url: String,
     folder: TempDir,
 }
@@ -41,6 +44,9 @@ pub enum Proof<'a> {
     Password,
     /// As `Nothing`, and PowerShell remoting uses this program.
     PowerShell(&'a Pwsh),
+    /// As `PowerShell`, with an endpoint `Backup` that runs as [`Machine::account`]. [`Machine::user`] and
+    /// [`Machine::second`] may use it, [`Machine::stranger`] may use other endpoints only.
+    RunAs(&'a Pwsh),
     /// As `Nothing`, and the user is a member of the Windows group with this key in the table `[Groups]`.
     MemberOf(&'a str),
     /// A client certificate, which the user may map to its account; the service listens for HTTPS.
@@ -63,10 +69,16 @@ impl Machine {
             return None;
         }
         let person = Person::make();
+        let others: Vec<Person> = match proof {
+            Proof::RunAs(_) => (0..3).map(|_| Person::make()).collect(),
+            _ => Vec::new(),
+        };
         let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
         let (transport, rights) = match proof {
-            Proof::Password | Proof::MemberOf(_) | Proof::PowerShell(_) => ("HTTPS", "GRGX"),
+            Proof::Password | Proof::MemberOf(_) | Proof::PowerShell(_) | Proof::RunAs(_) => {
+                ("HTTPS", "GRGX")
+            }
             Proof::Certificate => ("HTTPS", "GA"),
             Proof::NtHash | Proof::Ticket(_) => ("HTTP", "GRGX"),
         };
@@ -82,6 +94,7 @@ impl Machine {
             Proof::PowerShell(pwsh) => {
                 format!("[PowerShell]\nProgram = {:?}\n", pwsh.program().display().to_string())
             }
+            Proof::RunAs(pwsh) => run_as(pwsh, folder.path(), &person, &others),
             _ => String::new(),
         };
         let config = config + &groups;
@@ -94,13 +107,17 @@ impl Machine {
         command.arg("--config").arg(path("config.toml")).arg("--state").arg(path("state"));
         command.args(["--gateway-user", "nobody"]).env("NOTIFY_SOCKET", path("notify"));
         match proof {
-            Proof::Password | Proof::MemberOf(_) | Proof::Certificate | Proof::PowerShell(_) => {}
+            Proof::Password
+            | Proof::MemberOf(_)
+            | Proof::Certificate
+            | Proof::PowerShell(_)
+            | Proof::RunAs(_) => {}
             Proof::NtHash => keep_nt_hash(&person, folder.path()),
             Proof::Ticket(realm) => _ = command.envs(realm.environment()),
         }
         let service = command.stdin(Stdio::null()).spawn().expect("telarchd");
         let url = format!("{}://localhost:{}/wsman", transport.to_ascii_lowercase(), free.port());
-        let machine = Self { service, person, url, folder };
+        let machine = Self { service, person, others, url, folder };
         until_ready(&manager);
         Some(machine)
     }
@@ -109,6 +126,49 @@ impl Machine {
     #[must_use]
     pub fn user(&self) -> &str {
         &self.person.0
+    }
+
+    /// Returns the account of the endpoint of [`Proof::RunAs`].
+    ///
+    /// # Panics
+    /// For another proof.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.others.first().expect("Proof::RunAs").0
+    }
+
+    /// Returns the second user of the endpoint of [`Proof::RunAs`].
+    ///
+    /// # Panics
+    /// For another proof.
+    #[must_use]
+    pub fn second(&self) -> &str {
+        &self.others.get(1).expect("Proof::RunAs").0
+    }
+
+    /// Returns a user without access to the endpoint of [`Proof::RunAs`].
+    ///
+    /// # Panics
+    /// For another proof.
+    #[must_use]
+    pub fn stranger(&self) -> &str {
+        &self.others.get(2).expect("Proof::RunAs").0
+    }
+
+    /// Returns pypsrp, which signs in as another user.
+    #[must_use]
+    pub fn pypsrp_of(&self, user: &str, way: WayIn) -> Pypsrp {
+        Pypsrp(Login::of(user, &self.url, way))
+    }
+
+    /// Writes a policy file, which the service reads at once.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn set_policy(&self, text: &str) {
+        let folder = self.folder.path().join("policy.d");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("10-test.toml"), text).expect("a file");
     }
 
     /// Returns the URL of the service.
@@ -151,6 +211,32 @@ impl Machine {
         winrs.arg(format!("-r:{}", self.url)).args(switches).arg(line).envs(realm.environment());
         run(&mut winrs, b"", LIMIT)
     }
+}
+
+/// Returns the settings of [`Proof::RunAs`], and creates the session configuration file of the endpoint.
+fn run_as(pwsh: &Pwsh, folder: &Path, person: &Person, others: &[Person]) -> String {
+    let [account, second, _] = others else { panic!("three other users") };
+    let configurations = folder.join("configurations");
+    fs::create_dir(&configurations).expect("a folder");
+    fs::write(configurations.join("Backup.pssc"), "@{}").expect("a file");
+    // The account of the endpoint reads them.
+    for folder in [folder, &configurations] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    }
+    format!(
+        "[Winrs]\nMaxShellsPerUser = 2\n\
+         [PowerShell]\nProgram = {:?}\nConfigurations = {:?}\n\
+         [Groups]\nRemoteManagementUsers = [{:?}, {:?}]\n\
+         [[Plugin]]\nName = \"PowerShell\"\n\
+         [[Plugin.Endpoint]]\nName = \"Backup\"\nRunAsUser = {:?}\n\
+         [[Plugin.Security]]\nUri = \"http://schemas.microsoft.com/powershell/Backup\"\nSddl = \"D:P(A;;GA;;;RM)\"\n\
+         [[Plugin.Security]]\nUri = \"http://schemas.microsoft.com/powershell\"\nSddl = \"D:P(A;;GA;;;AU)\"\n",
+        pwsh.program().display().to_string(),
+        configurations.display().to_string(),
+        person.0,
+        second.0,
+        account.0,
+    )
 }
 
 /// Waits until a service has told its manager that it is ready.

@@ -133,7 +133,7 @@ fn timeout(request: &GatewayRequest) -> Duration {
         | GatewayRequest::ResolveAccount { .. }
         | GatewayRequest::RenewSession(_) => Duration::from_secs(120),
         // PAM has 20 seconds to open the session of a host; several requests may wait for the same host.
-        GatewayRequest::ConnectHost(_) => Duration::from_secs(60),
+        GatewayRequest::ConnectHost(_) | GatewayRequest::ConnectRunAsHost { .. } => Duration::from_secs(60),
         // Reads local files or computes.
         _ => Duration::from_secs(60),
     }

@@ -93,6 +93,14 @@ pub enum GatewayRequest {
     },
     /// Opens a connection to the host process of a session's user.
     ConnectHost(SessionId),
+    /// Opens a connection to the process of a PowerShell endpoint that runs as another account, for a session's user.
+    /// The gateway names the endpoint only; the settings of the broker name the account.
+    ConnectRunAsHost {
+        /// Session of the calling user.
+        session: SessionId,
+        /// Name of the endpoint.
+        endpoint: String,
+    },
     /// Replaces the configuration file.
     ChangeSettings {
         /// Session of the requesting user.
@@ -178,6 +186,7 @@ impl GatewayRequest {
             }
             Self::EndSession(session) => w.u8(8).fixed(&session.0),
             Self::ConnectHost(session) => w.u8(9).fixed(&session.0),
+            Self::ConnectRunAsHost { session, endpoint } => w.u8(27).fixed(&session.0).text(endpoint),
             Self::ChangeSettings { session, before, after } => {
                 w.u8(10).fixed(&session.0).text(before).text(after)
             }
@@ -245,6 +254,7 @@ impl GatewayRequest {
             },
             8 => Self::EndSession(SessionId(r.fixed()?)),
             9 => Self::ConnectHost(SessionId(r.fixed()?)),
+            27 => Self::ConnectRunAsHost { session: SessionId(r.fixed()?), endpoint: r.text()?.to_owned() },
             10 => Self::ChangeSettings {
                 session: SessionId(r.fixed()?),
                 before: r.text()?.to_owned(),

@@ -37,6 +37,8 @@ fn longest(kind: u8) -> usize {
         23 => 16 << 10,
         // 16 firewall openings with 32 sources each.
         24 => 64 << 10,
+        // Session token, and name of a PowerShell endpoint of at most 255 bytes.
+        27 => 512,
         // Numbers, session tokens, thumbprints and SIDs.
         _ => 256,
     }

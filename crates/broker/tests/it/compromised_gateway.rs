@@ -95,6 +95,9 @@ fn forged_sessions_are_refused() {
         let mut change = about_session(10, &guess);
         change.text("now").text("new");
         assert!(is_access_denied(&send_raw(&link, &change.finish())));
+        let mut run_as = about_session(27, &guess);
+        run_as.text("Backup");
+        assert!(is_access_denied(&send_raw(&link, &run_as.finish())));
     }
     assert_eq!(server.operations.lines(), [""; 0]);
 }
@@ -123,7 +126,10 @@ fn a_session_never_reaches_the_host_of_another_user() {
         send_request(&link, &GatewayRequest::ConnectHost(bob.session)),
         BrokerMessage::HostConnected
     ));
-    assert_eq!(server.operations.lines(), ["host of bob"]);
+    let endpoint = "Backup".to_owned();
+    let request = GatewayRequest::ConnectRunAsHost { session: bob.session, endpoint };
+    assert!(matches!(send_request(&link, &request), BrokerMessage::HostConnected));
+    assert_eq!(server.operations.lines(), ["host of bob", "host of bob for Backup"]);
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl PolicySources {
     /// The demands that result from a policy: for its settings, its switch, or the entries of its list.
     fn of_policy(&self, policy: &'static Policy) -> Vec<&PolicyValue> {
         match policy.kind() {
-            PolicyKind::AutoConfig | PolicyKind::NoEffect { .. } | PolicyKind::List { .. } => self
+            PolicyKind::AutoConfig | PolicyKind::Flag { .. } | PolicyKind::List { .. } => self
                 .demands()
                 .filter(|demand| {
                     matches!(&demand.target, PolicyTarget::Policy { policy: other, .. } if *other == policy)
@@ -126,7 +126,7 @@ impl PolicySources {
         let Some(first) = demands.first() else { return "not configured" };
         let enabled = match policy.kind() {
             PolicyKind::Switch { enabled, .. } => first.value == (*enabled == 1).to_string(),
-            PolicyKind::AutoConfig | PolicyKind::NoEffect { .. } => first.value == "true",
+            PolicyKind::AutoConfig | PolicyKind::Flag { .. } => first.value == "true",
             _ => true,
         };
         if enabled { "enabled" } else { "disabled" }

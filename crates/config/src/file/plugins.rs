@@ -19,6 +19,10 @@
 //! [[Plugin.Endpoint]]
 //! Name = "PowerShell.7"
 //! Enabled = false
+//!
+//! [[Plugin.Endpoint]]
+//! Name = "Backup"
+//! RunAsUser = "backup"
 //! ```
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike, value};
@@ -30,12 +34,13 @@ use crate::schema::most_similar;
 use crate::toml_text::{scalar, shown};
 use crate::value::{Value as _, excerpt, malformed};
 use crate::{
-    Draft, EndpointName, EndpointSwitch, FileError, Groups, Plugin, PluginError, Plugins, Reason,
-    SecurityEntry, SettingError,
+    Draft, EndpointName, EndpointSettings, FileError, Groups, Plugin, PluginError, Plugins, Reason,
+    RunAsUser, SecurityEntry, SettingError,
 };
 
 const NAME: &str = "Name";
 const ENABLED: &str = "Enabled";
+const RUN_AS_USER: &str = "RunAsUser";
 const SECURITY: &str = "Security";
 const ENDPOINT: &str = "Endpoint";
 const URI: &str = "Uri";
@@ -133,8 +138,8 @@ pub(super) fn edit(document: &mut DocumentMut, before: &Plugins, after: &Plugins
         if before.configured_entries() != after.configured_entries() {
             edit_entries(table, after);
         }
-        if before.endpoint_switches() != after.endpoint_switches() {
-            edit_endpoints(table, after.endpoint_switches());
+        if before.endpoint_settings() != after.endpoint_settings() {
+            edit_endpoints(table, after.endpoint_settings());
         }
     }
     Some(())
@@ -162,16 +167,19 @@ fn edit_entries(table: &mut Table, plugin: &Plugin) {
     table.insert(SECURITY, list);
 }
 
-fn edit_endpoints(table: &mut Table, switches: &[EndpointSwitch]) {
-    if switches.is_empty() {
+fn edit_endpoints(table: &mut Table, endpoints: &[EndpointSettings]) {
+    if endpoints.is_empty() {
         table.remove(ENDPOINT);
         return;
     }
     let mut tables = ArrayOfTables::new();
-    for switch in switches {
+    for endpoint in endpoints {
         let mut table = Table::new();
-        table.insert(NAME, value(switch.name.as_str()));
-        table.insert(ENABLED, value(switch.enabled));
+        table.insert(NAME, value(endpoint.name.as_str()));
+        table.insert(ENABLED, value(endpoint.enabled));
+        if let Some(user) = &endpoint.run_as {
+            table.insert(RUN_AS_USER, value(user.as_str()));
+        }
         tables.push(table);
     }
     table.insert(ENDPOINT, Item::ArrayOfTables(tables));
@@ -182,9 +190,9 @@ fn entries(item: &Item) -> Result<Vec<SecurityEntry>, PluginError> {
     tables(item, SECURITY, expected)?.into_iter().map(entry).collect()
 }
 
-fn endpoints(item: &Item) -> Result<Vec<EndpointSwitch>, PluginError> {
+fn endpoints(item: &Item) -> Result<Vec<EndpointSettings>, PluginError> {
     let expected = "a list of endpoints; begin each one with the line [[Plugin.Endpoint]]";
-    tables(item, ENDPOINT, expected)?.into_iter().map(endpoint_switch).collect()
+    tables(item, ENDPOINT, expected)?.into_iter().map(endpoint).collect()
 }
 
 /// Returns the tables of a list, at most one more than allowed.
@@ -204,13 +212,24 @@ fn tables<'i>(
     inline.ok_or_else(|| PluginError::setting(path, malformed(&shown(item), expected)))
 }
 
-fn endpoint_switch(table: &dyn TableLike) -> Result<EndpointSwitch, PluginError> {
-    if let Some((other, _)) = table.iter().find(|(name, _)| ![NAME, ENABLED].contains(name)) {
-        return Err(unknown(other, &[NAME, ENABLED]));
+fn endpoint(table: &dyn TableLike) -> Result<EndpointSettings, PluginError> {
+    const KEYS: [&str; 3] = [NAME, ENABLED, RUN_AS_USER];
+    if let Some((other, _)) = table.iter().find(|(name, _)| !KEYS.contains(name)) {
+        return Err(unknown(other, &KEYS));
     }
     let name = EndpointName::parse(required_text(table, ENDPOINT, NAME)?)
         .map_err(|reason| PluginError::setting(&format!("{ENDPOINT}/{NAME}"), reason))?;
-    Ok(EndpointSwitch { name, enabled: table.get(ENABLED).map_or(Ok(true), switch)? })
+    let run_as = table.get(RUN_AS_USER).map(run_as_user).transpose()?.flatten();
+    Ok(EndpointSettings { name, enabled: table.get(ENABLED).map_or(Ok(true), switch)?, run_as })
+}
+
+/// Returns the account of an endpoint; an empty text means the caller, as in listings.
+fn run_as_user(item: &Item) -> Result<Option<RunAsUser>, PluginError> {
+    let parsed = scalar(item).and_then(|text| match text.is_empty() {
+        true => Ok(None),
+        false => RunAsUser::parse(&text).map(Some),
+    });
+    parsed.map_err(|reason| PluginError::setting(&format!("{ENDPOINT}/{RUN_AS_USER}"), reason))
 }
 
 fn entry(table: &dyn TableLike) -> Result<SecurityEntry, PluginError> {

@@ -1,11 +1,12 @@
-//! PowerShell endpoints: named parts of the plug-in PowerShell, each with a switch and a security descriptor.
+//! PowerShell endpoints: named parts of the plug-in PowerShell, each with a switch, a security descriptor, and the account
+//! that it runs as.
 //!
 //! An endpoint such as `PowerShell.7.4.6` follows the settings of `PowerShell.7.4` and `PowerShell.7` unless it has its
 //! own, because all of them run the same program: a restricted `PowerShell.7` would otherwise leave its versions open.
 
 use std::fmt;
 
-use super::{Plugin, PluginError, is_at_or_below};
+use super::{Plugin, PluginError, Plugins, is_at_or_below};
 use crate::Reason;
 use crate::value::malformed;
 
@@ -19,13 +20,50 @@ const VERSION_PREFIX: &str = "PowerShell.";
 #[derive(Clone, Debug)]
 pub struct EndpointName(String);
 
-/// Setting of one endpoint: whether it serves requests.
+/// Settings of one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndpointSwitch {
+pub struct EndpointSettings {
     /// Name of the endpoint.
     pub name: EndpointName,
     /// Whether the endpoint serves requests while its plug-in does.
     pub enabled: bool,
+    /// Account that the endpoint runs as; `None` for the caller.
+    pub run_as: Option<RunAsUser>,
+}
+
+/// Name of an account of this machine that an endpoint runs as, instead of its caller (`RunAsUser`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RunAsUser(String);
+
+impl RunAsUser {
+    /// Maximum length in bytes.
+    pub const MAX: usize = 255;
+
+    /// Parses a name: printable ASCII characters without blanks, colons and slashes, and not a hyphen at the beginning.
+    ///
+    /// # Errors
+    /// [`Reason`] for any other text.
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        let is_valid = (1..=Self::MAX).contains(&text.len())
+            && !text.starts_with('-')
+            && text.bytes().all(|byte| is_name_byte(byte) && byte != b':');
+        match is_valid {
+            true => Ok(Self(text.to_owned())),
+            false => Err(malformed(text, "the name of an account of this machine")),
+        }
+    }
+
+    /// Returns the name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunAsUser {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
 }
 
 impl EndpointName {
@@ -90,38 +128,45 @@ impl Plugin {
     /// Returns the endpoint whose switch disables the endpoint with this URI: itself, or one for a shorter version.
     #[must_use]
     pub fn disabled_endpoint(&self, uri: &str) -> Option<&EndpointName> {
-        let switch = self.endpoint_switch(&EndpointName::of_uri(uri)?)?;
-        (!switch.enabled).then_some(&switch.name)
+        let settings = self.settings_of(&EndpointName::of_uri(uri)?)?;
+        (!settings.enabled).then_some(&settings.name)
     }
 
     /// Returns whether an endpoint serves requests.
     #[must_use]
     pub fn is_endpoint_enabled(&self, name: &EndpointName) -> bool {
-        self.enabled && self.endpoint_switch(name).is_none_or(|switch| switch.enabled)
+        self.enabled && self.settings_of(name).is_none_or(|settings| settings.enabled)
     }
 
-    /// Replaces the switches of endpoints.
+    /// Returns the account that an endpoint runs as; `None` for the caller.
+    #[must_use]
+    pub fn run_as(&self, name: &EndpointName) -> Option<&RunAsUser> {
+        self.settings_of(name)?.run_as.as_ref()
+    }
+
+    /// Replaces the settings of endpoints.
     ///
     /// # Errors
     /// [`PluginError`] if the plug-in has no endpoints, or the list is too long or names an endpoint twice.
-    pub fn set_endpoints(&mut self, switches: Vec<EndpointSwitch>) -> Result<(), PluginError> {
+    pub fn set_endpoints(&mut self, endpoints: Vec<EndpointSettings>) -> Result<(), PluginError> {
         if !self.kind.covers(POWERSHELL) {
             return Err(PluginError::NoEndpoints(self.kind.name));
         }
-        if switches.len() > Self::MAX_ENTRIES {
+        if endpoints.len() > Self::MAX_ENTRIES {
             return Err(PluginError::TooManyEndpoints(self.kind.name));
         }
-        for (place, switch) in switches.iter().enumerate() {
-            if switches.iter().take(place).any(|other| other.name == switch.name) {
-                return Err(PluginError::RepeatedEndpoint(switch.name.to_string()));
+        for (place, endpoint) in endpoints.iter().enumerate() {
+            if endpoints.iter().take(place).any(|other| other.name == endpoint.name) {
+                return Err(PluginError::RepeatedEndpoint(endpoint.name.to_string()));
             }
         }
-        self.endpoints = switches;
+        self.endpoints = endpoints;
         Ok(())
     }
 
-    /// Returns the switches of endpoints.
-    pub(crate) fn endpoint_switches(&self) -> &[EndpointSwitch] {
+    /// Returns the configured settings of endpoints.
+    #[must_use]
+    pub fn endpoint_settings(&self) -> &[EndpointSettings] {
         &self.endpoints
     }
 
@@ -134,22 +179,43 @@ impl Plugin {
             let (endpoint, plugin) = (name.to_string(), self.kind.name);
             return Err(PluginError::DisabledPlugin { endpoint, plugin });
         }
-        let mut switches = self.endpoints.clone();
-        switches.retain(|switch| switch.name != *name);
-        self.set_endpoints(switches)?;
-        if self.is_endpoint_enabled(name) != enabled {
-            let mut switches = self.endpoints.clone();
-            switches.push(EndpointSwitch { name: name.clone(), enabled });
-            self.set_endpoints(switches)?;
+        let own = EndpointSettings { name: name.clone(), enabled, run_as: self.run_as(name).cloned() };
+        let mut endpoints = self.endpoints.clone();
+        endpoints.retain(|endpoint| endpoint.name != *name);
+        let is_inherited = match applicable(&endpoints, name) {
+            Some(shorter) => shorter.enabled == enabled && shorter.run_as == own.run_as,
+            None => enabled && own.run_as.is_none(),
+        };
+        if !is_inherited {
+            endpoints.push(own);
         }
-        Ok(())
+        self.set_endpoints(endpoints)
     }
 
-    /// Returns the switch that applies to an endpoint: its own, else that of the longest shorter version.
-    fn endpoint_switch(&self, name: &EndpointName) -> Option<&EndpointSwitch> {
-        let applicable = self.endpoints.iter().filter(|switch| switch.name.covers(name));
-        applicable.max_by_key(|switch| switch.name.0.len())
+    /// Returns the settings that apply to an endpoint: its own, else those of the longest shorter version.
+    fn settings_of(&self, name: &EndpointName) -> Option<&EndpointSettings> {
+        applicable(&self.endpoints, name)
     }
+}
+
+impl Plugins {
+    /// Returns the account that the endpoint with a URI runs as; `None` for the caller, and for other resources.
+    #[must_use]
+    pub fn run_as(&self, uri: &str) -> Option<&RunAsUser> {
+        self.find_by_uri(uri)?.run_as(&EndpointName::of_uri(uri)?)
+    }
+
+    /// Returns whether every endpoint runs as the same account as with other settings.
+    pub(crate) fn run_as_before(&self, before: &Self) -> bool {
+        let all = self.iter().chain(before).flat_map(Plugin::endpoint_settings);
+        // A name without settings follows one of these, in both.
+        all.map(|endpoint| endpoint.name.uri()).all(|uri| self.run_as(&uri) == before.run_as(&uri))
+    }
+}
+
+fn applicable<'e>(endpoints: &'e [EndpointSettings], name: &EndpointName) -> Option<&'e EndpointSettings> {
+    let applicable = endpoints.iter().filter(|endpoint| endpoint.name.covers(name));
+    applicable.max_by_key(|endpoint| endpoint.name.0.len())
 }
 
 /// Returns whether `uri` is the endpoint of a version of the endpoint `shorter`.
@@ -183,7 +249,6 @@ fn is_name_byte(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Plugins;
 
     fn name(text: &str) -> EndpointName {
         EndpointName::parse(text).unwrap()
@@ -228,7 +293,56 @@ mod tests {
         plugin.set_endpoint(&name("POWERSHELL.7"), true).unwrap();
         plugin.set_endpoint(&name("PowerShell.7.4"), false).unwrap();
         plugin.set_endpoint(&name("PowerShell.7.4"), true).unwrap();
-        assert!(plugin.endpoint_switches().is_empty(), "{plugin:?}");
+        assert!(plugin.endpoint_settings().is_empty(), "{plugin:?}");
+    }
+
+    #[test]
+    fn an_endpoint_that_is_disabled_and_enabled_again_runs_as_the_same_account() {
+        let mut plugins = Plugins::default();
+        let plugin = plugins.find_mut("PowerShell").unwrap();
+        let run_as = Some(RunAsUser::parse("ops").unwrap());
+        plugin
+            .set_endpoints(vec![EndpointSettings { name: name("PowerShell.7"), enabled: true, run_as }])
+            .unwrap();
+        let before = plugins.clone();
+        for (endpoint, enabled) in
+            [("powershell.7", false), ("PowerShell.7.4", true), ("PowerShell.7.5", false)]
+        {
+            plugins.find_mut("PowerShell").unwrap().set_endpoint(&name(endpoint), enabled).unwrap();
+        }
+        for (endpoint, user) in [
+            ("PowerShell.7", Some("ops")),
+            ("powershell.7.4", Some("ops")),
+            ("PowerShell.7.5.1", Some("ops")),
+            ("PowerShell.70", None),
+            ("Microsoft.PowerShell", None),
+        ] {
+            assert_eq!(plugins.run_as(&name(endpoint).uri()).map(RunAsUser::as_str), user, "{endpoint}");
+        }
+        assert!(plugins.run_as_before(&before) && before.run_as_before(&plugins));
+        let settings = EndpointSettings { name: name("PowerShell.7.4"), enabled: true, run_as: None };
+        let mut changed = plugins.find("PowerShell").unwrap().endpoint_settings().to_vec();
+        changed.retain(|endpoint| endpoint.name != settings.name);
+        changed.push(settings);
+        plugins.find_mut("PowerShell").unwrap().set_endpoints(changed).unwrap();
+        assert!(!plugins.run_as_before(&before) && !before.run_as_before(&plugins));
+    }
+
+    #[test]
+    fn an_account_is_a_name_without_blanks_colons_and_slashes() {
+        for (text, is_valid) in [
+            ("ops", true),
+            ("CORP\\ops", true),
+            ("ops$", true),
+            ("", false),
+            ("-ops", false),
+            ("o:ps", false),
+            ("o/ps", false),
+            ("o ps", false),
+            ("op\u{e9}", false),
+        ] {
+            assert_eq!(RunAsUser::parse(text).is_ok(), is_valid, "{text}");
+        }
     }
 
     #[test]

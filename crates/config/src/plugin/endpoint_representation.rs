@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::representation::{PLUGIN_NAMESPACE, ROOT, fixed_attributes, unknown, write_resource};
-use super::{EndpointName, Plugin, PluginError, SecurityDefaults, SecurityEntry, access, is_at_or_below};
+use super::{
+    EndpointName, Plugin, PluginError, RunAsUser, SecurityDefaults, SecurityEntry, access, is_at_or_below,
+};
 use crate::value::{Value as _, excerpt};
 use crate::{Reason, Winrs};
 
@@ -17,7 +19,7 @@ impl Plugin {
         writer: &mut xml::Writer,
     ) {
         writer.start(ROOT).namespace("", PLUGIN_NAMESPACE);
-        for (attribute, value) in fixed_attributes(name.as_str(), self.kind().filename) {
+        for (attribute, value) in self.fixed_attributes_of(name) {
             writer.attribute(attribute, value);
         }
         writer.attribute("Enabled", &self.is_endpoint_enabled(name).show());
@@ -45,8 +47,7 @@ impl Plugin {
         winrs: &Winrs,
     ) -> Result<Self, PluginError> {
         let mut changed = self.clone();
-        let fixed = fixed_attributes(name.as_str(), self.kind().filename);
-        if let Some(enabled) = self.read_attributes(element, &fixed)? {
+        if let Some(enabled) = self.read_attributes(element, &self.fixed_attributes_of(name))? {
             changed.set_endpoint(name, enabled)?;
         }
         let mut has_resource = false;
@@ -67,6 +68,11 @@ impl Plugin {
             }
         }
         Ok(changed)
+    }
+
+    fn fixed_attributes_of<'n>(&'n self, name: &'n EndpointName) -> [(&'static str, &'n str); 10] {
+        let run_as = self.run_as(name).map_or("", RunAsUser::as_str);
+        fixed_attributes(name.as_str(), self.kind().filename, run_as)
     }
 
     fn put_endpoint_resource(

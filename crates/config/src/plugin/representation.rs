@@ -16,7 +16,7 @@ impl Plugin {
     /// Writes `PlugInConfiguration`.
     pub fn write(&self, security_defaults: SecurityDefaults<'_>, writer: &mut xml::Writer) {
         writer.start(ROOT).namespace("", PLUGIN_NAMESPACE);
-        for (name, value) in fixed_attributes(self.kind().name, self.kind().filename) {
+        for (name, value) in fixed_attributes(self.kind().name, self.kind().filename, "") {
             writer.attribute(name, value);
         }
         writer.attribute("Enabled", &self.is_enabled().show()).attribute("xml:lang", "en-US");
@@ -43,7 +43,7 @@ impl Plugin {
         element: xml::Element<'_>,
         security_defaults: SecurityDefaults<'_>,
     ) -> Result<Self, PluginError> {
-        let fixed = fixed_attributes(self.kind().name, self.kind().filename);
+        let fixed = fixed_attributes(self.kind().name, self.kind().filename, "");
         let mut changed = self.clone();
         if let Some(enabled) = self.read_attributes(element, &fixed)?
             && enabled != self.enabled
@@ -120,6 +120,9 @@ impl Plugin {
             match fixed.iter().find(|(own, _)| *own == name) {
                 // Names are compared without case, as selectors are.
                 Some((_, own)) if own.eq_ignore_ascii_case(value.trim()) => {}
+                Some(_) if name.starts_with("RunAs") => {
+                    return Err(PluginError::RunAs { plugin: self.kind().name, what: name.to_owned() });
+                }
                 Some(_) => return Err(self.read_only(name)),
                 None => return Err(unknown(&format!("Plugin/{}", excerpt(name)))),
             }
@@ -157,8 +160,12 @@ impl Plugin {
     }
 }
 
-/// Returns the attributes that cannot be changed.
-pub(super) fn fixed_attributes<'n>(name: &'n str, filename: &'n str) -> [(&'static str, &'n str); 10] {
+/// Returns the attributes that cannot be changed. `run_as` is the account that an endpoint runs as, or empty.
+pub(super) fn fixed_attributes<'n>(
+    name: &'n str,
+    filename: &'n str,
+    run_as: &'n str,
+) -> [(&'static str, &'n str); 10] {
     [
         ("Name", name),
         ("Filename", filename),
@@ -167,7 +174,7 @@ pub(super) fn fixed_attributes<'n>(name: &'n str, filename: &'n str) -> [(&'stat
         ("UseSharedProcess", "false"),
         ("AutoRestart", "false"),
         ("ProcessIdleTimeoutSec", "0"),
-        ("RunAsUser", ""),
+        ("RunAsUser", run_as),
         ("RunAsPassword", ""),
         ("OutputBufferingMode", "Block"),
     ]

@@ -108,7 +108,7 @@ impl<'r> Reading<'r> {
                 Ok(vec![self.setting(setting, text, found)?])
             }
             PolicyKind::AutoConfig => self.auto_config(),
-            PolicyKind::NoEffect { value } => {
+            PolicyKind::Flag { value } => {
                 let found = self.switch(value)?;
                 Ok(found.map(|(found, on)| self.own("", on.to_string(), found)).into_iter().collect())
             }

@@ -48,8 +48,8 @@ pub enum PolicyKind {
     },
     /// `AllowAutoConfig` with its address filters.
     AutoConfig,
-    /// `REG_DWORD` 0 or 1 without an effect on this service.
-    NoEffect {
+    /// `REG_DWORD` 0 or 1 that corresponds to no setting: 1 enables the policy.
+    Flag {
         /// Name of the registry value.
         value: &'static str,
     },
@@ -120,7 +120,7 @@ impl Policy {
             | PolicyKind::Number { setting, .. }
             | PolicyKind::Text { setting, .. } => std::slice::from_ref(setting),
             PolicyKind::AutoConfig => &[REMOTE_ACCESS, IPV4_FILTER, IPV6_FILTER],
-            PolicyKind::NoEffect { .. } | PolicyKind::List { .. } => &[],
+            PolicyKind::Flag { .. } | PolicyKind::List { .. } => &[],
         };
         paths.iter().filter_map(|path| Setting::find(path).ok())
     }
@@ -159,7 +159,9 @@ impl Policy {
                 ),
                 ("IPv6Filter", "REG_SZ: address ranges for IPv6, as in IPv4Filter".to_owned()),
             ],
-            PolicyKind::NoEffect { value } => vec![(*value, "REG_DWORD: 1 forbids, 0 allows".to_owned())],
+            PolicyKind::Flag { value } => {
+                vec![(*value, "REG_DWORD: 1 (enabled) forbids, 0 (disabled) allows".to_owned())]
+            }
             PolicyKind::List { switch, folder } => {
                 let switch = switch.map(|name| (name, "REG_DWORD: 1 applies the list".to_owned()));
                 let place = folder.map(|folder| format!(" in the subkey {folder}")).unwrap_or_default();
@@ -197,6 +199,7 @@ impl PartialEq for Policy {
 impl Eq for Policy {}
 
 pub(super) const AUTO_CONFIG: &str = "AllowAutoConfig";
+pub(super) const DISABLE_RUN_AS: &str = "DisableRunAs";
 pub(super) const REMOTE_ACCESS: &str = "Service/AllowRemoteAccess";
 pub(super) const IPV4_FILTER: &str = "Service/IPv4Filter";
 pub(super) const IPV6_FILTER: &str = "Service/IPv6Filter";
@@ -327,10 +330,10 @@ const TABLE: &[Policy] = &[
         "If enabled, the service rejects plain Kerberos authentication; if disabled, it accepts it.",
     ),
     Policy {
-        name: "DisableRunAs",
+        name: DISABLE_RUN_AS,
         key: SERVICE,
-        kind: PolicyKind::NoEffect { value: "DisableRunAs" },
-        about: "If enabled, Windows does not store passwords for plug-ins that run as another user. It has no effect on this service: its plug-ins run as the client's user or as the service, and it never stores such passwords.",
+        kind: PolicyKind::Flag { value: DISABLE_RUN_AS },
+        about: "If enabled, the service refuses PowerShell endpoints that run as another account (RunAsUser), and ends their sessions. Windows also deletes the passwords of such plug-ins; this service never stores one.",
     },
     Policy {
         name: "CBTHardeningLevel_1",

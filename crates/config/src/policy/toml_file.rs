@@ -107,7 +107,7 @@ impl Reading<'_> {
                 };
                 Ok(vec![own, access])
             }
-            PolicyKind::NoEffect { .. } => Ok(vec![new(String::new(), switch(name, item)?)]),
+            PolicyKind::Flag { .. } => Ok(vec![new(String::new(), switch(name, item)?)]),
             PolicyKind::List { .. } => {
                 let texts = texts(item).ok_or_else(|| {
                     policy_error(name, malformed(&shown(item), "a list of quoted strings, such as [\"…\"]"))

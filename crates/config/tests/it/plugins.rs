@@ -251,6 +251,39 @@ fn an_endpoint_shows_its_switch_descriptor_and_quotas() {
 }
 
 #[test]
+fn an_endpoint_shows_its_account_which_no_message_changes() {
+    let (store, folder) = opened(
+        "[[Plugin]]\nName = \"PowerShell\"\n\
+         [[Plugin.Endpoint]]\nName = \"PowerShell.7\"\nRunAsUser = \"ops\"\n\
+         [[Plugin.Endpoint]]\nName = \"Other\"\nRunAsUser = \"\"\n",
+    );
+    let store = store.unwrap();
+    let state = store.state();
+    let shown = shown_endpoint(&state, "powershell.7.4");
+    assert!(shown.contains("RunAsUser=\"ops\" RunAsPassword=\"\""), "{shown}");
+    assert!(shown_endpoint(&state, "Other").contains("RunAsUser=\"\""));
+    let unchanged = put_endpoint(&state, "powershell.7.4", &shown).unwrap();
+    assert_eq!(Some(&unchanged), state.plugins.find("PowerShell"));
+    for changed in ["root", ""] {
+        let body = shown.replace("RunAsUser=\"ops\"", &format!("RunAsUser=\"{changed}\""));
+        let refused = put_endpoint(&state, "PowerShell.7.4", &body).unwrap_err().to_string();
+        assert!(refused.contains("root sets RunAsUser of an endpoint in the settings file"), "{refused}");
+    }
+    let put = put_endpoint(&state, "PowerShell.7", &body("Enabled=\"false\"", "")).unwrap();
+    let changed = store.update(|draft| -> Result<(), StoreError> {
+        *draft.plugins.find_mut("PowerShell").unwrap() = put;
+        Ok(())
+    });
+    changed.unwrap();
+    let text = fs::read_to_string(folder.path().join("config.toml")).unwrap();
+    assert!(text.contains("Name = \"PowerShell.7\"\nEnabled = false\nRunAsUser = \"ops\"\n"), "{text}");
+    let (invalid, _folder) =
+        opened("[[Plugin]]\nName = \"PowerShell\"\n[[Plugin.Endpoint]]\nName = \"X\"\nRunAsUser = \"a b\"\n");
+    let error = invalid.err().unwrap().to_string();
+    assert!(error.contains("the name of an account of this machine"), "{error}");
+}
+
+#[test]
 fn an_endpoint_can_be_put_back_unchanged_and_its_changes_are_saved() {
     let (store, folder) = opened("# mine\n");
     let store = store.unwrap();

@@ -392,6 +392,10 @@ fn another_process_replaces_only_the_text_its_change_is_based_on() {
     assert!(matches!(keeper.replace(&before, &after), Err(StoreError::Changed { .. })));
     other.adopt(&after).unwrap();
     assert_eq!(Setting::find("Winrs.MaxShellsPerUser").unwrap().show(&other.snapshot()), "4");
+    let run_as =
+        "[[Plugin]]\nName = \"PowerShell\"\n[[Plugin.Endpoint]]\nName = \"X\"\nRunAsUser = \"root\"\n";
+    let error = keeper.replace(&after, &[&after, run_as].concat()).unwrap_err();
+    assert!(matches!(&error, StoreError::FileOnly { name } if name == "RunAsUser"), "{error}");
     for more in ["Shell.LoginShell = \"/bin/false\"\n", "Preset = \"winrm-2.0\"\n"] {
         let forbidden = [more, &after].concat();
         let error = keeper.replace(&after, &forbidden).unwrap_err();

@@ -1,6 +1,8 @@
 //! The gateway's end: a plug-in that forwards calls to the host of the caller.
 
-use std::collections::HashMap;
+mod items;
+
+use std::collections::{HashMap, HashSet};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,23 +11,30 @@ use std::time::Duration;
 use config::Config;
 use locks::Mutex;
 use sddl::Sid;
-use service::{
-    Answer, BoxFuture, Call, Caller, EndReason, Item, Items, OpenObjects, Plugin, Resource, ResourceKind,
-};
+use service::{Answer, BoxFuture, Call, Caller, OpenObjects, Plugin, Resource, ResourceKind};
 use tokio::sync::{Notify, oneshot};
-use wsman::{Action, EndpointReference, Fault, Omission, Response, ResponseError, Subcode, code};
-use xml::{Bounds, Document, Fragment};
+use wsman::{Action, Fault, Response, ResponseError, Subcode, code};
+use xml::Bounds;
 
-use crate::message::{
-    CallMessage, FromHost, ItemMessage, MAX_ENVELOPE, MAX_OMISSIONS, ToHost, envelope_too_large,
-    rights_changed,
-};
+use self::items::HostedItems;
+use crate::message::{CallMessage, FromHost, MAX_ENVELOPE, ToHost, envelope_too_large};
 use crate::stream::{self, Outgoing};
 
 /// Starts host processes and connects to them.
 pub trait Hosts: Send + Sync {
-    /// Returns a connection to the host of a caller, starting the host if necessary.
-    fn connect(&self, caller: Arc<Caller>) -> BoxFuture<'static, Result<UnixStream, Fault>>;
+    /// Returns a connection to the host of a caller, starting the host if necessary. With an endpoint, it is the host
+    /// that runs as the account of the endpoint, and serves this caller and this endpoint only.
+    fn connect(
+        &self,
+        caller: Arc<Caller>,
+        endpoint: Option<String>,
+    ) -> BoxFuture<'static, Result<UnixStream, Fault>>;
+
+    /// Returns the name of the endpoint with this URI if it runs as another account than its caller. Names that differ
+    /// in case only are one endpoint, and one name is returned for them.
+    fn run_as_endpoint(&self, _uri: &str) -> Option<String> {
+        None
+    }
 }
 
 /// A plug-in that runs in a separate process for each of its callers.
@@ -33,13 +42,26 @@ pub struct HostedPlugin {
     resources: Vec<Resource>,
     hosts: Arc<dyn Hosts>,
     quota: Option<UserQuota>,
-    /// Users by SID and name: accounts with the same UID have the same SID, but separate hosts.
-    users: Mutex<HashMap<(Sid, String), Arc<UserState>>>,
+    hosts_in_use: Mutex<HashMap<HostKey, Arc<HostState>>>,
 }
 
-/// State of one user.
+/// Key of a host: its caller, and the endpoint if that runs as another account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct HostKey {
+    user: UserKey,
+    endpoint: Option<String>,
+}
+
+/// User by SID and name: accounts with the same UID have the same SID, but separate hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct UserKey {
+    sid: Sid,
+    account: String,
+}
+
+/// State of one host.
 #[derive(Default)]
-struct UserState {
+struct HostState {
     connection: Mutex<Option<Arc<Connection>>>,
     /// Held while a host is started, so that only calls of the same user wait.
     connecting: tokio::sync::Mutex<()>,
@@ -47,21 +69,32 @@ struct UserState {
     opening: AtomicU64,
 }
 
-impl UserState {
+impl HostState {
     /// Returns the connection, if it is open.
     fn connection(&self) -> Option<Arc<Connection>> {
         let connection = self.connection.lock().clone();
         connection.filter(|connection| !connection.is_closed.load(Ordering::Acquire))
     }
 
+    /// Returns the numbers of objects that the host has reported.
+    fn in_use(&self) -> OpenObjects {
+        self.connection().map_or_else(OpenObjects::default, |connection| *connection.in_use.lock())
+    }
+
+    /// Returns the number of shells of all kinds, including those that are being created.
+    fn open_shells(&self) -> u64 {
+        let OpenObjects { shells, runspace_pools, .. } = self.in_use();
+        let opening = self.opening.load(Ordering::Acquire);
+        opening.saturating_add(u64::from(shells)).saturating_add(u64::from(runspace_pools))
+    }
+
     fn has_open_objects(&self) -> bool {
-        self.opening.load(Ordering::Acquire) > 0
-            || self.connection().is_some_and(|connection| connection.in_use.lock().total() > 0)
+        self.opening.load(Ordering::Acquire) > 0 || self.in_use().total() > 0
     }
 }
 
 /// Counts a shell that is being created until it is dropped.
-struct OpeningShell(Arc<UserState>);
+struct OpeningShell(Arc<HostState>);
 
 impl Drop for OpeningShell {
     fn drop(&mut self) {
@@ -69,20 +102,25 @@ impl Drop for OpeningShell {
     }
 }
 
-/// Limit of the users that have open shells at the same time, which no single host can enforce.
+/// Limits that no single host can enforce: of the users that have open shells at the same time, and of the shells of a
+/// user with several hosts.
 #[derive(Clone, Copy)]
 pub struct UserQuota {
-    /// Returns the limit from the settings.
+    /// Returns the limit of users from the settings.
     pub limit: fn(&Config) -> u32,
     /// Returns the fault for users beyond the limit.
     pub fault: fn(u32) -> Fault,
+    /// Returns the limit of shells of one user from the settings; `None` for no limit.
+    pub shells: fn(&Config) -> Option<u32>,
+    /// Returns the fault for shells beyond the limit.
+    pub shells_fault: fn(u32) -> Fault,
 }
 
 impl HostedPlugin {
     /// Creates a plug-in for these resources.
     #[must_use]
     pub fn new(resources: &[Resource], hosts: Arc<dyn Hosts>) -> Self {
-        Self { resources: resources.to_vec(), hosts, quota: None, users: Mutex::default() }
+        Self { resources: resources.to_vec(), hosts, quota: None, hosts_in_use: Mutex::default() }
     }
 
     /// Sets the limit of users with open shells.
@@ -102,8 +140,8 @@ impl HostedPlugin {
 
     /// Forwards a call to a host. Returns `None` if the host is about to end and has not started it.
     async fn attempt(&self, call: &Call) -> Result<Option<Answer>, Fault> {
-        let (user, _opening) = self.admit(call)?;
-        let connection = self.connection(call, &user).await?;
+        let Admitted { key, host, _opening } = self.admit(call)?;
+        let connection = self.connection(call, key.endpoint, &host).await?;
         let Some((number, response)) = connection.begin(call).await? else { return Ok(None) };
         let mut pending = PendingCall { connection: Arc::clone(&connection), number, is_complete: false };
         let Ok(message) = response.await else { return Err(host_ended()) };
@@ -126,48 +164,96 @@ impl HostedPlugin {
         answer.map(Some)
     }
 
-    /// Returns the state of the caller. Creating a shell counts towards the limit of users.
+    /// Returns the state of the caller's host. Creating a shell counts towards the limits of users and of their shells.
     ///
     /// # Errors
-    /// The fault of the quota, if too many other users have open shells.
-    fn admit(&self, call: &Call) -> Result<(Arc<UserState>, Option<OpeningShell>), Fault> {
-        let key = (call.caller.sid(), call.caller.identity().account().name.clone());
-        let mut users = self.users.lock();
-        let user = match users.get(&key) {
-            Some(user) => Arc::clone(user),
+    /// The fault of a quota, if too many other users have open shells, or the caller has too many in all its hosts.
+    fn admit(&self, call: &Call) -> Result<Admitted, Fault> {
+        let user = UserKey { sid: call.caller.sid(), account: call.caller.identity().account().name.clone() };
+        let resource = call.request.head().resource.as_ref();
+        let endpoint = resource.and_then(|uri| self.hosts.run_as_endpoint(uri.as_str()));
+        let key = HostKey { user, endpoint };
+        let mut hosts = self.hosts_in_use.lock();
+        let host = match hosts.get(&key) {
+            Some(host) => Arc::clone(host),
             None => {
-                users.retain(|_, user| Arc::strong_count(user) > 1 || user.connection().is_some());
-                Arc::clone(users.entry(key.clone()).or_default())
+                hosts.retain(|_, host| Arc::strong_count(host) > 1 || host.connection().is_some());
+                Arc::clone(hosts.entry(key.clone()).or_default())
             }
         };
         let (Some(quota), Action::Create) = (self.quota, &call.request.head().action) else {
-            return Ok((user, None));
+            return Ok(Admitted { key, host, _opening: None });
         };
-        let others = users.iter().filter(|(other, user)| **other != key && user.has_open_objects()).count();
-        let limit = (quota.limit)(&call.config);
-        if others >= usize::try_from(limit).unwrap_or(usize::MAX) {
-            return Err((quota.fault)(limit));
-        }
-        user.opening.fetch_add(1, Ordering::AcqRel);
-        Ok((Arc::clone(&user), Some(OpeningShell(user))))
+        require_room(&hosts, &key, quota, &call.config)?;
+        host.opening.fetch_add(1, Ordering::AcqRel);
+        drop(hosts);
+        Ok(Admitted { key, _opening: Some(OpeningShell(Arc::clone(&host))), host })
     }
 
     /// Returns the connection to the caller's host, which is opened if necessary.
-    async fn connection(&self, call: &Call, user: &UserState) -> Result<Arc<Connection>, Fault> {
-        if let Some(connection) = user.connection() {
+    async fn connection(
+        &self,
+        call: &Call,
+        endpoint: Option<String>,
+        host: &HostState,
+    ) -> Result<Arc<Connection>, Fault> {
+        if let Some(connection) = host.connection() {
             return Ok(connection);
         }
-        let _guard = user.connecting.lock().await;
-        if let Some(connection) = user.connection() {
+        let _guard = host.connecting.lock().await;
+        if let Some(connection) = host.connection() {
             return Ok(connection);
         }
-        let socket = self.hosts.connect(Arc::clone(&call.caller)).await?;
+        let socket = self.hosts.connect(Arc::clone(&call.caller), endpoint).await?;
         let connection = Connection::start(socket).map_err(|error| {
             tracing::error!(%error, "Cannot connect to host process");
             protocol_error()
         })?;
-        *user.connection.lock() = Some(Arc::clone(&connection));
+        *host.connection.lock() = Some(Arc::clone(&connection));
         Ok(connection)
+    }
+}
+
+/// Host for a call, and a count of the shell that the call creates.
+struct Admitted {
+    key: HostKey,
+    host: Arc<HostState>,
+    _opening: Option<OpeningShell>,
+}
+
+/// Requires that a user may create another shell.
+///
+/// # Errors
+/// The fault of the quota.
+fn require_room(
+    hosts: &HashMap<HostKey, Arc<HostState>>,
+    key: &HostKey,
+    quota: UserQuota,
+    config: &Config,
+) -> Result<(), Fault> {
+    let mut others = HashSet::new();
+    let (mut own, mut elsewhere) = (0_u64, 0_u64);
+    for (other, host) in hosts {
+        if other.user != key.user {
+            if host.has_open_objects() {
+                others.insert(&other.user);
+            }
+            continue;
+        }
+        let open = host.open_shells();
+        own = own.saturating_add(open);
+        if other != key {
+            elsewhere = elsewhere.saturating_add(open);
+        }
+    }
+    let limit = (quota.limit)(config);
+    if others.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+        return Err((quota.fault)(limit));
+    }
+    // A host limits its own shells itself.
+    match (quota.shells)(config) {
+        Some(limit) if elsewhere > 0 && own >= u64::from(limit) => Err((quota.shells_fault)(limit)),
+        _ => Ok(()),
     }
 }
 
@@ -180,6 +266,10 @@ impl Plugin for HostedPlugin {
         Box::pin(self.answer(call))
     }
 
+    fn can_run_as(&self) -> bool {
+        true
+    }
+
     /// Returns the numbers that the hosts have reported. Those of a host that has ended do not count, because its
     /// connection is closed.
     fn in_use(&self) -> OpenObjects {
@@ -187,14 +277,14 @@ impl Plugin for HostedPlugin {
         if !self.resources.iter().any(|resource| resource.kind == ResourceKind::Shells) {
             return OpenObjects::default();
         }
-        let users = self.users.lock();
-        users.values().filter_map(|user| user.connection()).map(|open| *open.in_use.lock()).sum()
+        let hosts = self.hosts_in_use.lock();
+        hosts.values().filter_map(|host| host.connection()).map(|open| *open.in_use.lock()).sum()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            let users: Vec<_> = self.users.lock().drain().map(|(_, user)| user).collect();
-            let open: Vec<_> = users.iter().filter_map(|user| user.connection()).collect();
+            let hosts: Vec<_> = self.hosts_in_use.lock().drain().map(|(_, host)| host).collect();
+            let open: Vec<_> = hosts.iter().filter_map(|host| host.connection()).collect();
             for connection in &open {
                 connection.send(&ToHost::Close);
             }
@@ -389,96 +479,6 @@ impl Drop for DeliveryReport {
             connection.send(&ToHost::NotDelivered(self.1));
         }
     }
-}
-
-/// Items that are read from the host.
-struct HostedItems {
-    connection: Arc<Connection>,
-    number: u64,
-    /// A requested page that has not arrived yet. It is kept here so that dropping a future does not lose it.
-    requested: Option<oneshot::Receiver<FromHost>>,
-    /// Items of the last page that were not returned yet.
-    received: std::vec::IntoIter<ItemMessage>,
-    /// Missing sources that were not returned yet.
-    omissions: Vec<Omission>,
-}
-
-impl HostedItems {
-    fn new(connection: Arc<Connection>, number: u64) -> Self {
-        Self { connection, number, requested: None, received: Vec::new().into_iter(), omissions: Vec::new() }
-    }
-
-    /// Requests the next page, unless that is already done, and waits for it. Cancel-safe.
-    async fn request_page(&mut self) -> Option<FromHost> {
-        if self.requested.is_none() {
-            self.requested = self.connection.listen(self.number);
-            self.connection.send(&ToHost::Next(self.number));
-        }
-        let message = match &mut self.requested {
-            Some(receiver) => receiver.await.ok(),
-            None => None,
-        };
-        self.requested = None;
-        message
-    }
-}
-
-impl Items for HostedItems {
-    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
-        Box::pin(async {
-            loop {
-                if let Some(item) = self.received.next() {
-                    return Some(read(item));
-                }
-                match self.request_page().await {
-                    // A host with a subscription ends only if the user's rights have changed.
-                    None | Some(FromHost::NotStarted(_))
-                        if self.connection.is_leaving.load(Ordering::Acquire) =>
-                    {
-                        return Some(Err(rights_changed()));
-                    }
-                    None | Some(FromHost::NotStarted(_)) => return Some(Err(host_ended())),
-                    Some(FromHost::Page { items, omissions, .. }) => {
-                        if items.is_empty() && omissions.is_empty() {
-                            return Some(Err(protocol_error()));
-                        }
-                        self.received = items.into_iter();
-                        let room = usize::from(MAX_OMISSIONS).saturating_sub(self.omissions.len());
-                        self.omissions.extend(omissions.into_iter().take(room));
-                    }
-                    Some(FromHost::Fault { envelope, .. }) => return Some(Err(fault(envelope))),
-                    Some(_) => return None,
-                }
-            }
-        })
-    }
-
-    fn take_omissions(&mut self) -> Vec<Omission> {
-        std::mem::take(&mut self.omissions)
-    }
-
-    fn end(&mut self, reason: EndReason) {
-        self.connection.send(&ToHost::End(self.number, reason));
-    }
-}
-
-impl Drop for HostedItems {
-    fn drop(&mut self) {
-        self.connection.forget(self.number);
-        self.connection.send(&ToHost::Release(self.number));
-    }
-}
-
-fn read(item: ItemMessage) -> Result<Item, Fault> {
-    let object = Fragment::written_elsewhere(item.object);
-    let bookmark = item.bookmark.map(Arc::from);
-    Ok(Item { object, reference: item.reference.map(endpoint).transpose()?, bookmark })
-}
-
-fn endpoint(text: String) -> Result<EndpointReference, Fault> {
-    let document = Document::parse(text, &Bounds::default()).map_err(|_| protocol_error())?;
-    let reference = document.root().children().next().ok_or_else(protocol_error)?;
-    EndpointReference::parse(reference)
 }
 
 /// Returns the fault in an envelope.

@@ -53,6 +53,13 @@ pub(crate) fn unknown_endpoint(uri: &ResourceUri) -> Fault {
         .with_detail(Detail::INVALID_RESOURCE_URI)
 }
 
+/// Returns the fault for a client that chooses variables or a directory for a process of another account.
+pub(crate) fn fixed_environment() -> Fault {
+    invalid_parameter(
+        "this endpoint runs as another account, so that a client may choose neither environment variables nor the working directory; omit Environment and WorkingDirectory",
+    )
+}
+
 /// Returns the fault for a client that requires another version of PowerShell remoting, or none.
 pub(crate) fn unsupported_version(version: Option<&str>) -> Fault {
     let version: String = version.unwrap_or("no version").chars().take(20).collect();

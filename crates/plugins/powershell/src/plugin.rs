@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::{Config, EndpointName, PowerShell};
 use locks::Mutex;
 use psrp::{Guid, xpress};
 use service::{Answer, BoxFuture, Call, OpenObjects, Plugin, Resource, ResourceKind};
@@ -23,6 +24,8 @@ use crate::pool::{OpenContext, Pool};
 /// The plug-in for PowerShell remoting.
 pub struct PowerShellPlugin {
     shells: Shells,
+    /// The only endpoint that is served; `None` for all.
+    only: Option<RunAs>,
     /// Deleted pools whose processes may still be ending.
     ending: Mutex<Vec<std::sync::Weak<Pool>>>,
 }
@@ -35,7 +38,16 @@ impl PowerShellPlugin {
     /// Creates a plug-in that runs PowerShell as the user of this process.
     #[must_use]
     pub fn new(shells: Shells) -> Self {
-        Self { shells, ending: Mutex::default() }
+        Self { shells, only: None, ending: Mutex::default() }
+    }
+
+    /// Serves one endpoint only, whose process runs as another account than that of its caller.
+    ///
+    /// The caller has no other rights of that account, so that neither the settings of a request nor the client choose
+    /// the program, its arguments, its environment or its directory.
+    #[must_use]
+    pub fn for_endpoint(self, endpoint: EndpointName, settings: PowerShell) -> Self {
+        Self { only: Some(RunAs { endpoint, settings }), ..self }
     }
 
     fn registry(&self) -> &Arc<Registry> {
@@ -45,6 +57,10 @@ impl PowerShellPlugin {
     /// Handles a request. Each operation builds its reply before it changes anything, as far as possible, because a
     /// reply that exceeds the client's maximum size becomes a fault.
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
+        let mut call = call;
+        if let Some(run_as) = &self.only {
+            call.config = run_as.settings_for(call.request.require_resource()?, &call.config)?;
+        }
         let head = call.request.head();
         if head.fragment.is_some() {
             return Err(shells::fault::no_fragments());
@@ -107,6 +123,9 @@ impl PowerShellPlugin {
             config: &call.config,
         };
         let mut open = OpenShell::parse(body)?;
+        if self.only.is_some() && !(open.environment.is_empty() && open.working_directory.is_none()) {
+            return Err(fault::fixed_environment());
+        }
         let id = open.shell_id.get_or_insert_with(|| format!("{:#}", opening.pool)).clone();
         self.registry().require_room(context.owner, &id, &call.config)?;
         let pool = Pool::open(open, &opening, &context, &self.shells)?;
@@ -169,6 +188,31 @@ impl Plugin for PowerShellPlugin {
             }
             self.shells.finish().await;
         })
+    }
+}
+
+/// Endpoint that runs as another account than its caller.
+struct RunAs {
+    endpoint: EndpointName,
+    /// Settings of this machine, in place of those of a request.
+    settings: PowerShell,
+}
+
+impl RunAs {
+    /// Returns the settings for a request: those of the request, except for PowerShell.
+    ///
+    /// # Errors
+    /// The fault for an unknown endpoint, if the request is for another one.
+    fn settings_for(&self, uri: &ResourceUri, requested: &Arc<Config>) -> Result<Arc<Config>, Fault> {
+        if EndpointName::of_uri(uri.as_str()).as_ref() != Some(&self.endpoint) {
+            return Err(fault::unknown_endpoint(uri));
+        }
+        if requested.powershell == self.settings {
+            return Ok(Arc::clone(requested));
+        }
+        let mut config = Config::clone(requested);
+        config.powershell = self.settings.clone();
+        Ok(Arc::new(config))
     }
 }
 
@@ -420,6 +464,26 @@ const LONGEST_ACKNOWLEDGEMENT: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_of_another_account_serves_its_endpoint_with_its_own_settings_only() {
+        let mut own = Config::default();
+        own.set("PowerShell.Program", "/opt/pwsh").unwrap();
+        own.set("PowerShell.Configurations", "/etc/endpoints").unwrap();
+        let endpoint = EndpointName::parse("backup").unwrap();
+        let run_as = RunAs { endpoint, settings: own.powershell.clone() };
+        let mut forged = Config::default();
+        forged.set("PowerShell.Program", "/tmp/evil").unwrap();
+        forged.set("Winrs.MaxShellsPerUser", "7").unwrap();
+        let forged = Arc::new(forged);
+        let uri = |name: &str| ResourceUri::parse(&format!("{}/{name}", namespace::POWERSHELL)).unwrap();
+        let used = run_as.settings_for(&uri("Backup"), &forged).unwrap();
+        assert_eq!(used.powershell, own.powershell);
+        assert_eq!(used.winrs, forged.winrs);
+        for other in ["PowerShell.7", "Microsoft.PowerShell", "Backup2", "Backup/x"] {
+            assert!(run_as.settings_for(&uri(other), &forged).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn clients_must_require_version_2() {

@@ -246,4 +246,8 @@ codes! {
     SUBSCRIPTION_WITH_SELECTORS = 2_150_859_225;
     /// Requests from other hosts are disabled.
     REMOTE_ACCESS_DISABLED = 2_150_859_229;
+    /// The process of a shell cannot run as the account that its plug-in names.
+    RUN_AS_FAILED = 2_150_859_231;
+    /// A policy refuses plug-ins that run as another account.
+    RUN_AS_DISABLED = 2_150_859_232;
 }

@@ -94,7 +94,9 @@ fn a_policy_is_found_by_its_name_its_setting_and_its_value() {
         none.contains("set by   no policy\n  in force Service/AllowUnencrypted = false (default)\n"),
         "{none}"
     );
-    assert!(place.explained("DisableRunAs").contains("It has no effect on this service"));
+    assert!(
+        place.explained("DisableRunAs").contains("refuses PowerShell endpoints that run as another account")
+    );
     let setting = place.explained("Service.MaxConnections");
     assert!(
         setting.contains("Windows has no policy for this setting") && setting.contains("20.toml, line 1"),

@@ -6,6 +6,8 @@
 //!    user-1000           common limit of all shells of a user
 //!      host-4711         host process of the user
 //!      shell-4711-1      commands of one shell, with its limits
+//!    user-990-for-S-1-5-21-…-1001
+//!                        the same for an endpoint that runs as user 990, of the caller with this SID
 //! ```
 //!
 //! All of them belong to root: processes of users can neither change a limit nor move to another group. Accounts that
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use config::Winrs;
 use locks::Mutex;
 use rustix::process::getpid;
+use sddl::Sid;
 use shells::{ControlGroup, Limits};
 
 /// Prepares the delegated group and returns it, if there is one. Without it the limits of shells are less exact.
@@ -51,8 +54,25 @@ pub(crate) struct UserGroups {
 #[derive(Debug, Default)]
 struct State {
     limits: UserLimits,
-    /// Number of hosts per user; a group without hosts is removed.
-    hosts: BTreeMap<u32, usize>,
+    /// Number of hosts per group; a group without hosts is removed.
+    hosts: BTreeMap<GroupName, usize>,
+}
+
+/// Name of the group of a user.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct GroupName(String);
+
+impl GroupName {
+    /// Returns the name for the processes of a user.
+    pub(crate) fn of_user(uid: u32) -> Self {
+        Self(format!("user-{uid}"))
+    }
+
+    /// Returns the name for the processes of a user that an endpoint starts for the caller with this SID. Each caller has
+    /// a group, because limits are those of the caller.
+    pub(crate) fn of_caller(uid: u32, caller: Sid) -> Self {
+        Self(format!("user-{uid}-for-{}", caller.numeric()))
+    }
 }
 
 /// Common limits of all shells of a user; `None` for no limit.
@@ -94,37 +114,37 @@ impl UserGroups {
             return;
         }
         state.limits = limits;
-        for uid in state.hosts.keys() {
-            self.apply(*uid, limits);
+        for group in state.hosts.keys() {
+            self.apply(group, limits);
         }
     }
 
     /// Creates the group of a user if it is missing. It is removed when the last returned guard is dropped.
-    pub(crate) fn enter(self: &Arc<Self>, uid: u32) -> io::Result<UserGroup> {
+    pub(crate) fn enter(self: &Arc<Self>, name: GroupName) -> io::Result<UserGroup> {
         let mut state = self.state.lock();
-        match self.service.create_child(&name(uid)) {
+        match self.service.create_child(&name.0) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        self.service.child(&name(uid)).enable_controllers()?;
-        self.apply(uid, state.limits);
-        *state.hosts.entry(uid).or_default() += 1;
-        Ok(UserGroup { groups: Arc::clone(self), uid })
+        self.service.child(&name.0).enable_controllers()?;
+        self.apply(&name, state.limits);
+        *state.hosts.entry(name.clone()).or_default() += 1;
+        Ok(UserGroup { groups: Arc::clone(self), name })
     }
 
-    fn apply(&self, uid: u32, limits: UserLimits) {
-        if let Err(error) = self.service.child(&name(uid)).set_limits(limits.memory, limits.tasks) {
-            tracing::warn!(uid, %error, "Cannot limit the shells of a user");
+    fn apply(&self, name: &GroupName, limits: UserLimits) {
+        if let Err(error) = self.service.child(&name.0).set_limits(limits.memory, limits.tasks) {
+            tracing::warn!(group = name.0, %error, "Cannot limit the shells of a user");
         }
     }
 
-    fn leave(&self, uid: u32) {
+    fn leave(&self, name: &GroupName) {
         let mut state = self.state.lock();
-        let Some(count) = state.hosts.get_mut(&uid) else { return };
+        let Some(count) = state.hosts.get_mut(name) else { return };
         *count = count.saturating_sub(1);
         if *count == 0 {
-            state.hosts.remove(&uid);
-            let group = self.service.child(&name(uid));
+            state.hosts.remove(name);
+            let group = self.service.child(&name.0);
             let removed = remove_with_children(&group);
             tracing::debug!(group = %group.path().display(), ?removed, "Removed the control group of a user");
         }
@@ -135,18 +155,18 @@ impl UserGroups {
 #[derive(Debug)]
 pub(crate) struct UserGroup {
     groups: Arc<UserGroups>,
-    uid: u32,
+    name: GroupName,
 }
 
 impl UserGroup {
     pub(crate) fn path(&self) -> PathBuf {
-        self.groups.service.child(&name(self.uid)).path().to_owned()
+        self.groups.service.child(&self.name.0).path().to_owned()
     }
 }
 
 impl Drop for UserGroup {
     fn drop(&mut self) {
-        self.groups.leave(self.uid);
+        self.groups.leave(&self.name);
     }
 }
 
@@ -160,10 +180,6 @@ fn remove_with_children(group: &ControlGroup) -> io::Result<()> {
         let _ = entry.file_name().to_str().map(|name| group.child(name).remove());
     }
     group.remove()
-}
-
-fn name(uid: u32) -> String {
-    format!("user-{uid}")
 }
 
 /// Returns whether systemd has delegated a group (attribute `user.delegate`, since version 251).
@@ -248,19 +264,24 @@ mod tests {
         let user = make_group(root.path(), "telarchd.service/user-7");
         let groups = UserGroups::new(service);
         groups.limit(UserLimits { memory: Some(1_000), tasks: Some(10) });
-        let first = groups.enter(7).unwrap();
+        let first = groups.enter(GroupName::of_user(7)).unwrap();
         assert_eq!(
             (read(&user, "memory.max"), read(&user, "pids.max")),
             ("1000".to_owned(), "10".to_owned())
         );
         assert_eq!(first.path(), user.path());
-        let second = groups.enter(7).unwrap();
+        let second = groups.enter(GroupName::of_user(7)).unwrap();
         drop(first);
         groups.limit(UserLimits { memory: Some(2_000), tasks: None });
         assert_eq!(
             (read(&user, "memory.max"), read(&user, "pids.max")),
             ("2000".to_owned(), "max".to_owned())
         );
+        let caller = sddl::DomainSid::new([1, 2, 3]).account(1_001);
+        let of_caller = make_group(root.path(), "telarchd.service/user-7-for-S-1-5-21-1-2-3-1001");
+        let run_as = groups.enter(GroupName::of_caller(7, caller)).unwrap();
+        assert_eq!(run_as.path(), of_caller.path());
+        assert_eq!(read(&of_caller, "memory.max"), "2000", "each caller has the limits of a user");
         drop(second);
         groups.limit(UserLimits { memory: Some(3_000), tasks: None });
         assert_eq!(read(&user, "memory.max"), "2000", "the user has no host");

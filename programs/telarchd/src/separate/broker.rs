@@ -37,6 +37,7 @@ use crate::persistent::delegation::{self, UserGroups, UserLimits};
 use crate::persistent::policies::watch_policies;
 use crate::persistent::{Files, local_sockets, manager, sign_in, watchdog_interval};
 use crate::quick_config::QuickConfig;
+use crate::run_as_check;
 use crate::signals::{SignalRequest, Signals};
 
 /// Runs the broker until a signal arrives.
@@ -78,6 +79,7 @@ async fn serve(
                 broker.subscriptions.follow(&store.snapshot().wmi);
                 broker.collector.follow();
                 broker.exporter.follow();
+                broker.hosts.end_outdated(&store.state());
                 limit_users(broker.groups.as_ref(), &store);
                 if now != announced {
                     broker.gateway.announce(&policies(&store), &[]);
@@ -142,6 +144,7 @@ impl BrokerProcess {
         let groups = delegation::prepare().map(UserGroups::new);
         let files = Files::open(arguments)?;
         limit_users(groups.as_ref(), &files.store);
+        run_as_check::log_problems(&files.store.state(), &files.users);
         let user = require_user(&files.users, &arguments.separate.gateway_user)?;
         let collector = EventCollector::start(&files.store, &arguments.paths, user.clone())?;
         let exporter = MetricsExporter::start(&files.store, user);

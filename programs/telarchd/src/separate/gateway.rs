@@ -96,7 +96,7 @@ async fn serve(
         state: store.subscribe(),
         authenticator: Arc::clone(&gateway) as Arc<dyn auth::Authenticator>,
         principals: Arc::new(BrokerClient(Arc::clone(&gateway))),
-        catalog: catalog(&gateway, settings),
+        catalog: catalog(&gateway, &store, settings),
         product,
         events: Some(Arc::clone(&collector) as Arc<dyn EventEndpoint>),
     });
@@ -239,12 +239,19 @@ fn settings(
 }
 
 /// Creates the catalog: the settings, and plug-ins that run in host processes.
-fn catalog(gateway: &Arc<Gateway>, settings: ConfigPlugin) -> Catalog {
+fn catalog(gateway: &Arc<Gateway>, store: &Arc<Store>, settings: ConfigPlugin) -> Catalog {
+    let hosts: Arc<dyn Hosts> =
+        Arc::new(BrokerHosts { gateway: Arc::clone(gateway), store: Arc::clone(store) });
     let shells = [&ShellPlugin::RESOURCES[..], &PowerShellPlugin::RESOURCES, &FilePlugin::RESOURCES].concat();
     let [shells, wmi, logs, events] =
         [&shells[..], &WmiPlugin::RESOURCES, &EventLogs::RESOURCES, &EventLogPlugin::RESOURCES]
-            .map(|resources| HostedPlugin::new(resources, Arc::new(BrokerClient(Arc::clone(gateway)))));
-    let quota = UserQuota { limit: max_users, fault: shells::fault::too_many_users };
+            .map(|resources| HostedPlugin::new(resources, Arc::clone(&hosts)));
+    let quota = UserQuota {
+        limit: max_users,
+        fault: shells::fault::too_many_users,
+        shells: max_shells,
+        shells_fault: shells::fault::too_many_shells,
+    };
     Catalog::new(vec![
         Arc::new(settings),
         Arc::new(shells.with_users(quota)),
@@ -329,18 +336,43 @@ impl Principals for BrokerClient {
     }
 }
 
-impl Hosts for BrokerClient {
-    fn connect(&self, caller: Arc<Caller>) -> BoxFuture<'static, Result<UnixStream, Fault>> {
-        let gateway = Arc::clone(&self.0);
+/// Hosts that the broker starts.
+struct BrokerHosts {
+    gateway: Arc<Gateway>,
+    store: Arc<Store>,
+}
+
+impl Hosts for BrokerHosts {
+    fn connect(
+        &self,
+        caller: Arc<Caller>,
+        endpoint: Option<String>,
+    ) -> BoxFuture<'static, Result<UnixStream, Fault>> {
+        let gateway = Arc::clone(&self.gateway);
         Box::pin(async move {
-            tokio::task::spawn_blocking(move || {
-                let session = Self::session(&caller)?;
-                gateway.host(&session).map(UnixStream::from)
+            let is_ordinary = endpoint.is_none();
+            let connected = tokio::task::spawn_blocking(move || {
+                let session = BrokerClient::session(&caller)?;
+                match endpoint {
+                    Some(endpoint) => gateway.run_as_host(&session, &endpoint),
+                    None => gateway.host(&session),
+                }
+            });
+            let connected = connected
+                .await
+                .unwrap_or_else(|error| Err(Denied::new(DenialKind::Failed, error.to_string())));
+            connected.map(UnixStream::from).map_err(|denied| match denied.kind {
+                DenialKind::Failed if !is_ordinary => {
+                    Fault::new(Subcode::InternalError, code::RUN_AS_FAILED, denied.reason)
+                }
+                _ => fault(denied),
             })
-            .await
-            .unwrap_or_else(|error| Err(Denied::new(DenialKind::Failed, error.to_string())))
-            .map_err(fault)
         })
+    }
+
+    fn run_as_endpoint(&self, uri: &str) -> Option<String> {
+        self.store.state().plugins.run_as(uri)?;
+        Some(EndpointName::of_uri(uri)?.as_str().to_ascii_lowercase())
     }
 }
 
@@ -398,6 +430,10 @@ fn not_mapped(error: MappingRequestError) -> MappingStoreError {
 
 fn max_users(config: &Config) -> u32 {
     config.winrs.max_concurrent_users.get()
+}
+
+fn max_shells(config: &Config) -> Option<u32> {
+    config.winrs.max_shells_per_user.limit()
 }
 
 /// Account that the broker has sent with a local connection.

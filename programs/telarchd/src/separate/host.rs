@@ -1,4 +1,4 @@
-//! Host process: runs the plug-ins for one user, as that user.
+//! Host process: runs the plug-ins for one user, as that user; or one endpoint for one user, as the account of the endpoint.
 
 use std::error::Error;
 use std::io;
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{Account, AuthError, Identity, LocalUsers};
-use broker::{HardwareReply, HostCommand, HostReport, HostSession, Link};
+use broker::{HardwareReply, HostCommand, HostReport, HostSession, Link, RunAsEndpoint};
+use config::{Config, EndpointName};
 use hardware::{ControllerAccess, ControllerSource};
 use locks::Mutex;
 use plugin_file::FilePlugin;
@@ -49,30 +50,30 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
     let HostSession { variables, has_groups } = HostSession::decode(&session.message)?;
     let groups = SessionGroups::new(has_groups.then_some(session_process))?;
     let link = Arc::new(Link::from_inherited(socket)?);
-    let (account, token, idle) = match link.receive()?.map(|frame| HostCommand::decode(&frame.message)) {
-        Some(Ok(HostCommand::Begin { account, token, idle_timeout })) => (account, token, idle_timeout),
-        _ => return Err("the broker has not sent the account".into()),
+    let Some(Ok(HostCommand::Begin { account, token, run_as, idle_timeout })) =
+        link.receive()?.map(|frame| HostCommand::decode(&frame.message))
+    else {
+        return Err("the broker has not sent the account".into());
     };
     // A single thread answers faster, because a request wakes no other thread. Each user has a separate host.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let identity = Identity::by_peer_credentials(uid, &ProcessUser(account.clone()))?;
-        let shells = Shells::new(shell_environment::of_session(&account, &variables))
-            .with_groups(Arc::new(groups))
-            .with_user_limit();
+        let process_account = run_as.as_ref().map_or(&account, |run_as| &run_as.account);
+        let shells = Shells::new(shell_environment::of_session(process_account, &variables))
+            .with_groups(Arc::new(groups));
         let shells = open_files.restore_for_commands(shells);
-        let mut plugins: Vec<Arc<dyn Plugin>> = vec![
-            Arc::new(FilePlugin::new(&shells.environment().home)),
-            Arc::new(PowerShellPlugin::new(shells.clone())),
-            Arc::new(ShellPlugin::new(shells)),
-        ];
         let (sender, replies) = std::sync::mpsc::channel();
-        let keeper = BrokerHardware { link: Arc::clone(&link), replies: Mutex::new(replies) };
-        // Root reads the controllers itself.
-        let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn ControllerSource>);
-        let wmi = Wmi::open(state, keeper);
-        plugins.extend(wmi.plugins());
-        plugins.push(crate::event_log::plugin(None));
+        let (plugins, wmi) = match run_as {
+            Some(run_as) => (vec![endpoint_plugin(&run_as, shells)?], None),
+            None => {
+                let keeper = BrokerHardware { link: Arc::clone(&link), replies: Mutex::new(replies) };
+                // Root reads the controllers itself.
+                let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn ControllerSource>);
+                let wmi = Wmi::open(state, keeper);
+                (all_plugins(&wmi, shells.with_user_limit()), Some(wmi))
+            }
+        };
         let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
         let host = Host::new(Arc::clone(&plugins), identity, token);
         let (tasks, received) = mpsc::unbounded_channel();
@@ -81,7 +82,8 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
             .name("broker".to_owned())
             .spawn(move || receive_commands(&receiver, &tasks, &sender))?;
         link.send(&HostReport::Started.encode(), &[])?;
-        let mut server = Server { host, wmi, plugins: Arc::clone(&plugins), link, idle, connected: 0 };
+        let plugin = Arc::clone(&plugins);
+        let mut server = Server { host, wmi, plugins: plugin, link, idle: idle_timeout, connected: 0 };
         server.serve(received).await;
         plugins.close().await;
         Ok::<_, Box<dyn Error>>(())
@@ -89,6 +91,31 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
     // A blocking thread may still read a file for a command that has ended.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the plug-ins of an ordinary host.
+fn all_plugins(wmi: &Wmi, shells: Shells) -> Vec<Arc<dyn Plugin>> {
+    let mut plugins: Vec<Arc<dyn Plugin>> = vec![
+        Arc::new(FilePlugin::new(&shells.environment().home)),
+        Arc::new(PowerShellPlugin::new(shells.clone())),
+        Arc::new(ShellPlugin::new(shells)),
+    ];
+    plugins.extend(wmi.plugins());
+    plugins.push(crate::event_log::plugin(None));
+    plugins
+}
+
+/// Returns the only plug-in of a host that runs as the account of an endpoint. Whoever controls the gateway reaches
+/// neither shells, files nor WMI with the rights of this account.
+///
+/// Its processes have no common limit by user ID, because other callers have processes with the same ID.
+fn endpoint_plugin(run_as: &RunAsEndpoint, shells: Shells) -> Result<Arc<dyn Plugin>, Box<dyn Error>> {
+    let RunAsEndpoint { endpoint, account: _, program, configurations } = run_as;
+    let endpoint = EndpointName::parse(endpoint).map_err(|reason| reason.to_string())?;
+    let mut config = Config::default();
+    config.enforce("PowerShell/Program", program)?;
+    config.enforce("PowerShell/Configurations", configurations)?;
+    Ok(Arc::new(PowerShellPlugin::new(shells).for_endpoint(endpoint, config.powershell)))
 }
 
 /// Task from the broker.
@@ -155,7 +182,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Serves gateways, and ends when the host is idle.
 struct Server {
     host: Arc<Host>,
-    wmi: Wmi,
+    /// WMI of an ordinary host.
+    wmi: Option<Wmi>,
     plugins: Arc<dyn Plugin>,
     link: Arc<Link>,
     /// How long the host stays without work.
@@ -184,7 +212,9 @@ impl Server {
                     self.host.update_token(token);
                     // Subscriptions end before the host checks whether it has work.
                     tokio::task::yield_now().await;
-                    self.wmi.forget_hardware().await;
+                    if let Some(wmi) = &self.wmi {
+                        wmi.forget_hardware().await;
+                    }
                     if !self.leave_if_idle().await {
                         let _ = self.link.send(&HostReport::Staying.encode(), &[]);
                     }

@@ -1,27 +1,32 @@
-//! Host processes of the broker, one per account.
+//! Host processes of the broker: one per account, and one per caller and endpoint that runs as another account.
+
+mod key;
+mod supervisor;
 
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use auth::Account;
-use broker::{HardwareReply, HostCommand, HostReport, Link, RateDecision, RateLimit};
-use hardware::HostFile;
+use broker::{HostCommand, HostReport, Link, RunAsEndpoint};
+use config::State;
 use locks::{Condvar, Mutex};
-use sddl::{Token, well_known};
+use sddl::Token;
 
-use super::SESSION_PROCESS;
+pub(super) use self::key::HostRequest;
+use self::key::Key;
+use self::supervisor::{HostSupervisor, supervise, wait_for};
 use super::host_process::{HostProcess, HostProcesses};
 use super::user::UserIds;
+use super::{SESSION_PROCESS, run_as};
 use crate::child_process::this_program;
 use crate::log::relay;
-use crate::persistent::delegation::{UserGroup, UserGroups};
+use crate::persistent::delegation::{GroupName, UserGroup, UserGroups};
 
 /// Returns the current access token of an account; `None` if the account no longer exists.
 pub(super) type TokenSource = Arc<dyn Fn(&Account) -> Option<Token> + Send + Sync>;
@@ -39,15 +44,6 @@ pub(super) struct Hosts {
     /// Processes of the hosts, accessible without the lock of a slot.
     alive: Arc<HostProcesses>,
     is_ending: Arc<AtomicBool>,
-}
-
-/// Key of a host. Accounts that share a user ID have separate hosts, because name, groups, environment and rights
-/// belong to the account. They share everything that the kernel ties to the user ID: files, signals, process limit,
-/// control group; and the SID, by which quotas are counted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    uid: u32,
-    account: String,
 }
 
 /// State of one host. Its lock is never held while a host is started or waited for.
@@ -83,6 +79,8 @@ struct RunningHost {
     token: Token,
     /// State of the last token replacement.
     renewal: Renewal,
+    /// Endpoint that runs as another account, with the settings at the start.
+    run_as: Option<RunAsEndpoint>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,67 +122,66 @@ impl Hosts {
     /// Returns whether a host of an account is running or starting.
     pub(super) fn has(&self, account: &str) -> bool {
         let slots = self.slots.lock();
-        let mut own = slots.iter().filter(|(key, _)| key.account == account);
+        let mut own = slots.iter().filter(|(key, _)| key.caller() == account);
         own.any(|(_, slot)| !matches!(slot.state.lock().host, HostState::Absent))
     }
 
-    /// Asks a host to end if the user's groups or rights have changed; the next host starts with the new ones. A host
-    /// with shells stays until they are closed, with its old groups, which processes keep, but with the new rights.
-    pub(super) fn renew(&self, account: &str, numbers: &UserIds, token: Option<&Token>) {
-        let key = Key { uid: numbers.uid, account: account.to_owned() };
-        let Some(slot) = self.slots.lock().get(&key).cloned() else { return };
-        let mut state = slot.state.lock();
-        // A host that is starting uses the current groups.
-        let Some(running) = state.running() else { return };
-        let is_old = running.groups != numbers.groups || token.is_some_and(|token| running.token != *token);
-        if !is_old {
-            return;
-        }
-        if let Some(token) = token {
-            running.token = token.clone();
-        }
-        let is_late = running.renewal == Renewal::Overdue;
-        if !is_late {
-            running.renewal = Renewal::Requested;
-        }
-        let (link, command) = (Arc::clone(&running.link), HostCommand::ReplaceToken(running.token.clone()));
-        drop(state);
-        if link.send(&command.encode(), &[]).is_err() || is_late {
-            return;
-        }
-        // The caller's next request should reach the new host, but an unresponsive host must not block it for long.
-        let waited = slot.changed.wait_timeout_while(slot.state.lock(), DECISION_TIMEOUT, |state| {
-            state.running_on(&link).is_some_and(|running| running.renewal == Renewal::Requested)
-        });
-        let (mut state, _) = waited;
-        let stays = state.running_on(&link).map(|running| {
-            if running.renewal == Renewal::Requested {
-                running.renewal = Renewal::Overdue;
+    /// Asks the hosts of a caller to end if its groups or rights have changed; the next host starts with the new ones. A
+    /// host with shells stays until they are closed, with its old groups, which processes keep, but with the new rights.
+    /// `numbers` are those of the caller, if it is a user of this machine.
+    pub(super) fn renew(&self, account: &str, numbers: Option<&UserIds>, token: Option<&Token>) {
+        let slots = self.slots.lock();
+        let mut own = Vec::new();
+        for (key, slot) in slots.iter().filter(|(key, _)| key.caller() == account) {
+            match (&key.run_as, numbers) {
+                // The groups of the caller are not those of the process.
+                (Some(_), _) => own.push((None, Arc::clone(slot))),
+                (None, Some(numbers)) if numbers.uid == key.uid => {
+                    own.push((Some(&*numbers.groups), Arc::clone(slot)));
+                }
+                (None, _) => {}
             }
-        });
-        let stays = stays.is_some();
-        tracing::info!(
-            account,
-            uid = numbers.uid,
-            stays,
-            "Host was asked to end: the groups or rights of its user have changed"
-        );
+        }
+        drop(slots);
+        for (groups, slot) in own {
+            slot.renew(account, groups, token);
+        }
+    }
+
+    /// Ends the hosts of endpoints that run as another account, with their shells, if the settings no longer name this
+    /// account, program or folder, or do not admit the caller.
+    pub(super) fn end_outdated(&self, state: &State) {
+        let slots: Vec<_> = self.slots.lock().values().map(Arc::clone).collect();
+        for slot in slots {
+            let mut current = slot.state.lock();
+            let Some(running) = current.running() else { continue };
+            let Some(run_as) = &running.run_as else { continue };
+            let allowed = run_as::authorize(state, &running.token, &run_as.endpoint);
+            if allowed.is_ok_and(|now| now == *run_as) {
+                continue;
+            }
+            let RunAsEndpoint { endpoint, account, .. } = run_as;
+            tracing::warn!(endpoint, run_as = account, "Ending a host: the settings no longer allow it");
+            running.link.close();
+            current.host = HostState::Absent;
+        }
     }
 
     /// Returns a connection to the host of a user, and starts the host if necessary.
-    pub(super) fn connect(&self, account: &str, numbers: &UserIds, token: &Token) -> io::Result<OwnedFd> {
-        let key = Key { uid: numbers.uid, account: account.to_owned() };
-        let slot = Arc::clone(self.slots.lock().entry(key).or_default());
+    pub(super) fn connect(&self, request: HostRequest<'_>) -> io::Result<OwnedFd> {
+        let slot = Arc::clone(self.slots.lock().entry(request.key()).or_default());
         let until = Instant::now() + START_TIMEOUT;
         loop {
             match self.next_step(&slot, until)? {
                 NextStep::Running(link) => match slot.connect(&link) {
                     Ok(connection) => return Ok(connection),
                     // The host has just ended.
-                    Err(error) => tracing::debug!(%error, account, "Cannot connect to a host"),
+                    Err(error) => {
+                        tracing::debug!(%error, account = request.caller, "Cannot connect to a host")
+                    }
                 },
                 NextStep::Start(start) => {
-                    let running = self.start(account, numbers, token, &slot, until)?;
+                    let running = self.start(request, &slot, until)?;
                     let link = Arc::clone(&running.link);
                     start.done(running);
                     return slot.connect(&link);
@@ -229,32 +226,41 @@ impl Hosts {
     /// Starts a host and waits until it is ready.
     fn start(
         &self,
-        account: &str,
-        numbers: &UserIds,
-        token: &Token,
+        request: HostRequest<'_>,
         slot: &Arc<HostSlot>,
         until: Instant,
     ) -> io::Result<RunningHost> {
         let began = Instant::now();
-        let begin =
-            HostCommand::Begin { account: account.to_owned(), token: token.clone(), idle_timeout: self.idle };
+        let HostRequest { caller, token, numbers, run_as } = request;
+        let account = request.account();
+        let begin = HostCommand::Begin {
+            account: caller.to_owned(),
+            token: token.clone(),
+            run_as: run_as.cloned(),
+            idle_timeout: self.idle,
+        };
         let (link, theirs) = Link::pair()?;
         // A user can stop the host, and a blocked send would occupy a thread that other users need.
         link.set_send_timeout(DECISION_TIMEOUT)?;
         let link = Arc::new(link);
-        let group = self.group_of(numbers.uid);
+        let group = self.group_of(request);
         let folder = group.as_ref().map(UserGroup::path).unwrap_or_default();
-        let mut command = this_program(&format!("telarchd: session of {account}"), &[]);
+        let work = match run_as {
+            Some(_) => format!("{account} for {caller}"),
+            None => account.to_owned(),
+        };
+        let mut command = this_program(&format!("telarchd: session of {work}"), &[]);
         command.arg(SESSION_PROCESS).arg(account).arg(&self.state).arg(folder);
         command.stdin(OwnedFd::from(theirs)).current_dir("/");
-        command.stderr(relay::stderr_for(&format!("host of {account}")));
+        command.stderr(relay::stderr_for(&format!("host of {work}")));
         let child = command.spawn()?;
         // The command holds the other end of the link, which must close with the host.
         drop(command);
         let process = self.alive.add(HostProcess::new(Arc::clone(&link), &child));
         let pid = child.id();
         let supervisor = HostSupervisor {
-            account: Account { name: account.to_owned() },
+            account: Account { name: caller.to_owned() },
+            grants_hardware: run_as.is_none(),
             tokens: Arc::clone(&self.tokens),
             state: self.state.clone(),
             is_ending: Arc::clone(&self.is_ending),
@@ -273,13 +279,16 @@ impl Hosts {
             })?;
             return Err(error);
         }
-        tracing::info!(account, pid, took = ?began.elapsed(), "Host started");
+        let endpoint = run_as.map(|run_as| run_as.endpoint.as_str());
+        let runs_as = run_as.map(|_| account);
+        tracing::info!(account = caller, run_as = runs_as, endpoint, pid, took = ?began.elapsed(), "Host started");
         let running = RunningHost {
             link: Arc::clone(&link),
             connected: 0,
             groups: numbers.groups.clone(),
             token: token.clone(),
             renewal: Renewal::Answered,
+            run_as: run_as.cloned(),
         };
         let slot = Arc::clone(slot);
         std::thread::Builder::new()
@@ -288,8 +297,13 @@ impl Hosts {
         Ok(running)
     }
 
-    fn group_of(&self, uid: u32) -> Option<UserGroup> {
-        let entered = self.groups.as_ref()?.enter(uid);
+    fn group_of(&self, request: HostRequest<'_>) -> Option<UserGroup> {
+        let uid = request.numbers.uid;
+        let name = match request.run_as {
+            Some(_) => GroupName::of_caller(uid, request.token.user()),
+            None => GroupName::of_user(uid),
+        };
+        let entered = self.groups.as_ref()?.enter(name);
         entered
             .inspect_err(|error| {
                 tracing::warn!(uid, %error, "Cannot create the control group of a user");
@@ -327,6 +341,46 @@ impl Drop for StartGuard<'_> {
 }
 
 impl HostSlot {
+    /// Asks the host to end if the groups of its process or the rights of its caller are old.
+    fn renew(&self, account: &str, groups: Option<&[u32]>, token: Option<&Token>) {
+        let mut state = self.state.lock();
+        // A host that is starting uses the current groups.
+        let Some(running) = state.running() else { return };
+        let is_old = groups.is_some_and(|groups| running.groups != groups)
+            || token.is_some_and(|token| running.token != *token);
+        if !is_old {
+            return;
+        }
+        if let Some(token) = token {
+            running.token = token.clone();
+        }
+        let is_late = running.renewal == Renewal::Overdue;
+        if !is_late {
+            running.renewal = Renewal::Requested;
+        }
+        let (link, command) = (Arc::clone(&running.link), HostCommand::ReplaceToken(running.token.clone()));
+        drop(state);
+        if link.send(&command.encode(), &[]).is_err() || is_late {
+            return;
+        }
+        // The caller's next request should reach the new host, but an unresponsive host must not block it for long.
+        let waited = self.changed.wait_timeout_while(self.state.lock(), DECISION_TIMEOUT, |state| {
+            state.running_on(&link).is_some_and(|running| running.renewal == Renewal::Requested)
+        });
+        let (mut state, _) = waited;
+        let stays = state.running_on(&link).map(|running| {
+            if running.renewal == Renewal::Requested {
+                running.renewal = Renewal::Overdue;
+            }
+        });
+        let stays = stays.is_some();
+        tracing::info!(
+            account,
+            stays,
+            "Host was asked to end: the groups or rights of its user have changed"
+        );
+    }
+
     /// Creates a connection to a host.
     fn connect(&self, link: &Arc<Link>) -> io::Result<OwnedFd> {
         // Both processes verify that root has created the sockets.
@@ -382,107 +436,6 @@ fn wait_until_started(link: &Link, process: &HostProcess, until: Instant) -> io:
     }
 }
 
-/// Waits for the end of a host whose link is closed, and kills it after a while, because its user may have stopped it.
-fn wait_for(mut child: Child, process: &HostProcess) -> io::Result<std::process::ExitStatus> {
-    if !process.wait_for_end(LEAVING_TIMEOUT) {
-        process.kill();
-    }
-    child.wait()
-}
-
-/// Information that is needed to supervise a host.
-struct HostSupervisor {
-    /// Account of the host.
-    account: Account,
-    tokens: TokenSource,
-    state: PathBuf,
-    is_ending: Arc<AtomicBool>,
-    /// Held until the host has ended.
-    _group: Option<UserGroup>,
-}
-
-/// Handles the reports of a host until it ends: lets an idle host leave, and grants access to management controllers.
-fn supervise(supervisor: &HostSupervisor, child: Child, process: &HostProcess, slot: &HostSlot) {
-    let (account, link) = (&supervisor.account.name, process.link());
-    let mut has_left = false;
-    let mut limit = RateLimit::new(MAX_HARDWARE_REQUESTS, Instant::now());
-    loop {
-        let report = match link.receive_limited(HostReport::MAX_LENGTH) {
-            Ok(Some(frame)) => HostReport::decode(&frame.message).ok(),
-            Ok(None) | Err(_) => break,
-        };
-        if report == Some(HostReport::RequestHardware) {
-            match limit.count_request(Instant::now()) {
-                RateDecision::Allowed => supervisor.send_hardware(link),
-                decision => {
-                    if decision == RateDecision::Exceeded {
-                        tracing::warn!(account, "A host requests management controllers too often");
-                    }
-                    let _ = link.send(&HostCommand::SupplyHardware(HardwareReply::RateLimited).encode(), &[]);
-                }
-            }
-            continue;
-        }
-        let mut state = slot.state.lock();
-        let own = state.running_on(link);
-        match (report, own) {
-            (Some(HostReport::Leaving { connected }), Some(running)) if running.connected == connected => {
-                state.host = HostState::Absent;
-                has_left = true;
-                link.close();
-            }
-            (Some(HostReport::Leaving { .. } | HostReport::Staying), Some(running)) => {
-                running.renewal = Renewal::Answered;
-            }
-            (Some(HostReport::Leaving { .. } | HostReport::Staying), None) => {}
-            _ => {
-                tracing::warn!(account, "Invalid message from a host");
-                link.close();
-            }
-        }
-        drop(state);
-        slot.changed.notify_all();
-    }
-    let was_there = slot.forget(link) && !supervisor.is_ending.load(Ordering::Acquire);
-    match wait_for(child, process) {
-        Ok(status) if was_there => {
-            tracing::warn!(account, %status, "A host has ended together with its shells");
-        }
-        Ok(status) => tracing::debug!(account, %status, has_left, "Host has ended"),
-        Err(error) => tracing::error!(account, %error, "Cannot wait for a host to end"),
-    }
-}
-
-impl HostSupervisor {
-    /// Sends the list of management controllers with their passwords, and the driver of the local one, if the user is
-    /// an administrator now, whatever the rights were when the host was started.
-    fn send_hardware(&self, link: &Link) {
-        let token = (self.tokens)(&self.account);
-        let is_administrator =
-            token.is_some_and(|token| token.groups().any(|group| group == well_known::ADMINISTRATORS));
-        let text = is_administrator.then(|| HostFile::of_state(&self.state).export());
-        let text = text.transpose().unwrap_or_else(|error| {
-            tracing::error!(%error, "Cannot read the list of management controllers");
-            None
-        });
-        let driver = text.as_ref().and_then(|_| ipmi_driver().ok());
-        let account = &self.account.name;
-        tracing::debug!(account, is_given = text.is_some(), "A host has requested management controllers");
-        let descriptors: Vec<_> = driver.iter().map(std::os::fd::AsFd::as_fd).collect();
-        let hardware = text.map_or(HardwareReply::Denied, HardwareReply::Granted);
-        // A host that has ended needs no answer.
-        let _ = link.send(&HostCommand::SupplyHardware(hardware).encode(), &descriptors);
-    }
-}
-
-fn ipmi_driver() -> io::Result<OwnedFd> {
-    let path = hardware::driver().ok_or(io::ErrorKind::NotFound)?;
-    Ok(std::fs::OpenOptions::new().read(true).write(true).open(path)?.into())
-}
-
-/// Maximum number of requests for management controllers per minute. A busy host sends one every five seconds, and one
-/// more for each session with the local controller.
-const MAX_HARDWARE_REQUESTS: u32 = 60;
 /// Maximum number of requests that wait for the start of a host; each occupies a thread of the broker. The gateway
 /// sends one for each of its hosted plug-ins, and some whose clients have disconnected.
 const MAX_WAITING: usize = 4;
@@ -490,53 +443,14 @@ const MAX_WAITING: usize = 4;
 const START_TIMEOUT: Duration = Duration::from_secs(14);
 /// Timeout of a host's start after its session is open.
 const BEGINNING_TIMEOUT: Duration = Duration::from_secs(8);
-/// Time for a host to close its shells before it is killed.
-const LEAVING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Timeout of an answer to a renewal. A host answers at once unless it is busy or hangs.
 const DECISION_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
     use std::thread;
 
     use super::*;
-
-    #[test]
-    fn requests_for_management_controllers_are_limited() {
-        let (link, theirs) = Link::pair().expect("a link");
-        let host = Link::from_inherited(theirs).expect("its other end");
-        let lookups = Arc::new(Mutex::new(0_u32));
-        let tokens = Arc::clone(&lookups);
-        let supervisor = HostSupervisor {
-            account: Account { name: "ann".to_owned() },
-            tokens: Arc::new(move |_| {
-                *tokens.lock() += 1;
-                None
-            }),
-            state: PathBuf::new(),
-            is_ending: Arc::default(),
-            _group: None,
-        };
-        let child = Command::new("true").spawn().expect("a process");
-        let process = HostProcess::new(Arc::new(link), &child);
-        let watching = thread::spawn(move || supervise(&supervisor, child, &process, &HostSlot::default()));
-        let request = || {
-            host.send(&HostReport::RequestHardware.encode(), &[]).expect("a request");
-            let answer = host.receive().expect("the link works").expect("an answer");
-            match HostCommand::decode(&answer.message).expect("a command") {
-                HostCommand::SupplyHardware(hardware) => format!("{hardware:?}"),
-                other => panic!("{other:?}"),
-            }
-        };
-        for number in 1..=MAX_HARDWARE_REQUESTS {
-            assert_eq!(request(), "Denied", "{number}");
-        }
-        assert_eq!([request(), request()], ["RateLimited", "RateLimited"]);
-        assert_eq!(*lookups.lock(), MAX_HARDWARE_REQUESTS, "refused requests cause no work");
-        drop(host);
-        watching.join().expect("no panic");
-    }
 
     fn hosts() -> Hosts {
         Hosts::new(Duration::from_secs(60), PathBuf::new(), None, Arc::new(|_| None))
@@ -563,11 +477,5 @@ mod tests {
                 "the service is stopping"
             );
         });
-    }
-
-    #[test]
-    fn accounts_with_the_same_user_id_have_separate_hosts() {
-        let ann = Key { uid: 7, account: "ann".to_owned() };
-        assert_ne!(ann, Key { account: "ben".to_owned(), ..ann.clone() });
     }
 }

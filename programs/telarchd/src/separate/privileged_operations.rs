@@ -24,8 +24,9 @@ use sddl::{AccessMask, Sid, Token};
 use service::{Certificates, Principals as _, Resource};
 use tokio::sync::mpsc;
 
-use super::hosts::Hosts;
-use super::user;
+use super::hosts::{HostRequest, Hosts};
+use super::user::UserIds;
+use super::{run_as, user};
 use crate::log::one_line;
 use crate::persistent::principals::Principals;
 use crate::quick_config::QuickConfig;
@@ -86,6 +87,31 @@ impl MachineOperations {
 }
 
 impl MachineOperations {
+    fn find_user(&self, name: &str) -> Result<Option<UserIds>, Denied> {
+        user::find(&self.users, name).map_err(|error| {
+            tracing::error!(%error, "Cannot read the users of this machine");
+            let reason = "cannot read the users of this machine; see the log of the service";
+            Denied::new(DenialKind::Failed, reason)
+        })
+    }
+
+    /// Returns a connection to a host whose process runs as `account`.
+    fn connect(&self, account: &str, request: HostRequest<'_>) -> Result<OwnedFd, Denied> {
+        self.hosts.connect(request).map_err(|error| {
+            tracing::error!(account, %error, "Cannot start a host");
+            let (kind, reason) = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    (DenialKind::Access, format!("access is denied: PAM refuses a session for {account}"))
+                }
+                _ => (
+                    DenialKind::Failed,
+                    format!("cannot start a process for {account}; see the log of the service"),
+                ),
+            };
+            Denied::new(kind, reason)
+        })
+    }
+
     fn listens_at(&self, opening: &Opening) -> bool {
         let transport = match opening.transport {
             quickconfig::Transport::Http => config::Transport::Http,
@@ -115,11 +141,10 @@ impl PrivilegedOperations for MachineOperations {
             return;
         }
         match user::find(&self.users, name) {
-            Ok(Some(numbers)) => {
+            Ok(numbers) => {
                 let token = self.principals.token(identity.account());
-                self.hosts.renew(name, &numbers, token.as_ref());
+                self.hosts.renew(name, numbers.as_ref(), token.as_ref());
             }
-            Ok(None) => {}
             Err(error) => tracing::error!(%error, "Cannot read the users of this machine"),
         }
     }
@@ -137,14 +162,7 @@ impl PrivilegedOperations for MachineOperations {
         ];
         self.require_any_access(identity, token, &alternatives)?;
         let name = &identity.account().name;
-        let found = user::find(&self.users, name).map_err(|error| {
-            tracing::error!(%error, "Cannot read the users of this machine");
-            Denied::new(
-                DenialKind::Failed,
-                "cannot read the users of this machine; see the log of the service",
-            )
-        })?;
-        let Some(numbers) = found else {
+        let Some(numbers) = self.find_user(name)? else {
             let reason = format!(
                 "{name} has an account, but is not a user of this machine, so no process can run as {name}"
             );
@@ -152,19 +170,28 @@ impl PrivilegedOperations for MachineOperations {
         };
         // The host serves all sessions of the account, independent of their authentication scheme.
         let token = self.principals.token(identity.account()).unwrap_or_else(|| token.clone());
-        self.hosts.connect(name, &numbers, &token).map_err(|error| {
-            tracing::error!(account = %name, %error, "Cannot start a host");
-            let (kind, reason) = match error.kind() {
-                std::io::ErrorKind::PermissionDenied => {
-                    (DenialKind::Access, format!("access is denied: PAM refuses a session for {name}"))
-                }
-                _ => (
-                    DenialKind::Failed,
-                    format!("cannot start a process for {name}; see the log of the service"),
-                ),
-            };
-            Denied::new(kind, reason)
-        })
+        self.connect(name, HostRequest { caller: name, token: &token, numbers: &numbers, run_as: None })
+    }
+
+    fn run_as_host(&self, identity: &Identity, token: &Token, endpoint: &str) -> Result<OwnedFd, Denied> {
+        let state = self.store.state();
+        let run_as = run_as::authorize(&state, token, endpoint)?;
+        let Some(numbers) = self.find_user(&run_as.account)? else {
+            let reason = format!(
+                "the endpoint {endpoint} runs as {0}, but {0} is not a user of this machine; check RunAsUser in the settings file",
+                run_as.account
+            );
+            return Err(Denied::new(DenialKind::Failed, reason));
+        };
+        let caller = &identity.account().name;
+        let request = HostRequest { caller, token, numbers: &numbers, run_as: Some(&run_as) };
+        let connection = self.connect(&run_as.account, request)?;
+        // Settings that were changed while the host was starting.
+        let now = self.store.state();
+        if !Arc::ptr_eq(&now, &state) {
+            self.hosts.end_outdated(&now);
+        }
+        Ok(connection)
     }
 
     fn change_settings(

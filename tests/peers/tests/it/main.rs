@@ -63,6 +63,7 @@ mod readme;
 mod realm;
 mod reauthentication;
 mod repository;
+mod run_as;
 mod scheme_choice;
 mod scripting_api;
 mod sign_in;

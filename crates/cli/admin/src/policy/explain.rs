@@ -80,7 +80,7 @@ fn in_force(sources: &PolicySources, setting: &'static Setting) -> String {
 
 fn in_toml(policy: &'static Policy) -> String {
     match policy.kind() {
-        PolicyKind::AutoConfig | PolicyKind::NoEffect { .. } => format!("Policy.{} = true", policy.name()),
+        PolicyKind::AutoConfig | PolicyKind::Flag { .. } => format!("Policy.{} = true", policy.name()),
         PolicyKind::List { .. } => format!("Policy.{} = [\"…\"]", policy.name()),
         _ => policy.settings().map(example).collect::<Vec<_>>().join(", "),
     }

@@ -5,7 +5,7 @@ mod calls;
 mod users;
 
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -146,6 +146,8 @@ impl Drop for OnDrop {
 pub(crate) struct LocalHosts {
     events: mpsc::UnboundedSender<String>,
     started: Mutex<Vec<Started>>,
+    /// Whether the resource is an endpoint that runs as another account.
+    pub(crate) run_as: AtomicBool,
 }
 
 /// A plug-in, its host, and the handle that ends the host.
@@ -154,7 +156,7 @@ type Started = (Arc<TestPlugin>, Arc<Host>, tokio::task::AbortHandle);
 impl LocalHosts {
     pub(crate) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<String>) {
         let (events, receiver) = mpsc::unbounded_channel();
-        (Arc::new(Self { events, started: Mutex::default() }), receiver)
+        (Arc::new(Self { events, started: Mutex::default(), run_as: AtomicBool::default() }), receiver)
     }
 
     /// Returns the plug-in of the host with this index, in the order of their start.
@@ -177,7 +179,11 @@ impl LocalHosts {
 }
 
 impl Hosts for LocalHosts {
-    fn connect(&self, caller: Arc<Caller>) -> BoxFuture<'static, Result<UnixStream, Fault>> {
+    fn connect(
+        &self,
+        caller: Arc<Caller>,
+        _: Option<String>,
+    ) -> BoxFuture<'static, Result<UnixStream, Fault>> {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let test_plugin = Arc::new(TestPlugin {
             events: self.events.clone(),
@@ -192,6 +198,10 @@ impl Hosts for LocalHosts {
         });
         self.started.lock().unwrap().push((test_plugin, host, serving.abort_handle()));
         Box::pin(async move { Ok(ours) })
+    }
+
+    fn run_as_endpoint(&self, uri: &str) -> Option<String> {
+        self.run_as.load(Ordering::Relaxed).then(|| uri.to_owned())
     }
 }
 

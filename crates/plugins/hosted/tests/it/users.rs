@@ -1,6 +1,7 @@
 //! Tests of the lifetime of hosts and the limit of users.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use config::Config;
@@ -84,7 +85,12 @@ async fn objects_of_all_hosts_are_counted_until_their_host_ends() {
 async fn the_number_of_users_with_open_shells_is_limited() {
     let (hosts, _events) = LocalHosts::new();
     let fault = |limit| Fault::new(Subcode::QuotaLimit, code::MAX_SHELL_USERS, format!("{limit} are enough"));
-    let quota = UserQuota { limit: |config: &Config| config.winrs.max_concurrent_users.get(), fault };
+    let quota = UserQuota {
+        limit: |config: &Config| config.winrs.max_concurrent_users.get(),
+        fault,
+        shells: |_| None,
+        shells_fault: fault,
+    };
     let plugin = plugin(&hosts).with_users(quota);
     let create = |user: u32| {
         let mut config = Config::default();
@@ -105,4 +111,40 @@ async fn the_number_of_users_with_open_shells_is_limited() {
         tokio::task::yield_now().await;
     }
     panic!("the user of the killed host is still counted");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_runs_as_another_account_has_a_host_for_each_caller() {
+    let (hosts, _events) = LocalHosts::new();
+    hosts.run_as.store(true, Ordering::Relaxed);
+    let plugin = plugin(&hosts);
+    for user in [1, 2, 1] {
+        plugin.call(call(user, &transfer("Get"))).await.unwrap();
+    }
+    assert_eq!(hosts.count(), 2);
+    hosts.run_as.store(false, Ordering::Relaxed);
+    plugin.call(call(1, &transfer("Get"))).await.unwrap();
+    assert_eq!(hosts.count(), 3, "an ordinary host is another one");
+    hosts.run_as.store(true, Ordering::Relaxed);
+    plugin.call(call(2, &transfer("Get"))).await.unwrap();
+    assert_eq!(hosts.count(), 3);
+}
+
+#[tokio::test]
+async fn shells_of_all_hosts_of_a_caller_share_its_quota_and_those_of_others_do_not() {
+    let (hosts, _events) = LocalHosts::new();
+    let fault = |limit| Fault::new(Subcode::QuotaLimit, code::MAX_SHELLS_PER_USER, format!("{limit} shells"));
+    let quota = UserQuota { limit: |_| 10, fault, shells: |_| Some(6), shells_fault: fault };
+    let plugin = plugin(&hosts).with_users(quota);
+    let create = |user: u32| plugin.call(call(user, &transfer("Create")));
+    // A host of the test reports three shells after each request.
+    create(1).await.unwrap();
+    hosts.run_as.store(true, Ordering::Relaxed);
+    create(1).await.unwrap();
+    for run_as in [true, false] {
+        hosts.run_as.store(run_as, Ordering::Relaxed);
+        assert_eq!(create(1).await.err().unwrap().to_string(), "6 shells");
+    }
+    hosts.run_as.store(true, Ordering::Relaxed);
+    create(2).await.unwrap();
 }

@@ -193,7 +193,7 @@ fn policies(machine: &Machine, key: &str) -> Vec<(String, Data)> {
             continue;
         }
         match policy.kind() {
-            config::PolicyKind::Switch { value, .. } | config::PolicyKind::NoEffect { value } => {
+            config::PolicyKind::Switch { value, .. } | config::PolicyKind::Flag { value } => {
                 values.push(((*value).to_owned(), Data::Number((demand.value == "true").into())));
             }
             config::PolicyKind::Number { value, .. } => {

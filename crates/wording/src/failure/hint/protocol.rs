@@ -280,7 +280,11 @@ pub(super) const HINTS: &[Hint] = &[
         &[0x8033_81C3, 0x8033_81DF, 0x8033_81E0, 0x8033_81FD],
         Kind::Fault,
         "the account that the plug-in runs as was rejected",
-        &["RunAsUser and RunAsPassword must be valid; a policy may prohibit them (DisableRunAs)"],
+        &[
+            "on Windows, RunAsUser and RunAsPassword of the plug-in must be valid",
+            "on Linux, RunAsUser of the endpoint must name an account of the machine, and the service must run as root",
+            "a policy may prohibit it (DisableRunAs): telarch policy explain DisableRunAs",
+        ],
     ),
     hint(
         &[0x8033_81A3, 0x8033_81A4],
