@@ -177,7 +177,10 @@ fn required_rights(kind: ResourceKind, action: &Action) -> AccessMask {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use auth::{Account, AuthError, Identity, LocalUsers};
+    use config::{EndpointName, EndpointSettings, Policies};
     use sddl::{DomainSid, Token};
 
     use super::*;
@@ -195,6 +198,25 @@ mod tests {
         let identity = Identity::by_peer_credentials(1_000, &Users).unwrap();
         let token = Token::new(machine.account(3_000), [], machine);
         Caller::new(identity, token, [192, 0, 2, 7].into()).with_location(location)
+    }
+
+    #[test]
+    fn the_policy_disable_run_as_refuses_endpoints_that_run_as_another_account() {
+        let name = EndpointName::parse("Backup").unwrap();
+        let uri = |name: &str| ResourceUri::parse(&EndpointName::parse(name).unwrap().uri()).unwrap();
+        let run_as = Some(RunAsUser::parse("ops").unwrap());
+        let mut state = State::default();
+        let plugin = state.plugins.find_mut("PowerShell").unwrap();
+        plugin.set_endpoints(vec![EndpointSettings { name, enabled: true, run_as }]).unwrap();
+        assert!(require_run_as(&state, &uri("Backup")).is_ok());
+        for (value, is_refused) in [(true, true), (false, false)] {
+            let text = format!("[Policy]\nDisableRunAs = {value}\n");
+            let policies = Policies::of_files(&[("10.toml".into(), text.into_bytes())]).unwrap();
+            state.policies = Arc::new(policies);
+            let refused = require_run_as(&state, &uri("BACKUP")).err();
+            assert_eq!(refused.map(|fault| fault.code()), is_refused.then_some(code::RUN_AS_DISABLED));
+            assert!(require_run_as(&state, &uri("PowerShell.7")).is_ok());
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io;
 
 use accounts::UnixUsers;
-use config::{EndpointName, EndpointSettings, RunAsUser, State};
+use config::{EndpointName, EndpointSettings, Plugin, RunAsUser, State};
 use sddl::{AccessMask, DomainSid, Token, well_known};
 use service::Severity;
 
@@ -18,7 +18,7 @@ pub(crate) struct RunAsProblem {
 
 /// Returns the problems of all endpoints with `RunAsUser`. `is_root` says whether the service can become other users.
 pub(crate) fn problems(state: &State, users: &UnixUsers, is_root: bool) -> Vec<RunAsProblem> {
-    let endpoints = state.plugins.iter().flat_map(|plugin| plugin.endpoint_settings());
+    let endpoints = state.plugins.iter().flat_map(Plugin::endpoint_settings);
     let named = endpoints.filter_map(|settings| Some((settings, settings.run_as.as_ref()?)));
     named.flat_map(|(settings, user)| of_endpoint(state, users, is_root, settings, user)).collect()
 }

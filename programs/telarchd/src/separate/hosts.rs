@@ -80,7 +80,7 @@ struct RunningHost {
     /// State of the last token replacement.
     renewal: Renewal,
     /// Endpoint that runs as another account, with the settings at the start.
-    run_as: Option<RunAsEndpoint>,
+    run_as: Option<Box<RunAsEndpoint>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl Hosts {
         for slot in slots {
             let mut current = slot.state.lock();
             let Some(running) = current.running() else { continue };
-            let Some(run_as) = &running.run_as else { continue };
+            let Some(run_as) = running.run_as.as_deref() else { continue };
             let allowed = run_as::authorize(state, &running.token, &run_as.endpoint);
             if allowed.is_ok_and(|now| now == *run_as) {
                 continue;
@@ -177,7 +177,7 @@ impl Hosts {
                     Ok(connection) => return Ok(connection),
                     // The host has just ended.
                     Err(error) => {
-                        tracing::debug!(%error, account = request.caller, "Cannot connect to a host")
+                        tracing::debug!(%error, account = request.caller, "Cannot connect to a host");
                     }
                 },
                 NextStep::Start(start) => {
@@ -288,7 +288,7 @@ impl Hosts {
             groups: numbers.groups.clone(),
             token: token.clone(),
             renewal: Renewal::Answered,
-            run_as: run_as.cloned(),
+            run_as: run_as.cloned().map(Box::new),
         };
         let slot = Arc::clone(slot);
         std::thread::Builder::new()

@@ -144,3 +144,29 @@ fn commands_run_as_the_user_of_the_service() {
     });
     assert_eq!(String::from_utf8_lossy(&finished.stdout), format!("{STRANGER}\n"), "{finished:?}");
 }
+
+#[test]
+fn an_endpoint_that_runs_as_another_account_is_refused_without_root() {
+    let Some(home) = Home::of(NOBODY) else { return };
+    drop(home.start());
+    let settings = "[[Plugin]]\nName = \"PowerShell\"\n[[Plugin.Endpoint]]\nName = \"PowerShell.7\"\n\
+                    RunAsUser = \"daemon\"\n";
+    home.write("home/.config/telarch/config.toml", settings);
+    let _running = home.start();
+    let socket = home.path("home/.local/state/telarch/local.sock");
+    let create = |endpoint: &str| {
+        let resource = format!("http://schemas.microsoft.com/powershell/{endpoint}");
+        let request = message::custom(&resource, "http://schemas.xmlsoap.org/ws/2004/09/transfer/Create");
+        let mut curl = home.command("curl");
+        curl.args(["--silent", "--show-error", "--unix-socket"]).arg(&socket);
+        curl.args(["-H", "Content-Type: application/soap+xml;charset=UTF-8"]);
+        curl.args(["--data", &request, "http://localhost/wsman"]);
+        String::from_utf8_lossy(&curl.output().unwrap().stdout).into_owned()
+    };
+    for endpoint in ["PowerShell.7", "powershell.7", "PowerShell.7.4"] {
+        let fault = create(endpoint);
+        assert!(fault.contains("2150859231") && fault.contains("runs as daemon"), "{endpoint}: {fault}");
+    }
+    let other = create("Microsoft.PowerShell");
+    assert!(other.contains("Fault") && !other.contains("2150859231"), "{other}");
+}

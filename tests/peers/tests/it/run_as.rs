@@ -4,7 +4,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use telarch_peers::{Machine, Peer as _, Proof, Pwsh, Pypsrp, Refusal, WayIn};
+use telarch_peers::{Machine, Peer as _, Proof, Pwsh, Pypsrp, Refusal, WayIn, Winrm};
 
 const WAY: WayIn = WayIn::BasicOverHttps;
 const BACKUP: &str = "http://schemas.microsoft.com/powershell/Backup";
@@ -51,6 +51,12 @@ fn scripts_run_as_the_account_of_the_endpoint_and_know_their_caller() {
         assert_eq!(run(&client, "PowerShell.7", &["uid"]).expect("not refused"), [uid(caller)]);
         assert_eq!(client.run("id -un").text().0, format!("{caller}\n"), "shells run as the caller");
         assert_eq!(run(&client, "Backup", &["uid"]).expect("not refused"), [uid(account)]);
+    }
+    let shown = Winrm::to(machine.url()).user(Some(machine.user())).switch("-authentication:basic");
+    let shown = shown.switch("-skipCAcheck").switch("-skipCNcheck");
+    let shown = shown.run(&["get", "winrm/config/plugin?Name=backup"]);
+    for line in [&format!("RunAsUser = {}\n", machine.account()), "RunAsPassword = \n"] {
+        assert!(shown.text().0.contains(line), "{line}: {shown:?}");
     }
     let audit = fs::read_to_string(machine.state().join("audit.jsonl")).expect("audit records");
     for caller in [machine.user(), machine.second()] {
