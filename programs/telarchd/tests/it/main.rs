@@ -33,6 +33,7 @@ mod policies;
 mod recorded_sessions;
 mod records;
 mod renewal;
+mod run_as;
 mod separated;
 mod service_manager;
 mod service_process;
