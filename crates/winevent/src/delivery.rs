@@ -32,6 +32,7 @@ mod message;
 mod names;
 mod offered;
 mod settings;
+mod sink_sign_in;
 mod source;
 mod text;
 
@@ -44,6 +45,7 @@ pub use item::{DROPPED_EVENTS, Item};
 pub use message::{Bounds, Content, EndStatus, Message};
 pub use offered::{CollectorAnswer, EventForm, OfferError, OfferPage, OfferedSubscription, Start};
 pub use settings::{Address, DeliverySettings, DeliverySettingsError, OversizedEvents};
+pub use sink_sign_in::{SinkCredentials, SinkScheme, requested_profile};
 pub use source::{Push, SourceItem, SourceMessage};
 pub use text::{TextBuffer, TextForm, decode};
 

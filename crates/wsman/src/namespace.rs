@@ -34,6 +34,8 @@ pub const PARTIAL_RESULTS: &str = "urn:telarch:partial-results";
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// XML Schema instance attributes, prefix `xsi`.
 pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+/// WS-Trust of February 2005, for credentials that Subscribe contains (DSP0226).
+pub const TRUST: &str = "http://schemas.xmlsoap.org/ws/2005/02/trust";
 
 /// Anonymous address: the sender on the same connection.
 pub const ANONYMOUS: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous";

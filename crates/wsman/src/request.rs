@@ -72,6 +72,12 @@ impl Request {
         self.body.and_then(|place| self.document.at(place))
     }
 
+    /// Headers as elements, for a resource with headers of its own.
+    #[must_use]
+    pub fn header(&self) -> Option<Element<'_>> {
+        self.document.root().child(SOAP, "Header")
+    }
+
     /// Returns the resource URI.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 """A subscriber that receives pushed events: an HTTP server that keeps or prints its messages."""
 
+import base64
 import http.server
 import json
 import ssl
@@ -37,7 +38,7 @@ def values(element):
 class Sink(http.server.ThreadingHTTPServer):
     """Receives pushed events. `refuses_after` is the number of accepted events after which it refuses more."""
 
-    def __init__(self, mode, refuses_after, is_flaky, certificate=None):
+    def __init__(self, mode, refuses_after, is_flaky, certificate=None, login=None):
         super().__init__(("127.0.0.1", 0), Delivery)
         self.scheme = "https" if certificate else "http"
         if certificate:
@@ -45,6 +46,8 @@ class Sink(http.server.ThreadingHTTPServer):
             context.load_cert_chain(*certificate)
             self.socket = context.wrap_socket(self.socket, server_side=True)
         self.mode, self.refuses_after, self.is_flaky = mode, refuses_after, is_flaky
+        # Value of the header Authorization that messages must have.
+        self.authorization = "Basic " + base64.b64encode(":".join(login).encode()).decode() if login else None
         self.changed, self.messages, self.attempts = threading.Condition(), [], set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -63,7 +66,10 @@ class Delivery(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        envelope = ET.fromstring(self.rfile.read(int(self.headers["Content-Length"])))
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.server.authorization not in (None, self.headers["Authorization"]):
+            return self.answer(401, "")
+        envelope = ET.fromstring(content)
         header, body = envelope
         headers = {local(one): one for one in header}
         related = headers["MessageID"].text
@@ -72,6 +78,7 @@ class Delivery(http.server.BaseHTTPRequestHandler):
             "type": self.headers["Content-Type"],
             "action": headers["Action"].text,
             "token": headers["Token"].text if "Token" in headers else None,
+            "authorization": self.headers["Authorization"],
             "asks": "AckRequested" in headers,
             "bookmark": ET.tostring(headers["Bookmark"][0], encoding="unicode") if "Bookmark" in headers else None,
             "events": [
@@ -106,6 +113,8 @@ class Delivery(http.server.BaseHTTPRequestHandler):
     def answer(self, status, text):
         content = text.encode()
         self.send_response(status)
+        if status == 401:
+            self.send_header("WWW-Authenticate", 'Basic realm="events"')
         self.send_header("Content-Type", "application/soap+xml;charset=UTF-8")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -121,6 +121,11 @@ def logs(login, arguments):
     return {"events": events, "bookmark": mark, "pages": pages}
 
 
+TOKENS = """<t:IssuedTokens s:mustUnderstand="true" xmlns:t="http://schemas.xmlsoap.org/ws/2005/02/trust">
+<t:RequestSecurityTokenResponse><t:RequestedSecurityToken><o:UsernameToken
+xmlns:o="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"><o:Username>%s</o:Username>
+<o:Password>%s</o:Password></o:UsernameToken></t:RequestedSecurityToken></t:RequestSecurityTokenResponse></t:IssuedTokens>"""
+
 PUSH_MODES = {
     "Push": EVENTING + "/DeliveryModes/Push",
     "PushWithAck": "http://schemas.dmtf.org/wbem/wsman/1/wsman/PushWithAck",
@@ -134,7 +139,7 @@ SUBSCRIBE_PUSH = """<e:Subscribe>{end_to}<e:Delivery Mode="{mode}">{delivery}<e:
 def push(login, arguments):
     """Subscribes with push delivery, receives events, runs a program, and receives more until the end if that is asked for."""
     subscriber = Subscriber(login, arguments["resource"])
-    sink = Sink(arguments["mode"], arguments["refuses_after"], arguments["is_flaky"], arguments["certificate"])
+    sink = Sink(arguments["mode"], arguments["refuses_after"], arguments["is_flaky"], arguments["certificate"], arguments["login"])
     address = (arguments["address"] or sink.address())
     reference = '<a:ReferenceProperties><t:Token xmlns:t="urn:test">&lt;7&gt;</t:Token></a:ReferenceProperties>'
     endpoint = "<a:Address>%s</a:Address>%s%s" % (address, reference, arguments["policy"])
@@ -149,7 +154,8 @@ def push(login, arguments):
         filter='<w:Filter Dialect="%s">%s</w:Filter>' % (arguments["dialect"], escape(arguments["query"])),
         bookmark=bookmark + ("<w:SendBookmarks/>" if arguments["bookmarks"] else ""),
     )
-    answer = subscriber.ask(EVENTING + "/Subscribe", body, "<w:OptionSet>%s</w:OptionSet>" % options)
+    header = "<w:OptionSet>%s</w:OptionSet>" % options + (TOKENS % tuple(arguments["tokens"]) if arguments["tokens"] else "")
+    answer = subscriber.ask(EVENTING + "/Subscribe", body, header)
     identifier = answer.find(".//{%s}Identifier" % EVENTING).text
     named = "<e:Identifier>%s</e:Identifier>" % identifier
     expires = answer.find(".//{%s}Expires" % EVENTING).text

@@ -19,9 +19,14 @@ pub(crate) enum PushError {
     Unencrypted(String),
     /// The address requires authentication.
     #[error(
-        "this service has no credentials for the authentication {0} at the subscriber; omit the policy in NotifyTo, and identify the subscription by reference properties"
+        "this service has no credentials for the authentication {0} at the subscriber; use the profile of Basic or Digest in the element Auth, or omit the policy in NotifyTo and identify the subscription by reference properties"
     )]
     Authentication(String),
+    /// The delivery requires authentication, and the request contains no credentials.
+    #[error(
+        "the delivery requires authentication, but the request has no user name and password; send a UsernameToken with the text of the password in the header IssuedTokens"
+    )]
+    NoCredentials,
     /// The requested encoding is neither UTF-8 nor UTF-16.
     #[error("unsupported ContentEncoding \"{0}\"; use UTF-8 or UTF-16")]
     Encoding(String),
@@ -54,7 +59,7 @@ impl From<PushError> for Fault {
                 Self::new(Subcode::UnsupportedFeature, code::ADDRESSING_MODE, reason)
                     .with_detail(Detail::ADDRESSING_MODE)
             }
-            PushError::Authentication(_) => {
+            PushError::Authentication(_) | PushError::NoCredentials => {
                 Self::new(Subcode::UnsupportedFeature, code::UNSUPPORTED_FEATURE, reason)
                     .with_detail(Detail::AUTHORIZATION_MODE)
             }

@@ -7,7 +7,7 @@
 //!
 //! The service connects to any address that a subscriber names, as far as the settings `Client/…` permit. The
 //! subscriber is an authenticated user with access to the events. Responses are bounded, and nothing of them is
-//! returned to the subscriber. No credentials are sent.
+//! returned to the subscriber. Only credentials that the request contains are sent, to the server for events.
 
 #![forbid(unsafe_code)]
 

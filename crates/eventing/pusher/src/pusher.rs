@@ -72,9 +72,13 @@ impl Pusher {
         let request = PushRequest::of(call, mode)?;
         let permit = self.open.acquire(call.caller.sid(), CAPACITY);
         let permit = permit.map_err(|_| PushError::TooMany(CAPACITY.per_key))?;
-        let (form, config) = (request.form, &call.config);
-        let notify_to = Sink::new(request.notify_to, &self.machine, form, config)?;
-        let end_to = request.end_to.map(|address| Sink::new(address, &self.machine, form, config));
+        let (form, sign_in, config) = (request.form, request.sign_in.as_ref(), &call.config);
+        let notify_to = Sink::new(request.notify_to, &self.machine, form, sign_in, config)?;
+        let end_to = request.end_to.map(|address| {
+            // The credentials are those of the server for events.
+            let sign_in = sign_in.filter(|_| notify_to.is_same_server(&address.url));
+            Sink::new(address, &self.machine, form, sign_in, config)
+        });
         let (rules, end_to, stop) = (request.rules, end_to.transpose()?, self.stop.subscribe());
         Ok(Delivery::Push(Box::new(PushDelivery { rules, notify_to, end_to, stop, permit })))
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use service::Call;
-use winevent::delivery::{Address, DeliverySettings, OversizedEvents};
+use winevent::delivery::{
+    Address, DeliverySettings, OversizedEvents, SinkCredentials, SinkScheme, requested_profile,
+};
 use wsman::Fault;
 use wsman::eventing::DeliveryMode;
 use xml::Encoding;
@@ -15,7 +17,16 @@ pub(crate) struct PushRequest {
     pub(crate) notify_to: Address,
     pub(crate) end_to: Option<Address>,
     pub(crate) form: MessageForm,
+    /// Sign-in at the addresses; `None` without authentication.
+    pub(crate) sign_in: Option<SignIn>,
     pub(crate) rules: DeliveryRules,
+}
+
+/// Credentials at the addresses of the subscriber.
+#[derive(Clone, Debug)]
+pub(crate) struct SignIn {
+    pub(crate) scheme: SinkScheme,
+    pub(crate) credentials: SinkCredentials,
 }
 
 /// Encoding and compression of messages.
@@ -59,8 +70,17 @@ const ENVELOPE: usize = 2_560;
 impl PushRequest {
     /// Reads the request of a subscriber in a push mode.
     pub(crate) fn of(call: &Call, mode: DeliveryMode) -> Result<Self, Fault> {
-        let settings =
-            DeliverySettings::parse(call.request.require_body("Subscribe")?).map_err(PushError::from)?;
+        let subscribe = call.request.require_body("Subscribe")?;
+        let settings = DeliverySettings::parse(subscribe).map_err(PushError::from)?;
+        let sign_in = match requested_profile(subscribe) {
+            None => None,
+            Some(profile) => {
+                let scheme = SinkScheme::of_profile(&profile)
+                    .ok_or_else(|| PushError::Authentication(excerpt(&profile)))?;
+                let credentials = call.request.header().and_then(SinkCredentials::of_header);
+                Some(SignIn { scheme, credentials: credentials.ok_or(PushError::NoCredentials)? })
+            }
+        };
         if let Some(profile) = settings.profiles.first() {
             return Err(PushError::Authentication(excerpt(profile)).into());
         }
@@ -78,6 +98,7 @@ impl PushRequest {
             notify_to: settings.notify_to,
             end_to: settings.end_to,
             form: MessageForm { encoding, is_compressed },
+            sign_in,
         })
     }
 }

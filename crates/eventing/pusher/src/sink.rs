@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use client::{Authentication, Endpoint, RawResponse, Session, TlsPolicy, Transport};
+use client::{Authentication, Credentials, Endpoint, RawResponse, Secret, Session, TlsPolicy, Transport};
 use config::Config;
-use winevent::delivery::{Address, CollectorAnswer, Push, SourceMessage, decode};
+use winevent::delivery::{Address, CollectorAnswer, Push, SinkScheme, SourceMessage, decode};
 use winevent::sldc;
 use wsman::eventing::DeliveryMode;
 use xml::Fragment;
 
 use crate::error::PushError;
-use crate::request::{MessageForm, excerpt};
+use crate::request::{MessageForm, SignIn, excerpt};
 use crate::send_error::SendError;
 
 /// An address of the subscriber.
@@ -35,6 +35,7 @@ impl Sink {
         address: Address,
         machine: &str,
         form: MessageForm,
+        sign_in: Option<&SignIn>,
         config: &Config,
     ) -> Result<Self, PushError> {
         let unusable = |reason: String| PushError::Address { url: excerpt(&address.url), reason };
@@ -47,16 +48,27 @@ impl Sink {
         if let Some(path) = config.event_forwarding.push_authorities.path() {
             tls = tls.ca_file(path);
         }
-        let session = Session::builder(endpoint)
-            .tls(tls)
-            .with_client_settings(&config.client, &host)
-            .authentication(Authentication::None)
+        let builder = Session::builder(endpoint).tls(tls).with_client_settings(&config.client, &host);
+        let builder = match sign_in {
+            None => builder.authentication(Authentication::None),
+            Some(SignIn { scheme, credentials }) => {
+                let password = Secret::new(credentials.password.to_string());
+                builder.credentials(Credentials { user: credentials.user.clone(), password }).authentication(
+                    match scheme {
+                        SinkScheme::Basic => Authentication::Basic,
+                        SinkScheme::Digest => Authentication::Digest,
+                    },
+                )
+            }
+        };
+        let session = builder
             .connect_timeout(CONNECT_TIMEOUT)
             .total_timeout(Some(MESSAGE_TIMEOUT))
             .answer_limit(MAX_ANSWER)
             .encoding(form.encoding)
             .build();
         let session = session.map_err(|error| unusable(error.to_string()))?;
+        session.check_sign_in().map_err(|error| unusable(error.to_string()))?;
         Ok(Self { session, machine: machine.to_owned(), session_id: new_id(), form, address })
     }
 
@@ -64,6 +76,15 @@ impl Sink {
     pub(crate) fn server(&self) -> String {
         let endpoint = self.session.endpoint();
         format!("{}://{}", endpoint.transport().scheme(), endpoint.authority())
+    }
+
+    /// Returns whether a URL has the scheme, host and port of this address.
+    pub(crate) fn is_same_server(&self, url: &str) -> bool {
+        let own = self.session.endpoint();
+        Endpoint::parse(url).is_ok_and(|other| {
+            (other.transport(), other.authority().to_ascii_lowercase())
+                == (own.transport(), own.authority().to_ascii_lowercase())
+        })
     }
 
     /// Sends events or a heartbeat, and waits until the subscriber has accepted it.

@@ -13,6 +13,9 @@ pub(super) const SUBSCRIPTIONS: &str =
     "http://schemas.microsoft.com/wbem/wsman/1/SubscriptionManager/Subscription";
 pub(super) const POLICY: &str = "http://schemas.xmlsoap.org/ws/2002/12/policy";
 pub(super) const AUTHENTICATION: &str = "http://schemas.microsoft.com/wbem/wsman/1/authentication";
+pub(super) const TRUST: &str = "http://schemas.xmlsoap.org/ws/2005/02/trust";
+pub(super) const SECURITY: &str =
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
 pub(super) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 pub(super) const ANONYMOUS: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous";

@@ -4,7 +4,7 @@ use xml::Element;
 
 use super::{FragmentTransfer, Head};
 use crate::fault::{Detail, Fault, Subcode, code};
-use crate::namespace::{ADDRESSING, ANONYMOUS, EVENTING, MICROSOFT, SHELL, SOAP, WSMAN, XML};
+use crate::namespace::{ADDRESSING, ANONYMOUS, EVENTING, MICROSOFT, SHELL, SOAP, TRUST, WSMAN, XML};
 use crate::option_set::is_true;
 use crate::{Action, Compression, OptionSet, ResourceUri, SelectorSet, duration};
 
@@ -72,6 +72,8 @@ impl Head {
             (MICROSOFT, "ActivityId") => {
                 short_text(element)?;
             }
+            // Resources with push delivery read it.
+            (TRUST, "IssuedTokens") => {}
             // These headers are understood, but their specifications allow the service to ignore them.
             (MICROSOFT, "FunctionalOperation" | "Freshness")
             | (WSMAN, "RequestEPR" | "RequestTotalItemsCountEstimate") => {}

@@ -20,6 +20,7 @@ fn request(mode: &str, count: u64) -> Value {
         "options": {"CDATA": "true", "ReadExistingEvents": "true"}, "bookmark": null, "bookmarks": true,
         "delivery": "", "policy": "", "address": null, "end_to": false, "expires": "PT1H", "refuses_after": null,
         "is_flaky": false, "certificate": null, "program": null, "starts": null, "until": "events",
+        "login": null, "tokens": null,
     })
 }
 
@@ -210,6 +211,43 @@ fn an_address_with_https_needs_a_trusted_certificate() {
     let refused = push(&service, wanted).unwrap();
     assert_eq!(refused["messages"], json!([]));
     service.logged(&["Push delivery failed", "https://localhost:"]);
+}
+
+/// Returns the element `w:Auth` with a security profile.
+fn auth(profile: &str) -> Value {
+    json!(format!("<w:Auth Profile=\"http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/{profile}\"/>"))
+}
+
+#[test]
+fn the_service_signs_in_at_the_sink_with_the_credentials_of_the_subscriber() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), "authority");
+    let pair = authority.issue("localhost", ExtendedKeyUsagePurpose::ServerAuth);
+    let file = authority.file.display().to_string();
+    let service = Telarchd::start(&[("EventForwarding.PushAuthorities", file.as_str())]);
+    let mut wanted = program_start("Events", "3608");
+    wanted["certificate"] = json!([pair.certificate, pair.key]);
+    (wanted["login"], wanted["tokens"]) = (json!(["sink", "s3cret"]), json!(["sink", "s3cret"]));
+    wanted["delivery"] = auth("https/basic");
+    let pushed = push(&service, wanted.clone()).unwrap();
+    assert_eq!(deliveries(&pushed)[0]["authorization"], "Basic c2luazpzM2NyZXQ=", "{pushed}");
+    // Credentials without a request to use them are not sent.
+    let mut unused = wanted.clone();
+    (unused["login"], unused["delivery"]) = (Value::Null, json!(""));
+    unused["starts"] = json!(["sleep", "3608"]);
+    let pushed = push(&service, unused).unwrap();
+    assert_eq!(deliveries(&pushed)[0]["authorization"], Value::Null, "{pushed}");
+    for (name, value, part) in [
+        ("tokens", Value::Null, "no user name and password"),
+        ("delivery", auth("https/mutual"), "no credentials for the authentication"),
+        ("address", json!("http://localhost:1/events"), "without encryption"),
+    ] {
+        let mut wrong = wanted.clone();
+        wrong[name] = value;
+        let refusal = push(&service, wrong).expect_err(part);
+        assert!(refusal.message.contains(part), "{refusal:?}");
+    }
+    assert!(!service.log().contains("s3cret"), "{}", service.log());
 }
 
 /// Returns a request for the start of a program with these arguments.
