@@ -28,12 +28,12 @@ const acknowledgeAfter = 32 * 1024;
 const maxMessage = 32 * 1024;
 const maxPaste = 512 * 1024;
 
-/** Keys that touch screens lack: label, name, and text that the shell receives. */
+/** Keys that touch screens lack: label, name of a label without words, and text that the shell receives. */
 const keys = [
-  ["Esc", "Escape", "\x1b"],
-  ["Tab", "Tab", "\t"],
-  ["Ctrl-C", "Control C", "\x03"],
-  ["Ctrl-D", "Control D", "\x04"],
+  ["Esc", null, "\x1b"],
+  ["Tab", null, "\t"],
+  ["Ctrl-C", null, "\x03"],
+  ["Ctrl-D", null, "\x04"],
   ["↑", "Arrow up", "\x1b[A"],
   ["↓", "Arrow down", "\x1b[B"],
   ["←", "Arrow left", "\x1b[D"],
@@ -153,7 +153,11 @@ function create(element, report, leave) {
   fit.fit();
   const recolor = () => (terminal.options.theme = theme());
   prefersDark.addEventListener("change", recolor);
+  // A browser may keep a page that was left, with its connection, to show it again.
+  const end = () => connection.close();
+  addEventListener("pagehide", end);
   const dispose = () => {
+    removeEventListener("pagehide", end);
     observer.disconnect();
     prefersDark.removeEventListener("change", recolor);
     connection.close();
@@ -205,10 +209,10 @@ function Page() {
       ${state.name === "closed" && html`<div class="warning" role="alert"><span>Closed: ${state.reason}.</span> <button class="primary" onClick=${again}>New terminal</button></div>`}
       ${state.name === "refused" && html`<${Problem} error=${state.error} /><p><button class="primary" onClick=${again}>Try again</button></p>`}
       <div class="screen" ref=${screen}></div>
+      <div class="keys" role="group" aria-label="Keys">
+        ${keys.map(([label, name, text]) => html`<button aria-label=${name} onClick=${() => press(text)}>${label}</button>`)}
+      </div>
     </main>
-    <div class="keys" role="group" aria-label="Keys">
-      ${keys.map(([label, name, text]) => html`<button aria-label=${name} onClick=${() => press(text)}>${label}</button>`)}
-    </div>
     <footer class="status"><span class="hints">Copy: Ctrl+Shift+C · Paste: Ctrl+Shift+V · Leave the terminal with the keyboard: Ctrl+F6 · </span>Closing this page ends the shell.</footer>
     <${Password} />
   </div>`;

@@ -1,5 +1,7 @@
 //! The page of the terminal, with a real shell.
 
+use std::os::fd::OwnedFd;
+
 use browser::{Key, Page};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -46,13 +48,10 @@ fn value(page: &Page, name: &str) -> String {
     page.evaluate(&pattern).as_str().expect("a value").to_owned()
 }
 
-/// Waits until a process has ended.
-fn wait_for_end(id: &str) {
+/// Returns a descriptor of a running process.
+fn process(id: &str) -> OwnedFd {
     let id = id.parse().ok().and_then(Pid::from_raw).expect("a process ID");
-    // It may have ended before.
-    if let Ok(process) = pidfd_open(id, PidfdFlags::empty()) {
-        poll(&mut [PollFd::new(&process, PollFlags::IN)], None).expect("its end");
-    }
+    pidfd_open(id, PidfdFlags::empty()).expect("a running process")
 }
 
 #[test]
@@ -109,13 +108,13 @@ fn long_output_arrives_completely_and_in_order() {
 fn closing_the_page_ends_the_shell_and_everything_that_it_has_started() {
     let Some(machine) = Machine::start_with_terminals() else { return };
     let page = connected(&machine);
-    run(&page, "echo shell:$$:; trap '' HUP; setsid sleep 1000 & echo detached:$!:");
+    run(&page, "echo shell:$$:; trap '' HUP; setsid sh -c 'echo detached:$$:; exec sleep 1000' &");
     let (shell, detached) = (value(&page, "shell"), value(&page, "detached"));
-    run(&page, "nohup sh -c 'echo child:$$:; sleep 1000; :' & sleep 1000");
-    let ids = [shell, detached];
+    run(&page, "sh -c 'echo child:$$:; exec sleep 1000'");
+    let running = [shell, detached, value(&page, "child")].map(|id| process(&id));
     page.open("about:blank");
-    for id in &ids {
-        wait_for_end(id);
+    for process in &running {
+        poll(&mut [PollFd::new(process, PollFlags::IN)], None).expect("its end");
     }
 }
 

@@ -115,7 +115,7 @@ fn an_account_has_a_shell_of_its_own_that_ends_with_the_connection() {
     assert!(found.ends_with("<umask>0022"), "{found}");
 
     // The end of the connection ends a process in a session of its own, too.
-    socket.send("trap '' HUP; setsid sleep 1000 & echo \"<chi\"\"ld>$!<end>\"\n");
+    socket.send("trap '' HUP; setsid sh -c 'echo \"<chi\"\"ld>$$<end>\"; exec sleep 1000' &\n");
     let child: i32 = socket.value("<child>", "<end>").parse().unwrap();
     let process = pidfd_open(Pid::from_raw(child).unwrap(), PidfdFlags::empty()).unwrap();
     drop(socket);
