@@ -37,6 +37,8 @@ pub struct PresentedCertificate {
     pub not_after: SystemTime,
     /// SHA-1 thumbprint, as in `winrm/config/listener`.
     pub thumbprint: Thumbprint,
+    /// SHA-256 thumbprint, which [`TlsPolicy::pin`](crate::TlsPolicy::pin) can trust without an authority.
+    pub sha256: Thumbprint,
 }
 
 impl Session {
@@ -77,6 +79,7 @@ impl PresentedCertificate {
             not_before: moment(validity.not_before.timestamp()),
             not_after: moment(validity.not_after.timestamp()),
             thumbprint: Thumbprint::Sha1(tls::thumbprint::sha1(der)),
+            sha256: Thumbprint::Sha256(tls::thumbprint::sha256(der)),
         })
     }
 }
