@@ -62,8 +62,8 @@ export async function send(method, resource, { body, bytes, tag, query, onlyRead
 
 export const get = (resource, query) => send("GET", resource, { query });
 
-/** Runs a WQL query, or returns its next page. */
-export const queryWmi = async (body) => (await send("POST", "/wmi/query", { body, onlyReads: true })).value;
+/** Runs a WQL query on this machine, or on another one, or returns its next page. */
+export const queryWmi = async (body, machine) => (await send("POST", `${machine ? `/machines/${machine}` : ""}/wmi/query`, { body, onlyReads: true })).value;
 
 /** Streams of events that are open. */
 const streams = new Set();

@@ -9,13 +9,16 @@ import { Deployments } from "./deployments.js";
 import { Collector, Event, Events } from "./events.js";
 import { Feature } from "./feature.js";
 import { Hardware } from "./hardware.js";
+import { MachineRun } from "./machine-run.js";
+import { Machines } from "./machines.js";
 import { Overview } from "./overview.js";
 import { Audit, Keys, Sessions, Users } from "./people.js";
+import { RemoteMachine, RemoteQuery, RemoteWsMan } from "./remote.js";
 import { Heading, Link, Problem, Waiting, go, html, leave, useData } from "./router.js";
 import { Service } from "./service.js";
 import { SignIn } from "./sign-in.js";
 import { NewSite, Site, Sites } from "./sites.js";
-import { actions, dialog, elevation, hasRole, leaving, menuOpen, notice, path, session, writes } from "./state.js";
+import { actions, dialog, elevation, hasRole, leaving, machineStates, menuOpen, notice, path, session, writes } from "./state.js";
 import { Commit, History, Logs, WebServer } from "./web.js";
 import { Class, Classes, Instance, Instances, Namespaces, Query } from "./wmi.js";
 import { WsMan } from "./wsman.js";
@@ -43,6 +46,11 @@ const pages = [
   [/^\/events\/([^/]+)\/(\d+)$/, (channel, record) => html`<${Event} key=${channel + record} channel=${channel} record=${record} />`],
   [/^\/wsman$/, () => html`<${WsMan} />`],
   [/^\/hardware$/, () => html`<${Hardware} />`],
+  [/^\/machines$/, () => html`<${Machines} />`],
+  [/^\/machines\/([^/]+)$/, (id) => html`<${RemoteMachine} key=${id} id=${id} />`],
+  [/^\/machines\/([^/]+)\/wmi$/, (id) => html`<${RemoteQuery} key=${id} id=${id} />`],
+  [/^\/machines\/([^/]+)\/wsman$/, (id) => html`<${RemoteWsMan} key=${id} id=${id} />`],
+  [/^\/machine-runs\/([^/]+)$/, (id) => html`<${MachineRun} key=${id} id=${id} />`],
   [/^\/management\/service$/, () => html`<${Service} />`],
   [/^\/management\/users$/, () => html`<${Users} />`],
   [/^\/management\/deployment-rules$/, () => html`<${DeploymentRules} />`],
@@ -63,12 +71,13 @@ function Page() {
 function currentness(to) {
   if (path.value === to) return "page";
   if (to === "/wmi/query" || path.value === "/wmi/query") return undefined;
-  return ["/web/sites/", "/wmi", "/events"].some((start) => to.startsWith(start)) && path.value.startsWith(`${to}/`) ? "true" : undefined;
+  return ["/web/sites/", "/wmi", "/events", "/machines/"].some((start) => to.startsWith(start)) && path.value.startsWith(`${to}/`) ? "true" : undefined;
 }
 
 /** Tree of pages at the left. Arrow keys move the focus. */
 function Tree() {
   const sites = useData(() => get("/web/sites").catch(() => ({ value: { sites: [] } })), [path.value]);
+  const machines = useData(async () => (hasRole("administrator") ? get("/machines").catch(() => null) : null), [path.value, notice.value]);
   const entry = (to, label, level = 0) => html`<li>
     <${Link} to=${to} class=${`level-${level}`} aria-current=${currentness(to)}>${label}<//>
   </li>`;
@@ -89,6 +98,12 @@ function Tree() {
       ${hasRole("viewer") && [entry("/wmi", "WMI", 1), entry("/wmi/query", "Query", 2), entry("/events", "Events", 1), entry("/wsman", "WS-Management", 1), entry("/hardware", "Hardware", 1)]}
       ${session.value.terminals && html`<li><a href="/terminal" target="_blank" rel="noopener" class="level-1">Terminal</a></li>`}
       ${hasRole("administrator") && [
+        html`<li class="group">Machines</li>`,
+        entry("/machines", "All machines", 1),
+        (machines.data?.value.machines ?? []).map((one) => [
+          entry(`/machines/${one.id}`, (machineStates.value[one.id] ?? one.status.state) === "unreachable" ? `${one.name} (unreachable)` : one.name, 1),
+          path.value.startsWith(`/machines/${one.id}`) && [entry(`/machines/${one.id}/wmi`, "WMI query", 2), entry(`/machines/${one.id}/wsman`, "WS-Management", 2)],
+        ]),
         html`<li class="group">Management</li>`,
         entry("/management/service", "Management Service", 1),
         entry("/management/users", "Users and permissions", 1),

@@ -37,7 +37,7 @@ function Elevate({ resolve, cancel }) {
   };
   return html`<form onSubmit=${submit}>
     <h2 id="elevation-title">Repeat your password</h2>
-    <p>Changes of users, rules, keys and settings, calls of methods, terminals, and the end of a shell need it every five minutes.</p>
+    <p>Changes of users, rules, keys and settings, calls of methods, terminals, connections to other machines, and the end of a shell need it every five minutes.</p>
     <label>Password<input name="password" type="password" autocomplete="current-password" required autofocus /></label>
     <${Problem} error=${error} />
     <p class="buttons"><button class="primary">Continue</button> <button type="button" onClick=${cancel}>Cancel</button></p>

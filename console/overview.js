@@ -37,12 +37,12 @@ function useSamples() {
   return { samples, isLive };
 }
 
-/** Runs a query of the machine's WMI; null if it fails, for a part of the page that is not essential. */
-const rowsOf = (query, namespace = "root/cimv2") => queryWmi({ namespace, query, limit: 500 }).then(({ rows }) => rows).catch(() => null);
+/** Runs a query of the machine's WMI, or of another machine's; null if it fails, for a part of the page that is not essential. */
+const rowsOf = (query, machine, namespace = "root/cimv2") => queryWmi({ namespace, query, limit: 500 }, machine).then(({ rows }) => rows).catch(() => null);
 
 /** Services: their number by state, and those that failed. */
-function Services() {
-  const { data } = useData(() => rowsOf("SELECT Name, DisplayName, State, StartMode, Status, ExitCode FROM Win32_Service"), [], 30000);
+export function Services({ machine }) {
+  const { data } = useData(() => rowsOf("SELECT Name, DisplayName, State, StartMode, Status, ExitCode FROM Win32_Service", machine), [machine], 30000);
   const [filter, setFilter] = useState("");
   const [isAll, setAll] = useState(false);
   if (!data) return html`<h2>Services</h2><p class="quiet">${data === undefined ? "Reading the services…" : "The services of this machine cannot be read."}</p>`;
@@ -56,7 +56,7 @@ function Services() {
     <p class="quiet">${running} of ${services.length} running${services.some(isBad) ? `, ${services.filter(isBad).length} with problems` : ""}</p>
     ${services.length > 0 && html`<label>Filter<input type="search" value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>`}
     <${Table} caption="Services" rows=${isAll ? sorted : sorted.slice(0, 10)} empty="There is no such service." columns=${[
-      ["Service", (service) => html`<${Link} to=${`/wmi/root%2Fcimv2/instance/${encodeURIComponent(`Win32_Service.Name="${service.Name.replace(/[\\"]/g, "\\$&")}"`)}`}>${service.Name}<//>`],
+      ["Service", (service) => (machine ? service.Name : html`<${Link} to=${`/wmi/root%2Fcimv2/instance/${encodeURIComponent(`Win32_Service.Name="${service.Name.replace(/[\\"]/g, "\\$&")}"`)}`}>${service.Name}<//>`)],
       ["Description", (service) => service.DisplayName],
       ["State", (service) => html`<span class=${`badge ${isBad(service) ? "error" : service.State === "Running" ? "ok" : ""}`}>${service.State}${isBad(service) ? `, ${service.Status}` : ""}</span>`],
       ["Start", (service) => service.StartMode],
@@ -64,17 +64,20 @@ function Services() {
     ${!isAll && sorted.length > 10 && html`<p><button onClick=${() => setAll(true)}>Show all ${sorted.length}</button></p>`}`;
 }
 
+/** Returns the elements of an array, which another machine sends as one value if it has only one element. */
+const listOf = (value) => [value ?? []].flat();
+
 /** Network adapters with their addresses. */
-function Network() {
-  const { data } = useData(() => rowsOf("SELECT Index, Description, IPAddress, MACAddress, DefaultIPGateway, DHCPEnabled FROM Win32_NetworkAdapterConfiguration WHERE IPEnabled = TRUE"), [], 60000);
+export function Network({ machine }) {
+  const { data } = useData(() => rowsOf("SELECT Index, Description, IPAddress, MACAddress, DefaultIPGateway, DHCPEnabled FROM Win32_NetworkAdapterConfiguration WHERE IPEnabled = TRUE", machine), [machine], 60000);
   if (!data?.length) return null;
   return html`<h2>Network</h2>
     <${Table} caption="Network" rows=${data.map((row) => row.values)} columns=${[
       ["Adapter", (adapter) => adapter.Description],
-      ["Addresses", (adapter) => (adapter.IPAddress ?? []).join(", ")],
-      ["Gateway", (adapter) => (adapter.DefaultIPGateway ?? []).join(", ")],
+      ["Addresses", (adapter) => listOf(adapter.IPAddress).join(", ")],
+      ["Gateway", (adapter) => listOf(adapter.DefaultIPGateway).join(", ")],
       ["MAC address", (adapter) => html`<code>${adapter.MACAddress}</code>`],
-      ["DHCP", (adapter) => (adapter.DHCPEnabled ? "yes" : "no")],
+      ["DHCP", (adapter) => (String(adapter.DHCPEnabled) === "true" ? "yes" : "no")],
     ]} />`;
 }
 

@@ -19,6 +19,8 @@ export const leaving = signal(null);
 export const actions = signal([]);
 /** Text of the status bar: the file that the page describes. */
 export const writes = signal("");
+/** States of other machines by identifier, as pages have seen them last. */
+export const machineStates = signal({});
 /** Whether the navigation is open on a narrow window. */
 export const menuOpen = signal(false);
 

@@ -134,11 +134,12 @@ function columnsOf(rows) {
 }
 
 /** Rows of a query, with links to the instances. */
-function Rows({ namespace, rows, properties, caption }) {
+export function Rows({ namespace, rows, properties, caption }) {
   const columns = properties ?? columnsOf(rows);
   const target = (row) => (row.path === row.class ? classUrl(namespace, row.path) : instanceUrl(namespace, row.path));
   return html`<${Table} caption=${caption} rows=${rows} empty="There is no instance." columns=${[
-    ["Path", (row) => (row.path ? html`<${Link} to=${target(row)}>${row.path}<//>` : row.class)],
+    // Rows of other machines have no paths.
+    [rows.some((row) => row.path) ? "Path" : "Class", (row) => (row.path ? html`<${Link} to=${target(row)}>${row.path}<//>` : row.class)],
     ...columns.map((name) => [name, (row) => shown(row.values[name]).slice(0, 300)]),
   ]} />`;
 }
@@ -297,14 +298,15 @@ const examples = [
   ["Disks", "SELECT DeviceID, FileSystem, Size, FreeSpace FROM Win32_LogicalDisk"],
 ];
 
-export function Query() {
-  const namespaces = useData(() => get("/wmi/namespaces"));
+/** The query page of this machine, or with `machine` that of another one, without a heading. */
+export function Query({ machine }) {
+  const namespaces = useData(async () => (machine ? null : get("/wmi/namespaces")), [machine]);
   const [namespace, setNamespace] = useState("root/cimv2");
   const [text, setText] = useState(examples[0][1]);
   const [sent, setSent] = useState(text);
   const box = useRef(null);
-  const words = useWords(namespace, text, box);
-  const pages = usePages((cursor) => queryWmi(cursor ? { namespace, cursor } : { namespace, query: text }), null);
+  const words = useWords(machine ? null : namespace, text, box);
+  const pages = usePages((cursor) => queryWmi(cursor ? { namespace, cursor } : { namespace, query: text }, machine), null);
   const run = (event) => {
     event?.preventDefault();
     words.close();
@@ -316,11 +318,11 @@ export function Query() {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run(event);
   };
   return html`
-    <${Heading} detail="WQL: SELECT, ASSOCIATORS OF and REFERENCES OF. Ctrl+Enter runs the query.">Query<//>
+    ${!machine && html`<${Heading} detail="WQL: SELECT, ASSOCIATORS OF and REFERENCES OF. Ctrl+Enter runs the query.">Query<//>`}
     <form onSubmit=${run}>
-      <label>Namespace<select value=${namespace} onChange=${(event) => setNamespace(event.target.value)}>
+      ${machine ? html`<label>Namespace<input required maxlength="128" spellcheck="false" value=${namespace} onInput=${(event) => setNamespace(event.target.value)} /></label>` : html`<label>Namespace<select value=${namespace} onChange=${(event) => setNamespace(event.target.value)}>
         ${(namespaces.data?.value.namespaces ?? [namespace]).map((name) => html`<option selected=${name === namespace}>${name}</option>`)}
-      </select></label>
+      </select></label>`}
       <div class="field">
         <label for="query">Query</label>
         <textarea id="query" ref=${box} rows="3" spellcheck="false" maxlength="16000" value=${text} aria-autocomplete="list" aria-haspopup="listbox" aria-controls="words" aria-activedescendant=${words.list.length ? `word-${words.at}` : undefined}
@@ -338,9 +340,9 @@ export function Query() {
       <${More} page=${pages.page} isBusy=${pages.isBusy} more=${pages.more} />`}`;
 }
 
-/** Completion of the name before the cursor: classes after FROM, otherwise properties of the class of the query. */
+/** Completion of the name before the cursor: classes after FROM, otherwise properties of the class of the query. None without a namespace. */
 function useWords(namespace, text, box) {
-  const classes = useData(() => get(`${resourceOf(namespace)}/classes`).catch(() => null), [namespace]);
+  const classes = useData(async () => (namespace === null ? null : get(`${resourceOf(namespace)}/classes`).catch(() => null)), [namespace]);
   const names = (classes.data?.value.classes ?? []).map((one) => one.name);
   const from = /\bFROM\s+([A-Za-z_]\w*)/i.exec(text)?.[1]?.toLowerCase();
   const known = names.find((name) => name.toLowerCase() === from);

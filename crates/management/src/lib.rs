@@ -9,6 +9,7 @@
 //! - [`Sessions`] and [`ApiKeys`]: proofs of an earlier sign-in.
 //! - [`Permissions`] and [`Delegation`]: access to sites and to their features.
 //! - [`DeploymentRules`] and [`Uploads`]: rights on the files of sites, and archives that replace them.
+//! - [`SavedMachines`]: other machines that users administer.
 //! - [`RequestLog`] and [`Audit`]: the request log of WMSVC, and the record of changes.
 //!
 //! Not part of this crate: HTTP, which `crates/management/web` serves, and web servers (`crates/webserver`).
@@ -27,6 +28,7 @@ mod audit;
 mod delegation;
 mod deployment_rules;
 mod error;
+mod machines;
 mod permissions;
 mod request_log;
 mod restrictions;
@@ -45,6 +47,7 @@ pub use self::audit::{Audit, AuditRecord, AuditResult};
 pub use self::delegation::{Delegation, DelegationState, FeatureAccess};
 pub use self::deployment_rules::{DeploymentAction, DeploymentRule, DeploymentRules, PathType};
 pub use self::error::ManagementError;
+pub use self::machines::{SavedMachine, SavedMachines};
 pub use self::permissions::{Grant, Permissions, Role, SiteScope};
 pub use self::request_log::{LoggedRequest, RequestLog};
 pub use self::restrictions::{Mode, Network, Restrictions, RestrictionsError, Rule};

@@ -34,6 +34,12 @@ impl Session {
         self.elevated_until.is_some_and(|until| now < until)
     }
 
+    /// Returns an identifier that stays the same when the session is elevated, and that is no secret.
+    #[must_use]
+    pub fn lasting_id(&self) -> String {
+        self.csrf.hash().identifier()
+    }
+
     fn is_live(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.used) < IDLE
             && now.saturating_duration_since(self.started) < ABSOLUTE

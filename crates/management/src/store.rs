@@ -58,6 +58,12 @@ impl Directory {
         self.settings.join("management-deployment-rules.json")
     }
 
+    /// Path of the machines that users have added.
+    #[must_use]
+    pub fn machines(&self) -> PathBuf {
+        self.state.join("management-machines.json")
+    }
+
     /// Directory of archives that are being uploaded.
     #[must_use]
     pub fn uploads(&self) -> PathBuf {

@@ -13,8 +13,9 @@ use cli_command::paths::IfMissing;
 use cli_command::{Arguments, Failure};
 use management::{Directory, Grant, Settings};
 use management_terminal::{MachineTerminals, TerminalSource};
-use management_web::{Certificate, Console, ConsoleParts, serve};
+use management_web::{Certificate, Console, ConsoleParts, MachineConnector, serve};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use webserver::WebServer;
 
 use crate::local_wmi::{AddedClasses, MachineWmi};
@@ -99,6 +100,7 @@ async fn run_until_signal(
         terminals: arguments
             .is_given(&TERMINAL)
             .then(|| Arc::new(MachineTerminals::CurrentUser) as Arc<dyn TerminalSource>),
+        connector: Some(Arc::new(MachineConnector::new(Handle::current()))),
         logs: log_paths(),
         host_names: names,
         fingerprint: certificate.fingerprint().to_owned(),

@@ -1,14 +1,17 @@
-//! The service of a machine as two processes.
+//! The service of a machine as separate processes.
 //!
 //! This process, which is privileged, opens the files, starts the **web process** as an unprivileged user, and runs the
 //! operations that it requests. The web process is restarted if it ends, and replaced when staged settings are applied.
+//! The **connector**, a process of the same user, connects to other machines.
 
+mod connector;
 mod web_process;
 
 use std::collections::VecDeque;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,7 +21,9 @@ use cli_command::{Arguments, Failure};
 use config::Thumbprint;
 use management::{Directory, Sessions, Settings, Staging, StagingStep, SystemAccounts};
 use management_terminal::{MachineTerminals, TerminalSource};
-use management_web::{Certificate, Console, ConsoleParts, LocalWmi, WebProcessStart, serve_operations};
+use management_web::{
+    Certificate, ConnectorProcess, Console, ConsoleParts, LocalWmi, WebProcessStart, serve_operations,
+};
 use service::Certificates;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
@@ -33,7 +38,33 @@ use crate::startup::{
 use crate::web_server::{self, ChosenServer};
 use crate::{PAM, SERVERS, WEB_USER};
 
-pub use self::web_process::hidden;
+/// Runs one of the unprivileged processes, or the process of a terminal, if the command line is that of one; returns
+/// `None` for every other command line.
+///
+/// Must be called before the program opens or starts anything.
+#[must_use]
+pub fn hidden() -> Option<ExitCode> {
+    if let Some(code) = management_terminal::hidden(crate::startup::begin_log) {
+        return Some(code);
+    }
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map_while(|argument| argument.into_string().ok()).take(4).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let [kind, uid, gid] = *arguments.as_slice() else { return None };
+    let run = match kind {
+        web_process::WEB_PROCESS => web_process::run,
+        connector::CONNECTOR => connector::run,
+        _ => return None,
+    };
+    let ran = uid.parse().map_err(Into::into).and_then(|uid| run(uid, gid.parse()?));
+    Some(match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "telarch: {error}");
+            ExitCode::FAILURE
+        }
+    })
+}
 
 /// Runs the service until a signal ends it.
 pub(crate) async fn run(
@@ -79,6 +110,7 @@ struct MachineParts<'a> {
     web_user: (u32, u32),
     web: Option<Arc<dyn WebServer>>,
     wmi: Arc<dyn LocalWmi>,
+    connector: Arc<ConnectorProcess>,
     sessions: Arc<Sessions>,
     staging: Arc<Staging>,
 }
@@ -92,12 +124,14 @@ impl<'a> MachineParts<'a> {
     ) -> Result<Self, Failure> {
         create_state(directory)?;
         let wmi = MachineWmi::open(directory.state(), AddedClasses::OfService)?;
+        let web_user = web_user(arguments)?;
         Ok(Self {
             arguments,
             directory,
-            web_user: web_user(arguments)?,
+            web_user,
             web: open_web_server(arguments, directory, settings)?,
             wmi: Arc::new(wmi),
+            connector: Arc::new(connector::process(web_user)),
             sessions: Arc::default(),
             staging: Arc::clone(staging),
         })
@@ -123,6 +157,7 @@ impl<'a> MachineParts<'a> {
                 let pam = self.arguments.path(&PAM);
                 Arc::new(MachineTerminals::Accounts { pam }) as Arc<dyn TerminalSource>
             }),
+            connector: Some(Arc::clone(&self.connector) as _),
             logs: log_paths(),
             host_names: names.to_vec(),
             fingerprint: certificate.fingerprint().to_owned(),
@@ -304,7 +339,7 @@ impl Process {
     }
 }
 
-/// Waits a moment for the end of a web process whose link is closed, and kills it then.
+/// Waits a moment for the end of a process whose link is closed, and kills it then.
 fn end(mut child: Child) -> Option<ExitStatus> {
     let deadline = Instant::now() + END_TIME;
     while Instant::now() < deadline {

@@ -51,6 +51,7 @@ impl Console {
             token: token.to_owned(),
             is_elevated: session.is_elevated(now),
             csrf: session.csrf.expose().to_owned(),
+            lasting_id: session.lasting_id(),
             id: session.id,
         };
         Ok(Some(Caller { name: session.user, role, credential }))

@@ -42,8 +42,11 @@ pub static CONSOLE: &[Asset] = console_files![
     "form.js",
     "hardware.js",
     "index.html",
+    "machine-run.js",
+    "machines.js",
     "overview.js",
     "people.js",
+    "remote.js",
     "router.js",
     "service.js",
     "sign-in.js",
@@ -74,7 +77,7 @@ pub(crate) fn reply(call: &Call) -> Result<Reply, Problem> {
     }
     let path = call.path.strip_prefix('/').unwrap_or_default();
     // Names of sites may contain dots.
-    let is_page = ["", "web", "wmi", "wsman", "events", "hardware", "management"]
+    let is_page = ["", "web", "wmi", "wsman", "events", "hardware", "machines", "machine-runs", "management"]
         .contains(&path.split('/').next().unwrap_or_default());
     let name = match path {
         "terminal" => "terminal.html",

@@ -14,6 +14,8 @@ pub(crate) enum Credential {
         /// Secret for changing requests.
         csrf: String,
         is_elevated: bool,
+        /// Identifier that elevation does not change.
+        lasting_id: String,
     },
     /// API key.
     Key {

@@ -14,6 +14,7 @@ use serde_json::json;
 use webserver::WebServer;
 
 use crate::client_checks::ClientChecks;
+use crate::machines::{Connector, Machines};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::terminals::Terminals;
@@ -37,6 +38,8 @@ pub struct Console {
     pub(crate) web: Option<Arc<dyn WebServer>>,
     pub(crate) wmi: Wmi,
     pub(crate) wsman: Option<config::Paths>,
+    /// Other machines.
+    pub(crate) machines: Arc<Machines>,
     pub(crate) logs: LogPaths,
     /// Requests of each user that read logs.
     pub(crate) log_readers: KeyedLimit<String>,
@@ -77,6 +80,8 @@ pub struct ConsoleParts {
     pub wsman: Option<config::Paths>,
     /// Terminals; `None` if the service has none.
     pub terminals: Option<Arc<dyn TerminalSource>>,
+    /// Connections to other machines; `None` if they are not possible.
+    pub connector: Option<Arc<dyn Connector>>,
     /// Local logs of this machine.
     pub logs: LogPaths,
     /// Names and addresses of the certificate.
@@ -98,7 +103,7 @@ impl Console {
     /// [`ManagementError`] with the file and the reason.
     pub fn open(parts: ConsoleParts) -> Result<Self, ManagementError> {
         let ConsoleParts { directory, settings, web, system, sessions, staging, .. } = parts;
-        let ConsoleParts { wmi, wsman, terminals, logs, host_names, fingerprint, .. } = parts;
+        let ConsoleParts { wmi, wsman, terminals, connector, logs, host_names, fingerprint, .. } = parts;
         let log_directory = settings.logging_directory.clone().unwrap_or_else(|| directory.request_log());
         let audit = Arc::new(Audit::open(directory.audit())?);
         let terminals = Terminals::new(terminals, Arc::clone(&sessions), Arc::clone(&audit));
@@ -117,6 +122,7 @@ impl Console {
             web,
             wmi: Wmi::new(wmi),
             wsman,
+            machines: Arc::new(Machines::open(directory.machines(), connector)?),
             logs,
             log_readers: KeyedLimit::new(),
             signing_in: KeyedLimit::new(),

@@ -13,7 +13,7 @@ use crate::console::Console;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
 use crate::route::{BYTES, Route};
-use crate::routes::{Found, find};
+use crate::route_search::{Found, find};
 
 impl Console {
     /// Answers a request. This blocks on files, processes and password hashes.

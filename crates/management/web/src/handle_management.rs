@@ -189,6 +189,7 @@ pub(crate) fn remove_user(console: &Console, request: &Admitted<'_>) -> Result<R
     console.users.remove(name)?;
     console.permissions.forget(name)?;
     console.api_keys.forget(name)?;
+    console.machines.saved.forget(name)?;
     console.sessions.end_of_user(name);
     Ok(Reply::empty())
 }

@@ -3,57 +3,11 @@
 use management::Role;
 
 use crate::access::Requirement;
-use crate::call::decode;
 pub use crate::route::Route;
 use crate::{
-    handle_deploy, handle_events, handle_machine, handle_management, handle_session, handle_terminal,
-    handle_web, handle_wmi, handle_wsman,
+    handle_deploy, handle_events, handle_machine, handle_machines, handle_management, handle_session,
+    handle_terminal, handle_web, handle_wmi, handle_wsman,
 };
-
-/// Result of the search for a route.
-pub(crate) enum Found {
-    /// The route, and the decoded parts of the path.
-    Route(&'static Route, Vec<(&'static str, String)>),
-    /// The path exists with these methods.
-    OtherMethods(String),
-    /// The path does not exist.
-    Nothing,
-}
-
-/// Finds the route of a request.
-pub(crate) fn find(method: &str, path: &str) -> Found {
-    let Some(path) = path.strip_prefix("/api/v1") else { return Found::Nothing };
-    let mut methods = Vec::new();
-    for route in ROUTES {
-        let Some(parts) = matches(route.path, path) else { continue };
-        if route.method == method || (route.method == "GET" && method == "HEAD") {
-            return Found::Route(route, parts);
-        }
-        methods.push(route.method);
-    }
-    if methods.is_empty() { Found::Nothing } else { Found::OtherMethods(methods.join(", ")) }
-}
-
-/// Returns the decoded parts of a path; `None` if it does not have the form of the pattern.
-fn matches(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
-    let mut found = Vec::new();
-    let (mut expected, mut given) = (pattern.split('/'), path.split('/'));
-    loop {
-        match (expected.next(), given.next()) {
-            (None, None) => return Some(found),
-            (Some(part), Some(text)) => {
-                match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
-                    Some(name) if !text.is_empty() && text.len() <= 1_024 => {
-                        found.push((name, decode(text)?));
-                    }
-                    _ if part == text => {}
-                    _ => return None,
-                }
-            }
-            _ => return None,
-        }
-    }
-}
 
 /// All routes.
 pub static ROUTES: &[Route] = &[
@@ -391,6 +345,80 @@ pub static ROUTES: &[Route] = &[
     .returns(200, "WsManCertificateMappings"),
     Route::new(
         "GET",
+        "/machines",
+        "List the user's machines with their last known states",
+        ADMINISTRATOR,
+        handle_machines::list,
+    )
+    .returns(200, "SavedMachines"),
+    Route::new(
+        "POST",
+        "/machines",
+        "Add a machine and connect to it",
+        ELEVATED,
+        handle_machines::add,
+    )
+    .takes("NewMachine")
+    .returns(201, "SavedMachine"),
+    Route::new(
+        "GET",
+        "/machines/{machine}",
+        "Ask a machine for its identity",
+        ADMINISTRATOR,
+        handle_machines::check,
+    )
+    .returns(200, "SavedMachine"),
+    Route::new("DELETE", "/machines/{machine}", "Remove a machine", ADMINISTRATOR, handle_machines::remove)
+        .returns_nothing(),
+    Route::new(
+        "POST",
+        "/machines/{machine}/connect",
+        "Connect to a machine for this session",
+        ELEVATED,
+        handle_machines::connect,
+    )
+    .takes("MachineConnection")
+    .returns(200, "SavedMachine"),
+    Route::new(
+        "POST",
+        "/machines/{machine}/wmi/query",
+        "Run a WQL query on a machine",
+        ADMINISTRATOR,
+        handle_machines::query,
+    )
+    .takes("WmiQuery")
+    .returns(200, "WmiRows")
+    .only_reads(),
+    Route::new(
+        "GET",
+        "/machines/{machine}/wsman",
+        "Return configuration, listeners and shells of a machine's WS-Management service",
+        ADMINISTRATOR,
+        handle_machines::wsman,
+    )
+    .returns(200, "MachineWsMan"),
+    Route::new(
+        "POST",
+        "/machine-runs",
+        "Run a command or a query on several machines",
+        ELEVATED,
+        handle_machines::run,
+    )
+    .takes("NewMachineRun")
+    .returns(201, "MachineRun"),
+    Route::new(
+        "GET",
+        "/machine-runs/{run}",
+        "Return or follow the events of a run",
+        ADMINISTRATOR,
+        handle_machines::events,
+    )
+    .query(&["follow"])
+    .returns(200, "MachineRunEvents"),
+    Route::new("DELETE", "/machine-runs/{run}", "Stop a run", ADMINISTRATOR, handle_machines::cancel)
+        .returns_nothing(),
+    Route::new(
+        "GET",
         "/management/service",
         "Return the settings",
         ADMINISTRATOR,
@@ -570,19 +598,3 @@ const ADMINISTRATOR: Requirement = Requirement::Role(Role::Administrator);
 const ELEVATED: Requirement = Requirement::Elevated(Role::Administrator);
 const SITE_OR_VIEWER: Requirement = Requirement::SiteOr(Role::Viewer);
 const SITE_OR_ADMIN: Requirement = Requirement::SiteOr(Role::Administrator);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_matched_part_by_part() {
-        let Found::Route(route, parts) = find("GET", "/api/v1/web/sites/a%20b") else { panic!("no route") };
-        assert_eq!((route.path, parts), ("/web/sites/{site}", vec![("site", "a b".to_owned())]));
-        assert!(matches!(find("GET", "/api/v1/web/sites/"), Found::Nothing));
-        assert!(matches!(find("GET", "/api/v1/web/sites/a/../b"), Found::Nothing));
-        assert!(matches!(find("GET", "/api/v2/web/sites"), Found::Nothing));
-        let Found::OtherMethods(methods) = find("PUT", "/api/v1/session") else { panic!("a route") };
-        assert_eq!(methods, "POST, GET, DELETE");
-    }
-}

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited, StreamBody};
@@ -27,7 +27,7 @@ use crate::event_stream::EventStream;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
 use crate::response::{ResponseBody, of_reply};
-use crate::routes::{Found, find};
+use crate::route_search::{Found, find};
 use crate::websocket::{accept, require_handshake};
 
 /// Answers to the requests of all connections.
@@ -130,6 +130,13 @@ pub(crate) async fn sample(console: Arc<Console>) {
             let console = Arc::clone(&console);
             let _ = tokio::task::spawn_blocking(move || console.end_refused_terminals()).await;
         }
+        let console = Arc::clone(&console);
+        // The connector may be another process.
+        let _ = tokio::task::spawn_blocking(move || {
+            let sessions = console.sessions.list(Instant::now());
+            console.machines.retain(sessions.iter().map(management::Session::lasting_id).collect());
+        })
+        .await;
     }
 }
 

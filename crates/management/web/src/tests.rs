@@ -3,6 +3,7 @@
 mod attacks;
 mod deployments;
 mod files;
+mod machines;
 mod matrix;
 mod real_apache;
 mod real_nginx;
@@ -23,6 +24,7 @@ use webserver::WebServer;
 
 use crate::call::Call;
 use crate::console::{Console, ConsoleParts};
+use crate::machines::Connector;
 use crate::reply::{Content, Reply};
 use crate::wmi::LocalWmi;
 
@@ -35,6 +37,14 @@ pub(crate) struct Fixture {
 /// Users: an administrator, an operator, a viewer, the administrator of the site `shop`, and a user without rights.
 const USERS: [&str; 5] = ["admin", "operator", "viewer", "shopkeeper", "stranger"];
 
+/// Parts that most tests do without.
+#[derive(Default)]
+struct OptionalParts {
+    wmi: Option<Arc<dyn LocalWmi>>,
+    terminals: Option<Arc<dyn TerminalSource>>,
+    connector: Option<Arc<dyn Connector>>,
+}
+
 impl Fixture {
     pub(crate) fn new(settings: Settings) -> Self {
         Self::with_web(settings, |_| None)
@@ -42,24 +52,28 @@ impl Fixture {
 
     /// Makes the service with WMI of a machine.
     fn with_wmi(wmi: Arc<dyn LocalWmi>) -> Self {
-        Self::with_parts(Settings::default(), |_| None, Some(wmi), None)
+        Self::with_parts(
+            Settings::default(),
+            |_| None,
+            OptionalParts { wmi: Some(wmi), ..Default::default() },
+        )
     }
 
     /// Makes the service with a web server, whose history may be in the directory.
     fn with_web(settings: Settings, web: impl FnOnce(&Path) -> Option<Arc<dyn WebServer>>) -> Self {
-        Self::with_parts(settings, web, None, None)
+        Self::with_parts(settings, web, OptionalParts::default())
     }
 
     /// Makes the service with terminals.
     pub(crate) fn with_terminals(terminals: Arc<dyn TerminalSource>) -> Self {
-        Self::with_parts(Settings::default(), |_| None, None, Some(terminals))
+        let parts = OptionalParts { terminals: Some(terminals), ..Default::default() };
+        Self::with_parts(Settings::default(), |_| None, parts)
     }
 
     fn with_parts(
         settings: Settings,
         web: impl FnOnce(&Path) -> Option<Arc<dyn WebServer>>,
-        wmi: Option<Arc<dyn LocalWmi>>,
-        terminals: Option<Arc<dyn TerminalSource>>,
+        OptionalParts { wmi, terminals, connector }: OptionalParts,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::new(folder.path(), folder.path());
@@ -78,6 +92,7 @@ impl Fixture {
             wmi,
             wsman: None,
             terminals,
+            connector,
             logs: LogPaths::default(),
             host_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             fingerprint: String::new(),

@@ -12,6 +12,7 @@ mod history;
 mod instrumentation;
 mod logs;
 mod machine;
+mod machines;
 mod service;
 mod sign_in;
 mod sites;

@@ -1,0 +1,244 @@
+//! Other machines: connections, their pages, and operations on several of them.
+
+use std::fs;
+
+use browser::Page;
+use serde_json::{Value, json};
+use telarch_peers::{PASSWORD, Telarchd, USER};
+
+use crate::accessibility::examine_everywhere;
+use crate::machine::{ADMINISTRATOR, DELEGATED, Machine, free_port};
+
+/// Sends a request with the session of the page; returns status and body.
+fn send(page: &Page, method: &str, path: &str, body: &Value) -> (u64, Value) {
+    let script = format!(
+        "(async () => {{
+            const session = await (await fetch('/api/v1/session')).json();
+            const headers = {{ 'content-type': 'application/json', 'x-csrf-token': session.csrf_token }};
+            const body = {body} === null ? undefined : JSON.stringify({body});
+            const response = await fetch('/api/v1{path}', {{ method: '{method}', headers, body }});
+            const text = await response.text();
+            return [response.status, text ? JSON.parse(text) : null];
+        }})()"
+    );
+    let result = page.evaluate(&script);
+    (result[0].as_u64().expect("a status"), result[1].clone())
+}
+
+/// Adds a service with its certificate, and returns the identifier of the machine.
+fn add(page: &Page, name: &str, service: &Telarchd) -> String {
+    let machine = json!({ "name": name, "url": service.https(), "account": USER, "password": PASSWORD });
+    let (status, added) = send(page, "POST", "/machines", &machine);
+    assert_eq!((status, added["status"]["state"].as_str()), (201, Some("untrusted")), "{added}");
+    let id = added["id"].as_str().expect("an identifier").to_owned();
+    let trust = json!({ "password": PASSWORD, "thumbprint": added["status"]["certificate"]["sha256"] });
+    let (status, connected) = send(page, "POST", &format!("/machines/{id}/connect"), &trust);
+    assert_eq!((status, connected["status"]["state"].as_str()), (200, Some("reachable")), "{connected}");
+    id
+}
+
+#[test]
+fn a_server_is_added_after_its_certificate_was_compared_and_shows_when_it_is_gone() {
+    let Some(machine) = Machine::start() else { return };
+    let service = Telarchd::start(&[]);
+    let page = machine.signed_in(ADMINISTRATOR, "/machines");
+    page.wait_for_text("No machine yet.");
+    examine_everywhere(&page, "no machines");
+    page.click_button("Connect to a server");
+    examine_everywhere(&page, "connect to a server");
+    page.fill("Server", service.https());
+    page.fill("Name in this console (optional)", "web1");
+    page.fill("User name", USER);
+    page.fill("Password", PASSWORD);
+    page.click_button("Connect");
+    page.wait_for_heading("Trust the certificate of web1?");
+    page.wait_for_text(service.thumbprint());
+    examine_everywhere(&page, "trust the certificate");
+    page.click_button("Trust and connect");
+    page.wait_for_heading("web1");
+    for text in ["Connected to web1.", "Disks", "running"] {
+        page.wait_for_text(text);
+    }
+    page.wait_until("document.querySelectorAll('main .card strong').length === 4");
+    let cards = page.evaluate("document.querySelector('main .cards').innerText");
+    assert!(cards.as_str().is_some_and(|text| !text.contains("unknown")), "{cards}");
+    examine_everywhere(&page, "a machine");
+
+    page.click_link("WMI query");
+    page.wait_for_heading("WMI query of web1");
+    page.fill("Query", "SELECT Name FROM Win32_Process WHERE ProcessId = 1");
+    page.click_button("Run");
+    page.wait_for_text("Win32_Process");
+    page.wait_for_text("1 rows");
+    examine_everywhere(&page, "query of a machine");
+    // The machine of the console has such a link, too.
+    page.evaluate("document.querySelector('nav a[href^=\"/machines/\"][href$=\"/wsman\"]').click()");
+    page.wait_for_heading("Listeners");
+    page.wait_for_text("MaxEnvelopeSizekb");
+    examine_everywhere(&page, "WS-Management of a machine");
+
+    drop(service);
+    page.click_button("Ask again");
+    page.wait_for_text("web1: unreachable since");
+    page.wait_for_text("web1 (unreachable)");
+    page.wait_for_text("Last answer:");
+    examine_everywhere(&page, "an unreachable machine");
+    machine.go(&page, "/machines");
+    page.wait_for_text("cannot connect to");
+    page.click_button("Remove web1");
+    page.click_button("Remove machine");
+    page.wait_for_text("No machine yet.");
+    machine.go(&page, "/management/audit");
+    page.wait_for_text("as ada: reachable");
+    let text = page.evaluate("document.body.innerText").to_string();
+    assert!(!text.contains(PASSWORD) && text.contains("removed the machine"), "{text}");
+}
+
+#[test]
+fn commands_and_queries_run_on_several_machines_and_are_stopped() {
+    let Some(machine) = Machine::start() else { return };
+    let services = [Telarchd::start(&[]), Telarchd::start(&[])];
+    let page = machine.signed_in(ADMINISTRATOR, "/machines");
+    page.wait_for_text("No machine yet.");
+    for (name, service) in ["web1", "web2"].into_iter().zip(&services) {
+        add(&page, name, service);
+    }
+    machine.go(&page, "/machines");
+    page.click_button("Select all reachable machines");
+    page.fill("Command line", "echo to stdout; echo to stderr >&2; exit 3");
+    examine_everywhere(&page, "several machines");
+    page.click_button("Run on 2 machines");
+    page.wait_for_text("Finished: 2 of 2 ended, 2 with problems.");
+    page.wait_until("document.querySelector('.member h2').innerText.includes('web1')");
+    let sections = page.evaluate("[...document.querySelectorAll('.member')].map((one) => one.innerText)");
+    for (section, name) in [0, 1].into_iter().zip(["web1", "web2"]) {
+        let text = sections[section].as_str().expect("a section");
+        for part in [name, "exit code 3", "to stdout", "to stderr"] {
+            assert!(text.contains(part), "{sections}");
+        }
+    }
+    assert_eq!(page.evaluate("document.querySelector('.stderr').textContent.trim()"), "to stderr");
+    examine_everywhere(&page, "output of several machines");
+
+    page.click_link("All machines");
+    page.click_button("Select all reachable machines");
+    page.click_field("WMI query");
+    page.click_button("Run on 2 machines");
+    page.wait_for_text("Finished: 2 of 2 ended.");
+    page.wait_until("document.querySelectorAll('.member tbody tr').length === 2");
+
+    // The argument identifies the processes of this test.
+    let duration = format!("{}.25", 86_400 + u32::from(free_port()));
+    page.click_link("All machines");
+    page.click_button("Select all reachable machines");
+    page.fill("Command line", &format!("echo begins; exec sleep {duration}"));
+    page.click_button("Run on 2 machines");
+    page.wait_until("document.querySelectorAll('.member pre').length === 2");
+    assert_eq!(processes_with(&duration).len(), 2);
+    page.click_button("Stop on all machines");
+    page.wait_for_text("Stopped: 2 of 2 ended, 2 with problems.");
+    assert!(processes_with(&duration).is_empty());
+    assert_eq!(page.take_errors(), [""; 0]);
+}
+
+/// Returns the processes with an argument.
+fn processes_with(argument: &str) -> Vec<String> {
+    let processes = fs::read_dir("/proc").expect("processes").filter_map(Result::ok);
+    let ids = processes.map(|process| process.file_name().to_string_lossy().into_owned());
+    ids.filter(|id| {
+        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|part| part == argument.as_bytes())
+    })
+    .collect()
+}
+
+#[test]
+fn only_ws_management_is_addressed_and_foreign_pages_are_not_shown() {
+    let Some(machine) = Machine::start() else { return };
+    let page = machine.signed_in(ADMINISTRATOR, "/machines");
+    page.wait_for_text("No machine yet.");
+    let new = |url: &str| json!({ "url": url, "account": "ada", "password": "secret" });
+    for url in
+        ["https://169.254.169.254/latest/meta-data", "file:///etc/passwd", "https://ada:x@web1", "web1/x"]
+    {
+        let (status, problem) = send(&page, "POST", "/machines", &new(url));
+        assert_eq!((status, problem["type"].as_str()), (400, Some("urn:telarch:problem:invalid-request")));
+    }
+    // An nginx is no WS-Management service; its page says "nginx".
+    let (status, added) =
+        send(&page, "POST", "/machines", &new(&format!("http://127.0.0.1:{}", machine.nginx.port)));
+    assert_eq!(status, 201, "{added}");
+    let reason = added["status"]["reason"].as_str().expect("a reason");
+    assert!(!added.to_string().contains("nginx") && !reason.is_empty(), "{added}");
+    let id = added["id"].as_str().expect("an identifier");
+    let query = json!({ "query": "SELECT * FROM Win32_Process" });
+    let (status, problem) = send(&page, "POST", &format!("/machines/{id}/wmi/query"), &query);
+    assert!(matches!(status, 409 | 502), "{problem}");
+    // A machine belongs to its user, and other users may not connect at all.
+    let other = machine.signed_in(DELEGATED, "/");
+    assert_eq!(send(&other, "POST", "/machines", &new("web1")).0, 403);
+    assert_eq!(send(&other, "GET", &format!("/machines/{id}/wsman"), &Value::Null).0, 403);
+    assert_eq!(send(&page, "GET", "/machines/none", &Value::Null).0, 404);
+}
+
+#[test]
+fn a_rejected_password_is_not_sent_again() {
+    let Some(machine) = Machine::start() else { return };
+    let service = Telarchd::start(&[]);
+    let page = machine.signed_in(ADMINISTRATOR, "/machines");
+    page.wait_for_text("No machine yet.");
+    let id = add(&page, "web1", &service);
+    let wrong = json!({ "password": "wrong" });
+    let (_, rejected) = send(&page, "POST", &format!("/machines/{id}/connect"), &wrong);
+    assert_eq!(rejected["status"]["state"], "rejected", "{rejected}");
+    let (_, checked) = send(&page, "GET", &format!("/machines/{id}"), &Value::Null);
+    assert_eq!(checked["status"]["since"], rejected["status"]["since"]);
+    let query = json!({ "query": "SELECT * FROM Win32_Process" });
+    let (status, problem) = send(&page, "POST", &format!("/machines/{id}/wmi/query"), &query);
+    assert_eq!((status, problem["type"].as_str()), (409, Some("urn:telarch:problem:machine-not-connected")));
+    machine.go(&page, &format!("/machines/{id}"));
+    page.wait_for_text("sign-in rejected");
+    page.click_button("Connect…");
+    page.fill("Password of ada", PASSWORD);
+    page.click_button("Connect");
+    page.wait_for_text("Connected to web1.");
+    // The end of the session forgets the password.
+    page.click_button("Sign out");
+    let page = machine.signed_in(ADMINISTRATOR, &format!("/machines/{id}"));
+    page.wait_for_text("This session is not connected to web1.");
+}
+
+#[test]
+fn connections_of_a_machines_service_belong_to_a_process_without_rights() {
+    if !rustix::process::geteuid().is_root() {
+        skips::skip!("the processes of a machine's service require root");
+        return;
+    }
+    let Some(machine) = Machine::start_stored(|_| ()) else { return };
+    let service = Telarchd::start(&[]);
+    let page = machine.signed_in(ADMINISTRATOR, "/machines");
+    page.wait_for_text("No machine yet.");
+    let earlier = processes_with("--management-connector");
+    let id = add(&page, "web1", &service);
+    let connectors: Vec<String> =
+        processes_with("--management-connector").into_iter().filter(|id| !earlier.contains(id)).collect();
+    let [connector] = connectors.as_slice() else { panic!("one process: {connectors:?}") };
+    let status = fs::read_to_string(format!("/proc/{connector}/status")).expect("a status");
+    let value = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+        line.split_whitespace().next().unwrap_or_default().to_owned()
+    };
+    assert_ne!(value("Uid:"), "0");
+    assert_eq!((value("CapEff:"), value("NoNewPrivs:")), ("0000000000000000".to_owned(), "1".to_owned()));
+    let run = json!({ "machines": [id], "command": "echo out" });
+    let (status, started) = send(&page, "POST", "/machine-runs", &run);
+    assert_eq!(status, 201, "{started}");
+    machine.go(&page, &format!("/machine-runs/{}", started["run"].as_str().expect("an identifier")));
+    page.wait_for_text("Finished: 1 of 1 ended.");
+    page.wait_for_text("exit code 0");
+    // A failure of the process loses the connections, but not the list.
+    let pid = rustix::process::Pid::from_raw(connector.parse().expect("a number")).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("its end");
+    machine.go(&page, "/machines");
+    page.wait_for_text("not connected");
+}
