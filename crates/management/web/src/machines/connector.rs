@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use super::password::Password;
-use super::reading;
+use super::reading::{self, RowLimits};
 use super::reason::{is_about_trust, is_fault, reason};
 use super::runs::{Member, Run};
 use super::target::Target;
@@ -137,7 +137,16 @@ impl MachineConnector {
             }
             Work::Query { machine, namespace, query, limit } => {
                 let session = user.session(&machine)?;
-                user.read(&machine, reading::query(&session, &namespace, &query, limit)).await
+                user.read(
+                    &machine,
+                    reading::query(
+                        &session,
+                        &namespace,
+                        &query,
+                        RowLimits { rows: limit, size: MAX_ROWS_SIZE },
+                    ),
+                )
+                .await
             }
             Work::WsMan { machine } => {
                 let session = user.session(&machine)?;
@@ -364,6 +373,8 @@ fn not_connected() -> Failure {
 const IDENTIFY_TIME: Duration = Duration::from_secs(15);
 /// Time for a query with all its rows.
 const READ_TIME: Duration = Duration::from_secs(30);
+/// Size of the rows of a query in bytes of XML.
+const MAX_ROWS_SIZE: usize = 4 << 20;
 const MAX_SESSIONS: usize = 200;
 /// Machines of one session.
 const MAX_MACHINES: usize = 50;

@@ -6,8 +6,21 @@ use wsman::enumeration::Filter;
 use wsman::{ResourceUri, namespace};
 use xml::Element;
 
-/// Rows of a query, as the API returns those of this machine.
-pub(super) async fn query(session: &Session, space: &str, text: &str, limit: usize) -> Result<Value, Error> {
+/// Limits of the rows of a query.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RowLimits {
+    pub(super) rows: usize,
+    /// Size of all rows in bytes of XML.
+    pub(super) size: usize,
+}
+
+/// Returns the rows of a query in the form of those of this machine.
+pub(super) async fn query(
+    session: &Session,
+    space: &str,
+    text: &str,
+    limits: RowLimits,
+) -> Result<Value, Error> {
     let locator = resource(&format!("{WMI}{space}/*"))?;
     let filter =
         Filter { dialect: namespace::DIALECT_WQL.to_owned(), text: text.to_owned(), ..Filter::default() };
@@ -18,7 +31,7 @@ pub(super) async fn query(session: &Session, space: &str, text: &str, limit: usi
     while let Some(item) = items.next().await {
         let item = item?;
         size += item.xml().len();
-        if rows.len() >= limit || size > MAX_ROWS_SIZE {
+        if rows.len() >= limits.rows || size > limits.size {
             is_cut = true;
             items.release().await?;
             break;
@@ -157,8 +170,6 @@ fn resource(uri: &str) -> Result<Locator, Error> {
 const WMI: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/";
 const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
 const LISTENERS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/listener";
-/// Maximum size of all rows in bytes of XML.
-const MAX_ROWS_SIZE: usize = 4 << 20;
 const MAX_ITEMS: usize = 1_000;
 /// Maximum depth of embedded values.
 const MAX_DEPTH: usize = 4;

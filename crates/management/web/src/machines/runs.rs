@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use wsman::shell::CommandLine;
 
-use super::reading;
+use super::reading::{self, RowLimits};
 use super::reason::reason;
 use super::task::Operation;
 use super::text_pieces::TextPieces;
@@ -160,7 +160,7 @@ async fn rows(session: &Session, namespace: &str, query: &str, host: &FleetHost<
     let read = tokio::select! {
         biased;
         stop = host.stopped() => return End::Stopped(stop),
-        read = reading::query(session, namespace, query, MAX_ROWS) => read,
+        read = reading::query(session, namespace, query, ROWS) => read,
     };
     match read {
         Ok(rows) => {
@@ -273,7 +273,7 @@ const HOST_TIME: Duration = Duration::from_secs(15 * 60);
 /// Output of each machine that is kept, in bytes and pieces.
 const MAX_OUTPUT: usize = 64 << 10;
 const MAX_PIECES: usize = 2_000;
-/// Rows of each machine.
-const MAX_ROWS: usize = 100;
+/// Rows of each machine. Events of all machines together must fit in one message of the connector.
+const ROWS: RowLimits = RowLimits { rows: 100, size: 64 << 10 };
 /// Time after which the input of a command ends.
 const CLOSE_INPUT_AFTER: Duration = Duration::from_millis(500);

@@ -72,7 +72,8 @@ impl Connector for ConnectorProcess {
     }
 
     fn is_used(&self) -> bool {
-        self.running.lock().is_some()
+        // A process that has ended knows no session.
+        self.running.lock().as_ref().is_some_and(|running| running.waiting.lock().is_some())
     }
 }
 
