@@ -248,6 +248,9 @@ mod tests {
         let users = management::Users::open(folder.path().join("management-users")).unwrap();
         users.add("ada", auth::Secret::new("pw".to_owned()), "").unwrap();
         mgmt(&["users", "allow", "ada", "/shop"]).unwrap();
+        assert_eq!(mgmt(&["users", "allow", "ada", "terminal"]).unwrap(), "ada may open terminals\n");
+        assert_eq!(mgmt(&["users"]).unwrap(), "ada  administrator  enabled  /shop terminal\n");
+        mgmt(&["users", "revoke", "ada", "terminal"]).unwrap();
         mgmt(&["users", "disable", "ada"]).unwrap();
         assert_eq!(mgmt(&["users"]).unwrap(), "ada  administrator  disabled  /shop\n");
         mgmt(&["users", "remove", "ada"]).unwrap();

@@ -24,7 +24,6 @@ use std::path::PathBuf;
 use std::process::{Child, ExitCode};
 
 pub use self::message::{MAX_INPUT, Malformed, ShellRequest};
-pub use self::terminal_process::IDLE_LIMIT;
 
 /// Starts terminals.
 pub trait TerminalSource: std::fmt::Debug + Send + Sync {
@@ -98,7 +97,9 @@ impl TerminalSource for MachineTerminals {
         match self {
             Self::CurrentUser => command.args(["", ""]),
             Self::Accounts { pam } => {
-                command.arg(user.strip_prefix(LOCAL).unwrap_or(user)).arg(pam.clone().unwrap_or_default())
+                // The terminal process has another working directory.
+                let pam = pam.as_ref().map(std::path::absolute).transpose()?;
+                command.arg(user.strip_prefix(LOCAL).unwrap_or(user)).arg(pam.unwrap_or_default())
             }
         };
         command.arg(from.to_string()).stdin(OwnedFd::from(theirs)).stdout(OwnedFd::from(their_control));

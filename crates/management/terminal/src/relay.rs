@@ -10,7 +10,6 @@ use rustix::io::Errno;
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::message::{Decoder, ShellRequest};
-use crate::terminal_process::IDLE_LIMIT;
 
 /// Descriptors of a relay.
 pub(crate) struct RelayParts {
@@ -230,6 +229,8 @@ fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
+/// Time without input after which a terminal ends: that of a session.
+const IDLE_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Bytes that are read at once.
 const BUFFER: usize = 16 << 10;
 /// Input that may wait for the terminal.

@@ -8,7 +8,6 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use accounts::Pam;
 use broker::Variables;
@@ -22,9 +21,6 @@ use crate::account::ShellAccount;
 use crate::process_tree::end_descendants;
 use crate::relay::{Relay, RelayParts};
 use crate::{SHELL_PROCESS, shell};
-
-/// Time without input after which a terminal ends: that of a session.
-pub const IDLE_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Runs a terminal until its shell or one of its sockets ends. The socket of the shell is standard input, the control
 /// socket standard output. `account` is empty for the shell of the current user.

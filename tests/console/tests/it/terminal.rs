@@ -162,7 +162,7 @@ fn terminals_are_disabled_unless_the_option_is_given() {
 }
 
 #[test]
-fn the_page_is_accessible_and_can_be_left_with_the_keyboard() {
+fn the_page_is_accessible_in_every_theme_and_width() {
     let Some(machine) = Machine::start_with_terminals() else { return };
     let page = connected(&machine);
     run(

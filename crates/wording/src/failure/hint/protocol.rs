@@ -282,7 +282,7 @@ pub(super) const HINTS: &[Hint] = &[
         "the account that the plug-in runs as was rejected",
         &[
             "on Windows, RunAsUser and RunAsPassword of the plug-in must be valid",
-            "on Linux, RunAsUser of the endpoint must name an account of the machine, and the service must run as root",
+            "on Linux, RunAsUser must be a user of the machine, and root must have started the service",
             "a policy may prohibit it (DisableRunAs): telarch policy explain DisableRunAs",
         ],
     ),
