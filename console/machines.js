@@ -140,7 +140,7 @@ function Trust({ machine, password, isNew, reload }) {
   const rows = [["Names", certificate.names.join(", ") || "none"], ["Issuer", certificate.issuer], ["Expires", time(certificate.not_after)], ["SHA-256 thumbprint", certificate.sha256], ["SHA-1 thumbprint", certificate.sha1]];
   return html`<div class="output">
     <h2 id="dialog-title">Trust the certificate of ${machine.name}?</h2>
-    <p class="warning">${machine.thumbprint ? "The machine presents another certificate than the one that you have trusted. Someone may be impersonating it, or the certificate was renewed." : `Not verified: ${reason}.`} No password was sent.</p>
+    <p class="warning">${machine.thumbprint ? "The machine presents another certificate than the one that you have trusted. The certificate was renewed, or another machine answers in its place." : `Not verified: ${reason}.`} No password was sent.</p>
     <p>Compare the thumbprint with the one that the machine itself shows, for example with <code>winrm enumerate winrm/config/listener</code> on it.</p>
     <dl class="certificate">${rows.map(([label, text]) => html`<dt>${label}</dt><dd class="break">${text}</dd>`)}</dl>
     <${Problem} error=${error} />

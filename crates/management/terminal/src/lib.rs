@@ -68,7 +68,7 @@ pub enum MachineTerminals {
         /// Directory of the PAM service file; `None` for `/etc/pam.d`.
         pam: Option<PathBuf>,
     },
-    /// Shells of the user of this process, whoever has signed in.
+    /// Shells of the user of this process, regardless of the account that has signed in.
     CurrentUser,
 }
 

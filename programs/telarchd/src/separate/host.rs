@@ -105,7 +105,7 @@ fn all_plugins(wmi: &Wmi, shells: Shells) -> Vec<Arc<dyn Plugin>> {
     plugins
 }
 
-/// Returns the only plug-in of a host that runs as the account of an endpoint. Whoever controls the gateway reaches
+/// Returns the only plug-in of a host that runs as the account of an endpoint. A compromised gateway therefore has
 /// neither shells, files nor WMI with the rights of this account.
 ///
 /// Its processes have no common limit by user ID, because other callers have processes with the same ID.

@@ -1,4 +1,4 @@
-//! Keys of hosts: whose rights a host has, and for whom it works.
+//! Keys of hosts: the account of the process, and the caller that it serves.
 
 use broker::RunAsEndpoint;
 use sddl::{Sid, Token};
