@@ -104,13 +104,14 @@ fn lines_arrive_once_and_in_order_across_the_rotations_of_logrotate() {
 /// `TELARCH_KILLS` is the number of times that the forwarder is killed.
 #[test]
 fn no_line_is_lost_when_the_forwarder_is_killed_in_the_middle_of_a_batch() {
-    const LINES: u64 = 40;
+    const LINES: u64 = 200;
     const BATCH: usize = 5;
     let rounds: u64 = std::env::var("TELARCH_KILLS").map_or(10, |number| number.parse().unwrap());
     let mut machine = Machine::without_journal(u32::try_from(BATCH).unwrap());
     let path = machine.forward_file("--text-file", "app.log");
     machine.collect();
     let mut all: BTreeSet<String> = BTreeSet::new();
+    let mut interrupted = 0;
     for round in 0..rounds {
         let added = lines(round * LINES..(round + 1) * LINES);
         append(&path, &(added.join("\n") + "\n"));
@@ -125,14 +126,15 @@ fn no_line_is_lost_when_the_forwarder_is_killed_in_the_middle_of_a_batch() {
         machine.wait_for(|events| events.len() >= wanted);
         std::thread::sleep(Duration::from_millis(round * 7 % 40));
         machine.kill_forwarder();
+        interrupted += u64::from(machine.event_count() < all.len());
     }
-    let on_the_way = machine.event_count();
-    assert!(on_the_way < all.len(), "the forwarder had sent everything before the last kill");
+    // On a busy machine some kills come after the last batch.
+    assert!(interrupted > 0, "the forwarder had sent everything before each kill");
     machine.forward();
     machine.wait_for_messages(&all);
     let found = machine.messages().len();
     println!(
-        "{rounds} kills: {} lines, {found} events, {on_the_way} of them before the last start",
+        "{rounds} kills, {interrupted} of them before the last batch: {} lines, {found} events",
         all.len()
     );
     // The collector may store a batch after the forwarder that sent it was killed and another one has asked for the
