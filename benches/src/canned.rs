@@ -44,17 +44,28 @@ impl Canned {
         Ok(Self { answers })
     }
 
+    /// Returns the answer to the body of a request.
+    ///
+    /// # Errors
+    /// Fails for a request that is not among the recorded ones.
+    pub(crate) fn answer(&self, body: &[u8]) -> Result<Vec<u8>> {
+        let action = action(body)?;
+        let answer = self.answers.get(verb(action)).ok_or_else(|| format!("no answer to {action}"))?;
+        let id = messages::between(body, b"MessageID>", b"<")?;
+        Ok(answer.write(id.as_bytes()))
+    }
+
     /// Serves the recorded answers from a thread that runs until this process ends.
     pub(crate) fn serve(self) -> Result<CannedService> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let watched = Arc::new(Watched::default());
-        let (answers, watching) = (Arc::new(self.answers), Arc::clone(&watched));
+        let (canned, watching) = (Arc::new(self), Arc::clone(&watched));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (answers, watching) = (Arc::clone(&answers), Arc::clone(&watching));
+                let (canned, watching) = (Arc::clone(&canned), Arc::clone(&watching));
                 // A client that closes its connection ends only that connection.
-                std::thread::spawn(move || drop(answer_all(stream, &answers, &watching)));
+                std::thread::spawn(move || drop(answer_all(stream, &canned, &watching)));
             }
         });
         Ok(CannedService { address, watched })
@@ -109,23 +120,28 @@ impl Answer {
     }
 }
 
-fn answer_all(stream: TcpStream, answers: &HashMap<&str, Answer>, watched: &Watched) -> Result<()> {
+fn answer_all(stream: TcpStream, canned: &Canned, watched: &Watched) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
     while let Some(body) = request_body(&mut reader)? {
-        let action = messages::between(&body, b"Action", b"</")?;
-        let verb = action.rsplit('/').next().unwrap_or_default();
-        if verb == "Delete"
+        if verb(action(&body)?) == "Delete"
             && let process @ 1.. = watched.process.load(Ordering::SeqCst)
         {
             watched.peak.store(process::peak(process)?, Ordering::SeqCst);
         }
-        let answer = answers.get(verb).ok_or_else(|| format!("no answer to {action}"))?;
-        let id = messages::between(&body, b"MessageID>", b"<")?;
-        writer.write_all(&answer.write(id.as_bytes()))?;
+        writer.write_all(&canned.answer(&body)?)?;
     }
     Ok(())
+}
+
+fn action(body: &[u8]) -> Result<&str> {
+    messages::between(body, b"Action", b"</")
+}
+
+/// Returns the last segment of an action.
+fn verb(action: &str) -> &str {
+    action.rsplit('/').next().unwrap_or_default()
 }
 
 /// Returns the body of the next request, or `None` after the client has closed the connection.

@@ -24,6 +24,14 @@ pub(crate) struct Effort {
     pub(crate) controllers: usize,
     /// Events that all sources together deliver in a turn.
     pub(crate) events: usize,
+    /// Sources of a collector whose memory is measured.
+    pub(crate) sources: usize,
+    /// Hosts on which one command runs.
+    pub(crate) hosts: usize,
+    /// Hosts on which one command runs while memory is measured.
+    pub(crate) many_hosts: usize,
+    /// Size of a copied file in bytes.
+    pub(crate) file: u64,
 }
 
 impl Effort {
@@ -39,6 +47,10 @@ impl Effort {
         idle: 500,
         controllers: 1_000,
         events: 32_000,
+        sources: 50_000,
+        hosts: 1_000,
+        many_hosts: 10_000,
+        file: 4 << 30,
     };
 
     /// The quick measurement, which takes less than a minute: it shows that a value has halved, not a change of 10 %.
@@ -53,8 +65,20 @@ impl Effort {
         idle: 300,
         controllers: 1_000,
         events: 16_000,
+        sources: 5_000,
+        hosts: 1_000,
+        many_hosts: 10_000,
+        file: 256 << 20,
     };
 
     /// A run that shows that everything can be measured; its values mean nothing.
-    pub(crate) const TRIAL: Self = Self { rounds: 1, controllers: 3, ..Self::QUICK };
+    pub(crate) const TRIAL: Self = Self {
+        rounds: 1,
+        controllers: 3,
+        sources: 500,
+        hosts: 20,
+        many_hosts: 40,
+        file: 4 << 20,
+        ..Self::QUICK
+    };
 }

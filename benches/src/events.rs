@@ -4,6 +4,7 @@
 //! avoid: decompressing the same bodies, and writing the same bytes to a file with an fsync for each batch.
 
 mod collector;
+pub(crate) mod many;
 mod source;
 
 use std::fs::File;
@@ -69,6 +70,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
         rows.extend(case.measure(effort)?);
     }
     rows.push(idle(effort)?);
+    rows.push(many::measure(effort)?);
     Ok(rows)
 }
 

@@ -8,9 +8,11 @@ mod bare_hyper;
 mod canned;
 mod client;
 mod connection;
+mod copy;
 mod effort;
 mod events;
 mod fairness;
+mod fleet;
 mod hop;
 mod instances;
 mod ipmi;
@@ -19,6 +21,7 @@ mod machine;
 mod memory;
 mod messages;
 mod package;
+mod powershell;
 mod process;
 mod process_files;
 mod processors;
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     let alone = match wanted.split_first() {
         Some((&"profile", rest)) => Some(profile::run(rest)),
         Some((&services::INSIDE, rest)) => Some(services::inside(rest)),
+        Some((&events::many::INSIDE, rest)) => Some(events::many::inside(rest)),
         Some((&ipmi::least::INSIDE, rest)) => Some(ipmi::least::inside(rest)),
         _ => None,
     };
@@ -99,7 +103,7 @@ struct Group {
     measure: fn(&Effort) -> Result<Vec<Row>>,
 }
 
-const GROUPS: [Group; 14] = [
+const GROUPS: [Group; 17] = [
     Group { name: "requests", measure: requests::measure },
     Group { name: "steps", measure: steps::measure },
     Group { name: "shell", measure: shell_run::measure },
@@ -114,6 +118,9 @@ const GROUPS: [Group; 14] = [
     Group { name: "python", measure: package::measure },
     Group { name: "ipmi", measure: ipmi::measure },
     Group { name: "events", measure: events::measure },
+    Group { name: "powershell", measure: powershell::measure },
+    Group { name: "copy", measure: copy::measure },
+    Group { name: "fleet", measure: fleet::measure },
 ];
 
 fn usage() -> ExitCode {

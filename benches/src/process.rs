@@ -26,7 +26,12 @@ pub(crate) fn seconds(command: &mut Command) -> Result<f64> {
 
 /// Returns the CPU time of a process, user and system. The kernel reports it in hundredths of a second.
 pub(crate) fn cpu(process: u32) -> Result<Duration> {
-    times(&process.to_string(), 2)
+    times(&process.to_string(), 0, 2)
+}
+
+/// Returns the CPU time of the ended child processes of this process, and of their ended child processes.
+pub(crate) fn ended_children_cpu() -> Result<Duration> {
+    times("self", 2, 2)
 }
 
 /// Returns the CPU time of all threads of a process in nanoseconds, as the scheduler counts it.
@@ -41,16 +46,17 @@ pub(crate) fn scheduled_nanoseconds(process: u32) -> Result<u64> {
 
 /// Returns the CPU time of this process and of its ended child processes.
 pub(crate) fn cpu_with_children() -> Result<Duration> {
-    times("self", 4)
+    times("self", 0, 4)
 }
 
-/// Returns the sum of this many fields from `utime`: `utime`, `stime`, and those of child processes.
-fn times(process: &str, fields: usize) -> Result<Duration> {
+/// Returns the sum of this many fields from the field `first`; the fields are `utime`, `stime`, and those of ended child
+/// processes.
+fn times(process: &str, first: usize, fields: usize) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name in parentheses may itself contain parentheses.
     let (_, after_name) = stat.rsplit_once(')').ok_or("/proc/PID/stat has no name")?;
     let mut ticks = 0;
-    for field in after_name.split_whitespace().skip(UTIME).take(fields) {
+    for field in after_name.split_whitespace().skip(UTIME + first).take(fields) {
         ticks += field.parse::<u64>()?;
     }
     Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)

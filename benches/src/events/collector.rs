@@ -33,7 +33,7 @@ pub(crate) struct EventCollector {
     _folder: TempDir,
 }
 
-const SUBSCRIPTION: &str =
+pub(super) const SUBSCRIPTION: &str =
     "<Subscription xmlns=\"http://schemas.microsoft.com/2006/03/windows/events/subscription\">
 <SubscriptionId>Measured</SubscriptionId><SubscriptionType>SourceInitiated</SubscriptionType>
 <ConfigurationMode>MinLatency</ConfigurationMode>
@@ -104,7 +104,7 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
     Ok(file.write_all(text.as_bytes())?)
 }
 
-fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
+pub(super) fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "authority of the measurement");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -113,7 +113,7 @@ fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
 }
 
 /// Returns a certificate and its key in PEM.
-fn issue(
+pub(super) fn issue(
     authority: &CertifiedIssuer<'static, KeyPair>,
     name: &str,
     usage: ExtendedKeyUsagePurpose,

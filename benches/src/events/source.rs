@@ -60,31 +60,12 @@ impl Source {
     }
 
     fn batch(&mut self, compression: Compression, size: usize) -> Result<Delivery> {
-        let events: Vec<String> = (0..size)
-            .map(|_| {
-                self.record += 1;
-                event(&self.name, self.record)
-            })
-            .collect();
-        let items: String = events
-            .iter()
-            .map(|event| format!("<w:Event Action=\"{EVENT}\"><![CDATA[{event}]]></w:Event>"))
-            .collect();
-        let bookmark = format!(
-            "<w:Bookmark><BookmarkList><Bookmark Channel=\"Security\" RecordId=\"{}\" IsCurrent=\"true\"/>\
-             </BookmarkList></w:Bookmark><w:AckRequested/>",
-            self.record
-        );
-        let message = envelope(EVENTS, &bookmark, &format!("<w:Events>{items}</w:Events>"));
-        let mut body: Vec<u8> = vec![0xFF, 0xFE];
-        body.extend(message.encode_utf16().flat_map(u16::to_le_bytes));
-        if compression == Compression::Sldc {
-            body = winevent::sldc::encode(&body)?;
-        }
+        let (body, text) = batch(&self.name, self.record + 1, size, compression)?;
+        self.record += u64::try_from(size)?;
         let mut request = head(&self.path, "UTF-16", compression, body.len()).into_bytes();
         let head = request.len();
         request.extend(body);
-        Ok(Delivery { request, head, text: events.join("\n") })
+        Ok(Delivery { request, head, text })
     }
 
     /// Sends each batch after the acknowledgement of the one before, and returns the times to the acknowledgements.
@@ -115,6 +96,33 @@ impl Deliveries {
     }
 }
 
+/// Returns the body of a batch in UTF-16, and its events as they are stored. `first` is the number of the first event.
+pub(super) fn batch(
+    computer: &str,
+    first: u64,
+    size: usize,
+    compression: Compression,
+) -> Result<(Vec<u8>, String)> {
+    let behind = first + u64::try_from(size)?;
+    let events: Vec<String> = (first..behind).map(|record| event(computer, record)).collect();
+    let items: String = events
+        .iter()
+        .map(|event| format!("<w:Event Action=\"{EVENT}\"><![CDATA[{event}]]></w:Event>"))
+        .collect();
+    let bookmark = format!(
+        "<w:Bookmark><BookmarkList><Bookmark Channel=\"Security\" RecordId=\"{}\" IsCurrent=\"true\"/>\
+         </BookmarkList></w:Bookmark><w:AckRequested/>",
+        behind - 1
+    );
+    let message = envelope(EVENTS, &bookmark, &format!("<w:Events>{items}</w:Events>"));
+    let mut body: Vec<u8> = vec![0xFF, 0xFE];
+    body.extend(message.encode_utf16().flat_map(u16::to_le_bytes));
+    if compression == Compression::Sldc {
+        body = winevent::sldc::encode(&body)?;
+    }
+    Ok((body, events.join("\n")))
+}
+
 fn contains_utf16(bytes: &[u8], text: &str) -> bool {
     let wanted: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     memchr::memmem::find(bytes, &wanted).is_some()
@@ -131,7 +139,7 @@ fn head(path: &str, charset: &str, compression: Compression, length: usize) -> S
     )
 }
 
-fn envelope(action: &str, headers: &str, body: &str) -> String {
+pub(super) fn envelope(action: &str, headers: &str, body: &str) -> String {
     format!(
         "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
          xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" \
@@ -171,6 +179,7 @@ fn event(computer: &str, record: u64) -> String {
     )
 }
 
-const ENUMERATE: &str = "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Enumerate";
+pub(super) const ENUMERATE: &str = "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Enumerate";
+pub(super) const HEARTBEAT: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/Heartbeat";
 const EVENTS: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/Events";
 const EVENT: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/Event";

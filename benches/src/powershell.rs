@@ -1,0 +1,207 @@
+//! Measures PowerShell remoting: the codec alone, the client beside pypsrp, and the bridge to the process.
+//!
+//! Both clients use the same service, whose `pwsh` is a stand-in in Python. It is slower than both clients, so the value
+//! to compare is the CPU time of the client process.
+
+use std::hint::black_box;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use peers::Pwsh;
+use psrp::clixml::{self, Limits, Primitive, Value};
+use psrp::{Defragmenter, Fragment, FragmentLimits, Fragmenter};
+
+use crate::Result;
+use crate::effort::Effort;
+use crate::process::thread_cpu;
+use crate::rounds::{by_turns, median, median_of};
+use crate::sign_in::{beside, environment};
+use crate::table::Row;
+use crate::telarchd::{PASSWORD, Telarchd, USER};
+
+/// Smallest speed of the codec with strings in CLIXML, in megabytes per second.
+const STRINGS: f64 = 300.0;
+/// Smallest number of small fragments per second.
+const FRAGMENTS: f64 = 500_000.0;
+/// Smallest ratio of the CPU time of pypsrp to ours.
+const LEAST: f64 = 5.0;
+
+pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
+    let mut rows = codec(effort)?;
+    match clients(effort) {
+        Ok(measured) => rows.extend(measured),
+        Err(error) => rows.push(Row::not_measured("PowerShell remoting beside pypsrp", &error.to_string())),
+    }
+    Ok(rows)
+}
+
+fn codec(effort: &Effort) -> Result<Vec<Row>> {
+    let string = Value::Primitive(Primitive::String("x".repeat(1 << 20).into()));
+    let written = clixml::write(&string)?;
+    let megabyte = written.len() as f64 / 1e6;
+    let reading = rate(effort, megabyte, || drop(black_box(clixml::parse(&written, &Limits::default()))));
+    let writing = rate(effort, megabyte, || drop(black_box(clixml::write(&string))));
+    let mut fragments = Vec::new();
+    let count = fragment(vec![0; 64 << 10], &mut fragments);
+    let cut = rate(effort, count, || {
+        fragments.clear();
+        black_box(fragment(vec![0; 64 << 10], &mut fragments));
+    });
+    let mut all = Vec::new();
+    fragment(vec![0; 64 << 10], &mut all);
+    let joined = rate(effort, count, || drop(black_box(join(&all))));
+    if join(&all)?.len() != 64 << 10 {
+        return Err("the fragments are not joined to the message".into());
+    }
+    let rate = |what: &str, goal: f64, value: f64, unit: &str| {
+        Row::at_least(&format!("PowerShell codec: {what}"), goal, value, format!("{value:.0} {unit}"))
+    };
+    Ok(vec![
+        rate("strings read from CLIXML, MB per second", STRINGS, reading, "MB/s"),
+        rate("strings written as CLIXML, MB per second", STRINGS, writing, "MB/s"),
+        rate("messages divided into fragments of 100 bytes", FRAGMENTS, cut, "fragments/s"),
+        rate("messages joined from fragments of 100 bytes", FRAGMENTS, joined, "fragments/s"),
+    ])
+}
+
+/// Returns units per second of CPU time, when each call does this number of them.
+fn rate(effort: &Effort, units: f64, mut call: impl FnMut()) -> f64 {
+    const SHORTEST: Duration = Duration::from_millis(50);
+    call();
+    let rounds = (0..effort.rounds).map(|_| {
+        let (before, mut calls) = (thread_cpu(), 0_u32);
+        let taken = loop {
+            call();
+            calls += 1;
+            let taken = thread_cpu().saturating_sub(before);
+            if taken >= SHORTEST {
+                break taken;
+            }
+        };
+        units * f64::from(calls) / taken.as_secs_f64()
+    });
+    median(rounds.collect())
+}
+
+/// Appends the fragments of a message and returns their number.
+fn fragment(message: Vec<u8>, out: &mut Vec<u8>) -> f64 {
+    let mut fragmenter = Fragmenter::new(1, message);
+    let mut count = 0_u32;
+    while fragmenter.next(SMALL, out) {
+        count += 1;
+    }
+    f64::from(count)
+}
+
+/// Length of a small fragment in bytes, with its header.
+const SMALL: usize = 100;
+
+fn join(mut bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut defragmenter = Defragmenter::new(FragmentLimits::default());
+    loop {
+        let (fragment, rest) = Fragment::decode(bytes)?;
+        if let Some(message) = defragmenter.add(fragment)? {
+            return Ok(message);
+        }
+        bytes = rest;
+    }
+}
+
+fn clients(effort: &Effort) -> Result<Vec<Row>> {
+    let pwsh = Pwsh::new();
+    let program = format!("PowerShell.Program={}", pwsh.program().display());
+    let service = Telarchd::start(&[&program])?;
+    let mut ours = Client::start("telarch", &service)?;
+    let mut theirs = Client::start("pypsrp", &service)?;
+    let mut rows = Vec::new();
+    for Case { what, request, units, unit } in &CASES {
+        let turns = by_turns(effort.rounds, || ours.run(request), || theirs.run(request))?;
+        if let Some(turn) = turns.iter().find(|turn| turn.ours.objects != turn.theirs.objects) {
+            return Err(format!("{} and {} objects", turn.ours.objects, turn.theirs.objects).into());
+        }
+        let ratio = median_of(&turns, |turn| turn.theirs.cpu / turn.ours.cpu);
+        let [left, right] = [
+            median_of(&turns, |turn| units / turn.ours.cpu),
+            median_of(&turns, |turn| units / turn.theirs.cpu),
+        ];
+        let wall = median_of(&turns, |turn| turn.theirs.wall / turn.ours.wall);
+        rows.push(Row::at_least(
+            &format!("PowerShell remoting by Python, {what}: CPU of pypsrp over telarch"),
+            LEAST,
+            ratio,
+            format!("{ratio:.1} ({right:.1} to {left:.1} {unit} per second of CPU; by the clock {wall:.1})"),
+        ));
+    }
+    Ok(rows)
+}
+
+/// A script that both clients run.
+struct Case {
+    what: &'static str,
+    /// Line for `powershell.py`.
+    request: &'static str,
+    units: f64,
+    unit: &'static str,
+}
+
+const CASES: [Case; 3] = [
+    Case { what: "objects with three properties", request: "objs:2000", units: 2_000.0, unit: "objects" },
+    Case {
+        what: "strings of 100,000 characters from the script",
+        request: "blob:100:100000",
+        units: 10.0,
+        unit: "MB",
+    },
+    Case {
+        what: "strings of 100,000 characters to the script",
+        request: "countinput\t100\t100000",
+        units: 10.0,
+        unit: "MB",
+    },
+];
+
+/// Time that a client needed for one script.
+struct Spent {
+    cpu: f64,
+    wall: f64,
+    objects: u64,
+}
+
+/// A client in a Python process of its own.
+struct Client {
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Client {
+    fn start(name: &str, service: &Telarchd) -> Result<Self> {
+        let url = format!("http://{}/wsman", service.http());
+        let mut command = Command::new(environment("python"));
+        command.arg(beside("powershell.py")).args([name, &url, USER, PASSWORD]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child =
+            command.spawn().map_err(|error| format!("./test --install makes it: {command:?}: {error}"))?;
+        let requests = child.stdin.take().ok_or("it has no standard input")?;
+        let answers = BufReader::new(child.stdout.take().ok_or("it has no standard output")?);
+        Ok(Self { child, requests, answers })
+    }
+
+    fn run(&mut self, request: &str) -> Result<Spent> {
+        writeln!(self.requests, "{request}")?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        let (cpu, wall, objects) =
+            serde_json::from_str(&line).map_err(|error| format!("it did not answer: {error}"))?;
+        Ok(Spent { cpu, wall, objects })
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Has no effect if the process has ended already.
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
