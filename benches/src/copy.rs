@@ -8,12 +8,12 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::bare_put::BarePut;
 use crate::Result;
 use crate::effort::Effort;
-use crate::process::{megabytes, peak};
+use crate::process::{megabytes, peak, seconds};
 use crate::rounds::{by_turns, median_of};
 use crate::table::Row;
 use crate::telarchd::{PASSWORD, Telarchd, USER, program};
@@ -109,17 +109,6 @@ fn copy(from: &str, to: &str) -> Command {
     command.args(["cp", from, to, "-auth:basic", "-skipCAcheck", "-skipCNcheck", &format!("-u:{USER}")]);
     command.env("TELARCH_PASSWORD", PASSWORD).stdin(Stdio::null()).stdout(Stdio::null());
     command
-}
-
-/// Runs a program and returns the seconds until its end.
-fn seconds(command: &mut Command) -> Result<f64> {
-    let begin = Instant::now();
-    let output = command.stderr(Stdio::piped()).output()?;
-    let taken = begin.elapsed().as_secs_f64();
-    match output.status.success() {
-        true => Ok(taken),
-        false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)).into()),
-    }
 }
 
 /// Writes a file whose content cannot be compressed.

@@ -27,6 +27,7 @@ mod process_files;
 mod processors;
 mod profile;
 mod psutil;
+mod python_client;
 mod realm;
 mod requests;
 mod rounds;

@@ -1,13 +1,10 @@
 //! Measures commands from Python: compares the telarch package with the clients whose interfaces it offers, each in a
 //! process of its own.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-
 use crate::Result;
 use crate::effort::Effort;
+use crate::python_client::PythonClient;
 use crate::rounds::{by_turns, median_of};
-use crate::sign_in::{beside, environment};
 use crate::table::Row;
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 
@@ -73,39 +70,16 @@ struct Spent {
 }
 
 /// A client in a Python process of its own.
-struct Client {
-    child: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+struct Client(PythonClient);
 
 impl Client {
     fn start(name: &str, way: &str, service: &Telarchd) -> Result<Self> {
         let url = format!("http://{}/wsman", service.http());
-        let mut command = Command::new(environment("python"));
-        command.arg(beside("package.py")).args([name, way, &url, USER, PASSWORD]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child =
-            command.spawn().map_err(|error| format!("./test --install makes it: {command:?}: {error}"))?;
-        let requests = child.stdin.take().ok_or("it has no standard input")?;
-        let answers = BufReader::new(child.stdout.take().ok_or("it has no standard output")?);
-        Ok(Self { child, requests, answers })
+        PythonClient::start("package.py", &[name, way, &url, USER, PASSWORD]).map(Self)
     }
 
     fn turn(&mut self, commands: usize) -> Result<Spent> {
-        writeln!(self.requests, "{commands}")?;
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        let [cpu, wall]: [f64; 2] =
-            serde_json::from_str(&line).map_err(|error| format!("it did not answer: {error}"))?;
+        let (cpu, wall) = serde_json::from_value(self.0.ask(commands)?)?;
         Ok(Spent { cpu, wall })
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        // Has no effect if the process has ended already.
-        let _killed = self.child.kill();
-        let _reaped = self.child.wait();
     }
 }

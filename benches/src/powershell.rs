@@ -4,8 +4,6 @@
 //! to compare is the CPU time of the client process.
 
 use std::hint::black_box;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use peers::Pwsh;
@@ -15,8 +13,8 @@ use psrp::{Defragmenter, Fragment, FragmentLimits, Fragmenter};
 use crate::Result;
 use crate::effort::Effort;
 use crate::process::thread_cpu;
+use crate::python_client::PythonClient;
 use crate::rounds::{by_turns, median, median_of};
-use crate::sign_in::{beside, environment};
 use crate::table::Row;
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 
@@ -169,39 +167,16 @@ struct Spent {
 }
 
 /// A client in a Python process of its own.
-struct Client {
-    child: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+struct Client(PythonClient);
 
 impl Client {
     fn start(name: &str, service: &Telarchd) -> Result<Self> {
         let url = format!("http://{}/wsman", service.http());
-        let mut command = Command::new(environment("python"));
-        command.arg(beside("powershell.py")).args([name, &url, USER, PASSWORD]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child =
-            command.spawn().map_err(|error| format!("./test --install makes it: {command:?}: {error}"))?;
-        let requests = child.stdin.take().ok_or("it has no standard input")?;
-        let answers = BufReader::new(child.stdout.take().ok_or("it has no standard output")?);
-        Ok(Self { child, requests, answers })
+        PythonClient::start("powershell.py", &[name, &url, USER, PASSWORD]).map(Self)
     }
 
     fn run(&mut self, request: &str) -> Result<Spent> {
-        writeln!(self.requests, "{request}")?;
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        let (cpu, wall, objects) =
-            serde_json::from_str(&line).map_err(|error| format!("it did not answer: {error}"))?;
+        let (cpu, wall, objects) = serde_json::from_value(self.0.ask(request)?)?;
         Ok(Spent { cpu, wall, objects })
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        // Has no effect if the process has ended already.
-        let _killed = self.child.kill();
-        let _reaped = self.child.wait();
     }
 }
