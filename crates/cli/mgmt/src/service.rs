@@ -8,6 +8,7 @@ mod connector;
 mod web_process;
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -64,6 +65,25 @@ pub fn hidden() -> Option<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+/// Prepares an unprivileged process before it opens or starts anything, and returns its socket to the privileged one.
+fn begin_process() -> Result<Link, Box<dyn Error>> {
+    confinement::close_all();
+    let link = Link::from_inherited(confinement::stdin_socket()?)?;
+    crate::startup::begin_log();
+    // Signals of a terminal are handled by the privileged process.
+    rustix::process::setsid()?;
+    std::env::set_current_dir("/")?;
+    Ok(link)
+}
+
+/// Makes this process, which has one thread, one of a user without further groups.
+fn drop_privileges(uid: u32, gid: u32) -> Result<(), Box<dyn Error>> {
+    confinement::require_one_thread()?;
+    confinement::set_groups(&[])?;
+    confinement::become_user(uid, gid)?;
+    Ok(())
 }
 
 /// Runs the service until a signal ends it.

@@ -28,15 +28,8 @@ fn start(uid: u32, gid: u32) -> io::Result<Link> {
 
 /// Connects to machines until the privileged process closes its socket.
 pub(super) fn run(uid: u32, gid: u32) -> Result<(), Box<dyn Error>> {
-    confinement::close_all();
-    let link = Link::from_inherited(confinement::stdin_socket()?)?;
-    crate::startup::begin_log();
-    // Signals of a terminal are handled by the privileged process.
-    rustix::process::setsid()?;
-    std::env::set_current_dir("/")?;
-    confinement::require_one_thread()?;
-    confinement::set_groups(&[])?;
-    confinement::become_user(uid, gid)?;
+    let link = super::begin_process()?;
+    super::drop_privileges(uid, gid)?;
     confinement::confine_sender()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = serve_connections(link, runtime.handle());

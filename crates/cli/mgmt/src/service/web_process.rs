@@ -4,7 +4,6 @@ use std::error::Error;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use broker::Link;
 use management_web::{Certificate, WebProcess, WebProcessStart};
 
 /// First argument of the process.
@@ -12,19 +11,12 @@ pub(super) const WEB_PROCESS: &str = "--management-web-process";
 
 /// Serves until the privileged process closes its socket.
 pub(super) fn run(uid: u32, gid: u32) -> Result<(), Box<dyn Error>> {
-    confinement::close_all();
-    let link = Link::from_inherited(confinement::stdin_socket()?)?;
-    crate::startup::begin_log();
-    // Signals of a terminal are handled by the privileged process.
-    rustix::process::setsid()?;
-    std::env::set_current_dir("/")?;
+    let link = super::begin_process()?;
     let Some(mut frame) = link.receive()? else { return Ok(()) };
     let start = WebProcessStart::decode(&frame.message)?;
     let listener: TcpListener = frame.descriptors.pop().ok_or("the listener is missing")?.into();
     drop(frame);
-    confinement::require_one_thread()?;
-    confinement::set_groups(&[])?;
-    confinement::become_user(uid, gid)?;
+    super::drop_privileges(uid, gid)?;
     confinement::confine()?;
 
     let certificate = Certificate::from_pem(&start.certificate)?;
