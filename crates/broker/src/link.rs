@@ -199,6 +199,11 @@ impl Link {
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
     }
 
+    /// Shuts down the direction to the other process, which receives what was sent before, and then `None`.
+    pub fn close_sending(&self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+    }
+
     /// Duplicates the socket, to pass it to a child process.
     ///
     /// # Errors

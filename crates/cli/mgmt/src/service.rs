@@ -23,7 +23,8 @@ use config::Thumbprint;
 use management::{Directory, Sessions, Settings, Staging, StagingStep, SystemAccounts};
 use management_terminal::{MachineTerminals, TerminalSource};
 use management_web::{
-    Certificate, ConnectorProcess, Console, ConsoleParts, LocalWmi, WebProcessStart, serve_operations,
+    Certificate, ConnectorProcess, Console, ConsoleParts, LocalWmi, PrivilegedSignals, WebProcessStart,
+    serve_operations,
 };
 use service::Certificates;
 use tokio::runtime::Handle;
@@ -213,6 +214,7 @@ struct Running {
     link: Arc<Link>,
     ended: oneshot::Receiver<Option<ExitStatus>>,
     ready: oneshot::Receiver<()>,
+    ending: oneshot::Sender<()>,
     is_ready: bool,
     restarts: VecDeque<Instant>,
 }
@@ -246,7 +248,7 @@ impl Running {
             is_logging: settings.enable_logging,
             certificate: pem,
         };
-        let Process { link, ended, ready } = Process::start(machine, &listener, &console, &start)?;
+        let Process { link, ended, ready, ending } = Process::start(machine, &listener, &console, &start)?;
         let url = format!("https://{}", shown_address(bound));
         let fingerprint = certificate.fingerprint().to_owned();
         let (is_ready, restarts) = (false, VecDeque::new());
@@ -260,6 +262,7 @@ impl Running {
             link,
             ended,
             ready,
+            ending,
             is_ready,
             restarts,
         })
@@ -279,17 +282,20 @@ impl Running {
             return Err(failed("the web process ends repeatedly; see the log"));
         }
         self.restarts.push_back(now);
-        let Process { link, ended, ready } =
+        let Process { link, ended, ready, ending } =
             Process::start(machine, &self.listener, &self.console, &self.start)?;
-        (self.link, self.ended, self.ready, self.is_ready) = (link, ended, ready, false);
+        (self.link, self.ended, self.ready, self.ending, self.is_ready) = (link, ended, ready, ending, false);
         Ok(())
     }
 
-    /// Ends the web process. Responses that are being sent get a moment.
+    /// Ends the web process. It sends the responses of running operations first, such as the one that applies settings.
     async fn stop(self) -> TcpListener {
-        tokio::time::sleep(RESPONSE_TIME).await;
-        self.link.close();
-        let _ = tokio::time::timeout(END_TIME, self.ended).await;
+        let _ = self.ending.send(());
+        let mut ended = self.ended;
+        if tokio::time::timeout(STOP_TIME, &mut ended).await.is_err() {
+            self.link.close();
+            let _ = tokio::time::timeout(END_TIME, ended).await;
+        }
         self.listener
     }
 
@@ -328,6 +334,7 @@ struct Process {
     link: Arc<Link>,
     ended: oneshot::Receiver<Option<ExitStatus>>,
     ready: oneshot::Receiver<()>,
+    ending: oneshot::Sender<()>,
 }
 
 impl Process {
@@ -346,16 +353,18 @@ impl Process {
         drop(command);
         link.set_send_timeout(SEND_TIME).map_err(starting)?;
         link.send(&start.encode(), &[listener.as_fd()]).map_err(starting)?;
-        let (ending, ended) = oneshot::channel();
+        let (reporting, ended) = oneshot::channel();
         let (announcing, ready) = oneshot::channel();
+        let (ending, end_request) = oneshot::channel();
+        let signals = PrivilegedSignals { ready: announcing, end: end_request };
         let (operations, console, runtime) = (Arc::clone(&link), Arc::clone(console), Handle::current());
         let served = std::thread::Builder::new().name("web process".to_owned()).spawn(move || {
             // The error is logged; in either case the process is of no use any more.
-            let _ = serve_operations(&operations, &console, &runtime, announcing);
-            let _ = ending.send(end(child));
+            let _ = serve_operations(&operations, &console, &runtime, signals);
+            let _ = reporting.send(end(child));
         });
         served.map_err(starting)?;
-        Ok(Self { link, ended, ready })
+        Ok(Self { link, ended, ready, ending })
     }
 }
 
@@ -457,8 +466,8 @@ fn system_accounts(arguments: &Arguments, settings: &Settings) -> Option<SystemA
 
 /// PAM service, the same as that of the WS-Management service.
 const PAM_SERVICE: &str = "winrm";
-/// Time for responses that are being sent.
-const RESPONSE_TIME: Duration = Duration::from_millis(300);
+/// Time for running operations, and for the connections of the web process, which have two seconds each.
+const STOP_TIME: Duration = Duration::from_secs(6);
 /// Time for the web process to end before it is killed.
 const END_TIME: Duration = Duration::from_secs(3);
 /// Time limit for a message to the web process.

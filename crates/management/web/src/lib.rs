@@ -15,6 +15,7 @@ mod certificate;
 mod client_checks;
 mod console;
 mod dispatch;
+mod ending;
 mod event_stream;
 mod handle_deploy;
 mod handle_events;
@@ -57,7 +58,8 @@ pub use self::machines::{Connector, MachineConnector};
 pub use self::openapi::description;
 pub use self::routes::{ROUTES, Route};
 pub use self::separate::{
-    ConnectorProcess, PrivilegedError, WebProcess, WebProcessStart, serve_connections, serve_operations,
+    ConnectorProcess, PrivilegedError, PrivilegedSignals, WebProcess, WebProcessStart, serve_connections,
+    serve_operations,
 };
 pub use self::server::serve;
 pub use self::wmi::LocalWmi;

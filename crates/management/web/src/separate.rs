@@ -20,5 +20,5 @@ mod web_process;
 
 pub use self::connector::{ConnectorProcess, serve_connections};
 pub use self::message::WebProcessStart;
-pub use self::privileged::{PrivilegedError, serve_operations};
+pub use self::privileged::{PrivilegedError, PrivilegedSignals, serve_operations};
 pub use self::web_process::WebProcess;

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::call::Call;
 use crate::certificate::Certificate;
 use crate::console::Console;
+use crate::ending::{EndNotice, Ending};
 use crate::event_stream::EventStream;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
@@ -58,6 +59,7 @@ struct Server {
     waiting: KeyedLimit<Origin>,
     /// Streams of events of each address.
     streams: KeyedLimit<Origin>,
+    end: EndNotice,
 }
 
 /// Serves HTTPS until `end` is ready; connections then end with their current requests.
@@ -86,8 +88,14 @@ pub(crate) async fn serve_with(
     let address = listener.local_addr()?;
     let acceptor = TlsAcceptor::from(Arc::clone(&certificate.server));
     let requests = Semaphore::new(MAX_REQUESTS);
-    let server =
-        Arc::new(Server { service, requests, waiting: KeyedLimit::new(), streams: KeyedLimit::new() });
+    let (ending, notice) = Ending::new();
+    let server = Arc::new(Server {
+        service,
+        requests,
+        waiting: KeyedLimit::new(),
+        streams: KeyedLimit::new(),
+        end: notice,
+    });
     let connections: KeyedLimit<Origin> = KeyedLimit::new();
     let mut end = std::pin::pin!(end);
     loop {
@@ -114,6 +122,8 @@ pub(crate) async fn serve_with(
             drop(permit);
         });
     }
+    drop(server);
+    ending.finish().await;
     Ok(())
 }
 
@@ -151,7 +161,11 @@ async fn connection(
     let address = stream.local_addr().unwrap_or(address);
     // Small responses are sent at once.
     let _ = stream.set_nodelay(true);
-    let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+    let handshake = tokio::select! {
+        handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)) => handshake,
+        () = server.end.announced() => return,
+    };
+    let stream = match handshake {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(peer = %client, %error, "TLS handshake failed"),
         Err(_) => return tracing::debug!(peer = %client, "TLS handshake timed out"),
@@ -160,14 +174,22 @@ async fn connection(
         let server = Arc::clone(server);
         async move { Ok::<_, Infallible>(answer(&server, request, client, address).await) }
     });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
+    let mut serving = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+    );
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = server.end.announced() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
     if let Err(error) = served {
         tracing::debug!(peer = %client, %error, "Connection failed");
     }
@@ -252,7 +274,13 @@ fn follow(server: &Server, mut reply: Reply, call: Call) -> Response<ResponseBod
     };
     // Events for a slow client are not buffered: the source is asked again when the last ones were sent.
     let (sender, receiver) = mpsc::channel(1);
-    let follower = Follower { service: Arc::clone(&server.service), call, sender, _permit: permit };
+    let follower = Follower {
+        service: Arc::clone(&server.service),
+        call,
+        sender,
+        end: server.end.clone(),
+        _permit: permit,
+    };
     tokio::spawn(follower.send(stream));
     *response.body_mut() = BodyExt::boxed(StreamBody::new(Receiver(receiver)));
     response
@@ -264,6 +292,7 @@ struct Follower {
     /// Request with the credentials of the client.
     call: Call,
     sender: mpsc::Sender<Bytes>,
+    end: EndNotice,
     _permit: Permit<Origin>,
 }
 
@@ -297,6 +326,7 @@ impl Follower {
             }
             tokio::select! {
                 () = self.sender.closed() => return,
+                () = self.end.announced() => return,
                 () = tokio::time::sleep(POLL) => {}
             }
         }

@@ -5,14 +5,14 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use broker::Link;
 use broker::wire::Malformed;
 use locks::Mutex;
 use management::Timestamp;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::message::{
     ClientCredential, LogEntry, OperationRequest, PREFIX, PrivilegedReply, WebRequest, is_within_limit,
@@ -41,8 +41,16 @@ pub enum PrivilegedError {
     Descriptors,
 }
 
-/// Runs the operations that the web process requests, until it closes its socket. Blocks the calling thread. `ready` is
-/// notified once the web process accepts connections.
+/// Signals between the service and the thread that runs the operations of a web process.
+#[derive(Debug)]
+pub struct PrivilegedSignals {
+    /// Notified once the web process accepts connections.
+    pub ready: oneshot::Sender<()>,
+    /// Request to end the web process. It receives the responses of running operations first.
+    pub end: oneshot::Receiver<()>,
+}
+
+/// Runs the operations that the web process requests, until it closes its socket. Blocks the calling thread.
 ///
 /// # Errors
 /// [`PrivilegedError`] after a message that an intact web process does not send; the link is closed then.
@@ -50,22 +58,38 @@ pub fn serve_operations(
     link: &Arc<Link>,
     console: &Arc<Console>,
     runtime: &Handle,
-    ready: oneshot::Sender<()>,
+    signals: PrivilegedSignals,
 ) -> Result<(), PrivilegedError> {
+    let PrivilegedSignals { ready, end } = signals;
     let sampler = runtime.spawn(sample(Arc::clone(console)));
     let operations = Arc::new(Operations {
         link: Arc::clone(link),
         console: Arc::clone(console),
-        running: AtomicUsize::new(0),
+        running: watch::Sender::new(0),
         streams: Mutex::default(),
     });
+    let ending = runtime.spawn(end_web_process(Arc::clone(&operations), end));
     let served = receive(link, &operations, runtime, ready);
     sampler.abort();
+    ending.abort();
     if let Err(error) = &served {
         tracing::error!(%error, "Closing the connection to the web process");
         link.close();
     }
     served
+}
+
+/// Waits for the request to end the web process, then for the responses of running operations, at most
+/// [`OPERATION_TIME`]. The web process ends when it can receive no more.
+async fn end_web_process(operations: Arc<Operations>, end: oneshot::Receiver<()>) {
+    if end.await.is_err() {
+        return;
+    }
+    let mut running = operations.running.subscribe();
+    if tokio::time::timeout(OPERATION_TIME, running.wait_for(|running| *running == 0)).await.is_err() {
+        tracing::warn!("Operations go on while the web process ends");
+    }
+    operations.link.close_sending();
 }
 
 fn receive(
@@ -84,10 +108,11 @@ fn receive(
             WebRequest::CloseStream(stream) => operations.close(stream),
             WebRequest::Log(entry) => operations.log(&entry),
             WebRequest::Ready => _ = ready.take().map(|ready| ready.send(())),
-            _ if operations.running.fetch_add(1, Ordering::AcqRel) >= MAX_RUNNING => {
-                operations.finish(number, &busy());
-            }
             request => {
+                if !operations.begin() {
+                    operations.send(number, &busy());
+                    continue;
+                }
                 let operations = Arc::clone(operations);
                 runtime.spawn_blocking(move || operations.answer(number, request));
             }
@@ -99,8 +124,8 @@ fn receive(
 struct Operations {
     link: Arc<Link>,
     console: Arc<Console>,
-    /// Requests that are being answered.
-    running: AtomicUsize,
+    /// Number of requests that are being answered.
+    running: watch::Sender<usize>,
     streams: Mutex<Streams>,
 }
 
@@ -118,6 +143,15 @@ struct OpenStream {
 }
 
 impl Operations {
+    /// Counts a request, unless too many are being answered.
+    fn begin(&self) -> bool {
+        self.running.send_if_modified(|running| {
+            let is_free = *running < MAX_RUNNING;
+            *running = running.saturating_add(usize::from(is_free));
+            is_free
+        })
+    }
+
     /// Answers a request, and sends the response.
     fn answer(&self, number: u64, request: WebRequest) {
         let answered = catch_unwind(AssertUnwindSafe(|| match request {
@@ -131,11 +165,11 @@ impl Operations {
             tracing::error!("An operation panicked");
             problem_reply(&Problem::new(500, "internal", "the service failed; its log has the reason"))
         });
-        self.finish(number, &reply);
+        self.send(number, &reply);
+        self.running.send_modify(|running| *running = running.saturating_sub(1));
     }
 
-    fn finish(&self, number: u64, reply: &PrivilegedReply) {
-        self.running.fetch_sub(1, Ordering::AcqRel);
+    fn send(&self, number: u64, reply: &PrivilegedReply) {
         let message = reply.encode(number);
         let terminal = match reply {
             PrivilegedReply::Done { reply: Reply { content: Content::Terminal(shell), .. }, .. } => {
@@ -278,6 +312,8 @@ fn bare_call(credential: &ClientCredential) -> Call {
 
 /// Reason for the end of a stream.
 const STREAM_ENDED: &str = "the stream has ended";
+/// Time that running operations have when the web process is ended.
+const OPERATION_TIME: Duration = Duration::from_secs(2);
 /// Requests that are answered at the same time: those of the web process, and reads of its streams.
 const MAX_RUNNING: usize = 64;
 /// Open streams, and those of one user.

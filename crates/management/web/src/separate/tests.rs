@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::message::{ClientCredential, PrivilegedReply, WebProcessStart, WebRequest};
-use super::privileged::{PrivilegedError, serve_operations};
+use super::privileged::{PrivilegedError, PrivilegedSignals, serve_operations};
 use super::web_process::WebProcess;
 use crate::access::COOKIE;
 use crate::call::Call;
@@ -29,6 +29,7 @@ struct Privileged {
     web: Option<Link>,
     served: JoinHandle<Result<(), PrivilegedError>>,
     ready: oneshot::Receiver<()>,
+    ending: oneshot::Sender<()>,
     runtime: Runtime,
 }
 
@@ -41,11 +42,14 @@ impl Privileged {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (link, theirs) = Link::pair().unwrap();
         let (announcing, ready) = oneshot::channel();
+        let (ending, end) = oneshot::channel();
         let (console, handle) = (Arc::clone(&fixture.console), runtime.handle().clone());
         let link = Arc::new(link);
-        let served = std::thread::spawn(move || serve_operations(&link, &console, &handle, announcing));
+        let served = std::thread::spawn(move || {
+            serve_operations(&link, &console, &handle, PrivilegedSignals { ready: announcing, end })
+        });
         let web = Some(Link::from_inherited(theirs).unwrap());
-        Self { fixture, web, served, ready, runtime }
+        Self { fixture, web, served, ready, ending, runtime }
     }
 
     fn web_process(&mut self) -> WebProcess {
@@ -244,7 +248,8 @@ fn messages_above_the_limit_of_their_operation_are_refused_before_they_are_read(
     let fixture = Fixture::new(Settings::default());
     let start = operation(number("POST", "/session"), 0).finish_copy();
     std::io::Write::write_all(&mut &theirs, &[&frame_head(60 << 20).unwrap()[..], &start].concat()).unwrap();
-    let served = serve_operations(&Arc::new(link), &fixture.console, runtime.handle(), oneshot::channel().0);
+    let signals = PrivilegedSignals { ready: oneshot::channel().0, end: oneshot::channel().1 };
+    let served = serve_operations(&Arc::new(link), &fixture.console, runtime.handle(), signals);
     assert!(matches!(served, Err(PrivilegedError::Receive(_))));
 }
 
@@ -317,6 +322,24 @@ fn readiness_is_announced_once() {
     }
     privileged.runtime.block_on(&mut privileged.ready).unwrap();
     privileged.end().unwrap();
+}
+
+#[test]
+fn the_web_process_ends_after_it_has_received_its_responses() {
+    let mut privileged = Privileged::start();
+    let web = privileged.web.take().unwrap();
+    let message = forged("GET", "/management/users", &ClientCredential::None, b"");
+    assert_eq!(ask(&web, &message).0, 401);
+    privileged.ending.send(()).unwrap();
+    let waiting = privileged.runtime.spawn_blocking(move || {
+        let is_open = web.receive().unwrap().is_some();
+        // Entries of the request log are still received.
+        web.send(&WebRequest::Ready.encode(0), &[]).unwrap();
+        is_open
+    });
+    assert!(!privileged.runtime.block_on(waiting).unwrap());
+    privileged.runtime.block_on(privileged.ready).unwrap();
+    privileged.served.join().unwrap().unwrap();
 }
 
 /// Encodes and copies a message.
