@@ -84,8 +84,11 @@ impl Page {
     /// # Panics
     /// If it cannot be loaded.
     pub fn open(&self, url: &str) {
-        let result = self.call("Page.navigate", &json!({ "url": url }));
-        assert!(result["errorText"].is_null(), "{url}: {}", result["errorText"]);
+        // On a busy machine, a connection can take longer than the browser waits for it.
+        let mut attempts = (0..ATTEMPTS).map(|_| self.call("Page.navigate", &json!({ "url": url })));
+        let result = attempts.find(|result| result["errorText"] != "net::ERR_TIMED_OUT");
+        let error = result.map_or_else(|| json!("timed out"), |result| result["errorText"].clone());
+        assert!(error.is_null(), "{url}: {error}");
     }
 
     /// Evaluates an expression of JavaScript, waits for it if it is a promise, and returns its value.
@@ -265,3 +268,5 @@ impl Page {
 
 /// Bit of the Shift key in `modifiers`.
 const SHIFT: u32 = 8;
+/// Attempts to load a URL.
+const ATTEMPTS: usize = 3;
