@@ -110,6 +110,12 @@ impl Connection {
         Ok(Answer { status, head: &self.buffer[..head], body: &self.buffer[head..end] })
     }
 
+    /// Reads at least one byte and returns what has arrived.
+    pub(crate) fn receive_some(&mut self) -> Result<&[u8]> {
+        let read = self.read(0)?;
+        Ok(&self.buffer[..read])
+    }
+
     fn read(&mut self, filled: usize) -> Result<usize> {
         let room = &mut self.buffer[filled..];
         let read = match &mut self.link {

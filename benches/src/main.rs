@@ -4,7 +4,7 @@
 //! other load on the machine slows down both sides. The load generator and the programs under test share the machine.
 //! If both need the same processor, the CPU time of the server is more significant than the requests per second.
 
-mod bare_hyper;
+mod bare_server;
 mod canned;
 mod client;
 mod connection;
@@ -18,6 +18,7 @@ mod instances;
 mod ipmi;
 mod load;
 mod machine;
+mod management;
 mod memory;
 mod messages;
 mod package;
@@ -104,7 +105,7 @@ struct Group {
     measure: fn(&Effort) -> Result<Vec<Row>>,
 }
 
-const GROUPS: [Group; 17] = [
+const GROUPS: [Group; 18] = [
     Group { name: "requests", measure: requests::measure },
     Group { name: "steps", measure: steps::measure },
     Group { name: "shell", measure: shell_run::measure },
@@ -122,6 +123,7 @@ const GROUPS: [Group; 17] = [
     Group { name: "powershell", measure: powershell::measure },
     Group { name: "copy", measure: copy::measure },
     Group { name: "fleet", measure: fleet::measure },
+    Group { name: "management", measure: management::measure },
 ];
 
 fn usage() -> ExitCode {

@@ -1,7 +1,7 @@
 //! Measures Identify and Get in comparison with hyper, which sends the same bytes.
 
 use crate::Result;
-use crate::bare_hyper::BareHyper;
+use crate::bare_server::BareServer;
 use crate::connection::Connection;
 use crate::effort::Effort;
 use crate::load::{Until, drive};
@@ -19,7 +19,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
         .iter()
         .map(|(_, request, _)| Ok(connection.exchange(request)?.to_vec()))
         .collect::<Result<Vec<_>>>()?;
-    let bare = BareHyper::start(&answers.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+    let bare = BareServer::hyper(&answers.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
 
     let mut rows = Vec::new();
     for (number, (name, request, goal)) in operations.iter().enumerate() {

@@ -1,22 +1,34 @@
-//! Runs the server `bare_hyper` as a child process.
+//! Runs the servers `bare_hyper` and `bare_axum` as child processes.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::Result;
 
-/// A running `bare_hyper` process; dropping it ends the process.
-pub(crate) struct BareHyper {
+/// A running server that only sends prepared answers; dropping it ends the process.
+pub(crate) struct BareServer {
     child: Child,
     addresses: Vec<SocketAddr>,
 }
 
-impl BareHyper {
+impl BareServer {
     /// Starts `bare_hyper` with these answers and one listener for each of them.
-    pub(crate) fn start(answers: &[&[u8]]) -> Result<Self> {
+    pub(crate) fn hyper(answers: &[&[u8]]) -> Result<Self> {
+        Self::start(command("bare_hyper")?, answers)
+    }
+
+    /// Starts `bare_axum` with these answers and one listener with TLS for each of them. The certificate and its key are
+    /// files in PEM.
+    pub(crate) fn axum(certificate: &Path, key: &Path, answers: &[&[u8]]) -> Result<Self> {
+        let mut command = command("bare_axum")?;
+        command.arg(certificate).arg(key);
+        Self::start(command, answers)
+    }
+
+    fn start(mut command: Command, answers: &[&[u8]]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut command = Command::new(std::env::current_exe()?.with_file_name("bare_hyper"));
         for (number, answer) in answers.iter().enumerate() {
             let file = folder.path().join(number.to_string());
             std::fs::File::create(&file)?.write_all(answer)?;
@@ -35,7 +47,7 @@ impl BareHyper {
 
     /// Returns the address that serves the answer with this index.
     pub(crate) fn address(&self, number: usize) -> Result<SocketAddr> {
-        Ok(*self.addresses.get(number).ok_or("bare_hyper did not listen")?)
+        Ok(*self.addresses.get(number).ok_or("the server did not listen")?)
     }
 
     pub(crate) fn process(&self) -> u32 {
@@ -43,7 +55,12 @@ impl BareHyper {
     }
 }
 
-impl Drop for BareHyper {
+/// Returns the command of a server that was built beside this program.
+fn command(name: &str) -> Result<Command> {
+    Ok(Command::new(std::env::current_exe()?.with_file_name(name)))
+}
+
+impl Drop for BareServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
