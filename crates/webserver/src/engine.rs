@@ -12,6 +12,7 @@ mod log_lines;
 pub(crate) mod process;
 mod program;
 mod roots;
+mod snapshot_cache;
 mod stage;
 mod store;
 mod write;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 pub(crate) use self::certificate_file::read_certificate;
 pub(crate) use self::disk::{Disk, names};
@@ -31,6 +33,7 @@ pub(crate) use self::stage::TemporaryFolder;
 
 use self::log_lines::read_lines;
 use self::roots::Roots;
+use self::snapshot_cache::SnapshotCache;
 use self::store::Store;
 use crate::certificate::CertificateFile;
 use crate::change::{Change, MAX_CHANGES};
@@ -193,6 +196,7 @@ pub(crate) struct Engine {
     changes: locks::Mutex<()>,
     /// Number of the next temporary folder.
     stages: AtomicU64,
+    snapshots: SnapshotCache,
 }
 
 impl Engine {
@@ -203,7 +207,8 @@ impl Engine {
         let state = fs::canonicalize(state).map_err(WebServerError::disk("open", state))?;
         let store = Store::open(&state.join("history.sqlite"))?;
         let (roots, changes) = (Roots::open(roots)?, locks::Mutex::new(()));
-        Ok(Self { state, store, roots, changes, stages: AtomicU64::new(0) })
+        let (stages, snapshots) = (AtomicU64::new(0), SnapshotCache::default());
+        Ok(Self { state, store, roots, changes, stages, snapshots })
     }
 
     pub(crate) fn stage(&self) -> Result<TemporaryFolder, WebServerError> {
@@ -264,20 +269,26 @@ impl<P: Product> WebServer for P {
     }
 
     fn snapshot(&self) -> Result<Snapshot, WebServerError> {
+        if let Some(snapshot) = self.engine().snapshots.current() {
+            return Ok(snapshot);
+        }
         let lock = commit::lock(self)?;
-        let configuration = live(self)?;
+        let (mut disk, begin) = (Disk::default(), SystemTime::now());
+        let configuration = self.read(&mut disk)?;
         lock.record_external(&configuration)?;
         let files = configuration.contents().into_iter().map(|(path, content)| ConfigurationFile {
             path: path.to_owned(),
             size: u64::try_from(content.len()).unwrap_or(u64::MAX),
         });
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             revision: configuration.revision(),
             sites: self.sites(&configuration),
             pools: self.pools(&configuration),
             files: files.collect(),
             problems: configuration.problems(),
-        })
+        };
+        self.engine().snapshots.keep(disk.sources, &snapshot, begin);
+        Ok(snapshot)
     }
 
     fn feature(&self, scope: &Scope, feature: Feature) -> Result<FeatureState, WebServerError> {

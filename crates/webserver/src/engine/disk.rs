@@ -1,12 +1,13 @@
 //! Files of a configuration on disk.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use conftext::Files;
 
+use super::snapshot_cache::Sources;
 use crate::error::WebServerError;
 
 /// Maximum size of a file in bytes.
@@ -19,6 +20,8 @@ const MAX_ENTRIES: usize = 50_000;
 pub(crate) struct Disk {
     /// Planned contents by path; `None` for deleted files.
     pub(crate) planned: BTreeMap<String, Option<Vec<u8>>>,
+    /// Files and folders that were read.
+    pub(crate) sources: Sources,
 }
 
 impl Files for Disk {
@@ -27,11 +30,16 @@ impl Files for Disk {
     fn read(&mut self, path: &str) -> Result<Option<Vec<u8>>, WebServerError> {
         match self.planned.get(path) {
             Some(content) => Ok(content.clone()),
-            None => read(path),
+            None => {
+                let read = open(path)?;
+                self.sources.add(path, read.as_ref().map(|(_, metadata)| metadata));
+                read.map(|(file, _)| content(file, Path::new(path))).transpose()
+            }
         }
     }
 
     fn names(&mut self, folder: &str) -> Result<Vec<String>, WebServerError> {
+        self.sources.add(folder, fs::metadata(folder).ok().as_ref());
         let mut names = names(folder)?;
         let prefix = if folder == "/" { "/".to_owned() } else { format!("{folder}/") };
         for (path, content) in &self.planned {
@@ -49,6 +57,11 @@ impl Files for Disk {
 
 /// Returns the content of a regular file, or `None` if it does not exist.
 pub(crate) fn read(path: &str) -> Result<Option<Vec<u8>>, WebServerError> {
+    open(path)?.map(|(file, _)| content(file, Path::new(path))).transpose()
+}
+
+/// Opens a regular file; returns `None` if it does not exist.
+fn open(path: &str) -> Result<Option<(File, Metadata)>, WebServerError> {
     let path = Path::new(path);
     // A FIFO must not block.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
@@ -58,14 +71,19 @@ pub(crate) fn read(path: &str) -> Result<Option<Vec<u8>>, WebServerError> {
         Err(errno) => return Err(WebServerError::disk("read", path)(errno.into())),
     };
     let metadata = file.metadata().map_err(WebServerError::disk("read", path))?;
-    if !metadata.is_file() {
-        return Err(WebServerError::disk("read", path)(io::Error::other("it is not a regular file")));
+    if metadata.is_file() {
+        Ok(Some((file, metadata)))
+    } else {
+        Err(WebServerError::disk("read", path)(io::Error::other("it is not a regular file")))
     }
+}
+
+fn content(file: File, path: &Path) -> Result<Vec<u8>, WebServerError> {
     let mut content = Vec::new();
     let limit = MAX_FILE.saturating_add(1);
     file.take(limit).read_to_end(&mut content).map_err(WebServerError::disk("read", path))?;
     if u64::try_from(content.len()).is_ok_and(|length| length <= MAX_FILE) {
-        Ok(Some(content))
+        Ok(content)
     } else {
         Err(WebServerError::Limit { what: format!("the size of {}", path.display()), limit: 4 << 20 })
     }
