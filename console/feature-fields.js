@@ -69,11 +69,15 @@ const noPassword = { realm: null, user_file: null };
 const basicAuthentication = object(["", variant("Access", [
   { label: "Without a password", matches: (value) => !value?.realm, value: noPassword },
   {
-    label: "With the user name and password of a file",
+    label: "With a user name and password",
     matches: (value) => Boolean(value?.realm),
     field: object(
       ["realm", text("Realm", { required: true, placeholder: "Members", help: "Text that browsers show" })],
       ["user_file", text("File with users", { placeholder: "/etc/nginx/users", help: "Names and password hashes, as written by htpasswd; empty: inherited" })],
+      ["users", rows("Users", "user", object(
+        ["name", text("User name", { required: true })],
+        ["hash", text("New password hash", { placeholder: "$2a$14$…", help: "As printed by caddy hash-password; empty: the present one" })],
+      ), { minimum: 1 })],
     ),
   },
 ])]);

@@ -20,13 +20,15 @@ export function WebServer() {
   useEffect(() => {
     if (!data || !hasRole("operator")) return;
     const isRunning = data.value.status.state === "running";
-    actions.value = isRunning
+    const { operations } = data.value.info.capabilities;
+    const all = isRunning
       ? [
-          { label: "Reload", run: () => control("reload", reload) },
-          { label: "Reopen logs", run: () => control("reopen-logs", reload) },
-          { label: "Stop", kind: "danger", run: () => confirm("Stop the web server?", "All sites stop answering until it is started again.", "Stop", () => control("stop", reload)) },
+          { name: "reload", label: "Reload", run: () => control("reload", reload) },
+          { name: "reopen-logs", label: "Reopen logs", run: () => control("reopen-logs", reload) },
+          { name: "stop", label: "Stop", kind: "danger", run: () => confirm("Stop the web server?", "All sites stop answering until it is started again.", "Stop", () => control("stop", reload)) },
         ]
-      : [{ label: "Start", kind: "primary", run: () => control("start", reload) }];
+      : [{ name: "start", label: "Start", kind: "primary", run: () => control("start", reload) }];
+    actions.value = all.filter(({ name }) => operations.includes(name));
   }, [data]);
   if (!data) return html`<${Waiting} error=${error} />`;
   const { info, status, revision, problems = [], files = [] } = data.value;

@@ -6,6 +6,7 @@ mod draft;
 mod features;
 mod listens;
 mod logs;
+mod pools;
 mod program;
 mod reload;
 mod sites;
@@ -25,7 +26,7 @@ use self::program::Invocation;
 use self::reload::Before;
 use crate::certificate::CertificateFile;
 use crate::change::Change;
-use crate::control::Worker;
+use crate::control::{Operation, Worker};
 use crate::engine::process::{TIME_LIMIT, children, signal, wait_until, worker};
 use crate::engine::{
     Checked, Disk, Drafted, End, Engine, Product, TemporaryFolder, error_logs, find_program, live, recover,
@@ -132,11 +133,16 @@ impl Apache {
 
 /// Returns the operations that the loaded modules and the layout of the files allow.
 fn capabilities(configuration: &ApacheConfiguration) -> Capabilities {
+    let protocols = pools::protocols(configuration);
+    let has_pools = !protocols.is_empty() && pools::missing_module(configuration).is_none();
     Capabilities {
+        operations: Operation::ALL.to_vec(),
         features: features::supported(configuration),
+        server_scope: true,
         unsupported_fields: features::UNSUPPORTED_FIELDS.to_vec(),
         stop_sites: configuration.site_folder().is_some_and(|folder| folder.available.is_some()),
-        pools: false,
+        pools: has_pools,
+        application_protocols: if has_pools { protocols } else { Vec::new() },
         raw_edit: true,
         http2: configuration.has_module("http2_module"),
         tls: configuration.has_module("ssl_module"),
@@ -164,8 +170,8 @@ impl Product for Apache {
         sites::sites(configuration)
     }
 
-    fn pools(&self, _configuration: &ApacheConfiguration) -> Vec<Pool> {
-        Vec::new()
+    fn pools(&self, configuration: &ApacheConfiguration) -> Vec<Pool> {
+        pools::pools(configuration)
     }
 
     fn feature_state(

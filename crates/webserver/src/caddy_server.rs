@@ -5,8 +5,12 @@
 
 mod admin;
 mod configuration;
+mod document;
 mod draft;
 mod features;
+mod groups;
+mod locations;
+mod pools;
 mod process;
 mod sites;
 
@@ -19,10 +23,11 @@ use serde_json::Value;
 
 pub use self::admin::CaddyAdmin;
 use self::configuration::{CaddyConfiguration, PATH, parse, to_text};
+pub use self::document::CaddyDocument;
 use self::draft::Draft;
 use crate::certificate::CertificateFile;
 use crate::change::Change;
-use crate::control::Worker;
+use crate::control::{Operation, Worker};
 use crate::engine::process::{TIME_LIMIT, wait_until, worker};
 use crate::engine::{
     Checked, Disk, Drafted, End, Engine, Product, TemporaryFolder, find_program, recover, run, start_error,
@@ -81,10 +86,17 @@ impl Caddy {
         let (_, output) = run(Command::new(&options.program).arg("version"), &stage.0.join("output"))?;
         let version = output.split_whitespace().next().unwrap_or_default();
         let capabilities = Capabilities {
-            features: features::SUPPORTED.to_vec(),
+            operations: vec![Operation::Stop, Operation::Terminate, Operation::Reload],
+            features: Feature::ALL.to_vec(),
             unsupported_fields: features::UNSUPPORTED_FIELDS.to_vec(),
+            server_scope: false,
+            stop_sites: false,
+            pools: true,
+            application_protocols: locations::PROTOCOLS.to_vec(),
             raw_edit: true,
-            ..Capabilities::default()
+            http2: true,
+            tls: true,
+            default_site: false,
         };
         let info = Info {
             product: "Caddy".to_owned(),
@@ -147,8 +159,8 @@ impl Product for Caddy {
         configuration.root.as_ref().map(sites::sites).unwrap_or_default()
     }
 
-    fn pools(&self, _configuration: &CaddyConfiguration) -> Vec<Pool> {
-        Vec::new()
+    fn pools(&self, configuration: &CaddyConfiguration) -> Vec<Pool> {
+        configuration.root.as_ref().map(pools::pools).unwrap_or_default()
     }
 
     fn feature_state(
@@ -277,11 +289,11 @@ impl Product for Caddy {
         Err(WebServerError::Control { operation: "reopen the logs of", reason })
     }
 
-    fn logs(&self, _configuration: &CaddyConfiguration) -> Vec<LogFile> {
-        Vec::new()
+    fn logs(&self, configuration: &CaddyConfiguration) -> Vec<LogFile> {
+        configuration.root.as_ref().map(features::log_files).unwrap_or_default()
     }
 
-    fn certificate_files(&self, _configuration: &CaddyConfiguration) -> Vec<CertificateFile> {
-        Vec::new()
+    fn certificate_files(&self, configuration: &CaddyConfiguration) -> Vec<CertificateFile> {
+        configuration.root.as_ref().map(features::certificates).unwrap_or_default()
     }
 }

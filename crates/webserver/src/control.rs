@@ -53,3 +53,9 @@ pub enum Operation {
     /// Opens the log files again, for example after they were renamed.
     ReopenLogs,
 }
+
+impl Operation {
+    /// All operations.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Start, Self::Stop, Self::Terminate, Self::Reload, Self::ReopenLogs];
+}

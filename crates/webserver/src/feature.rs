@@ -12,7 +12,7 @@ use crate::position::Position;
 use crate::value::{FilePath, InvalidValue, SiteId, UrlPath};
 
 pub use values::{
-    AccessLog, BasicAuthentication, Clients, Compression, CompressionLevel, DefaultDocuments,
+    AccessLog, BasicAuthentication, BasicUser, Clients, Compression, CompressionLevel, DefaultDocuments,
     DirectoryBrowsing, ErrorLog, ErrorPage, ErrorPages, IpRestrictions, IpRule, Limits, ListFormat, LogLevel,
     Logging, MimeType, MimeTypes, Redirect, RedirectStatus, ResponseHeader, ResponseHeaders, Ssl, StatusCode,
     TlsVersion,

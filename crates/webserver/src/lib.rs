@@ -27,13 +27,13 @@ mod value;
 mod web_server;
 
 pub use apache_server::{Apache, ApacheOptions};
-pub use caddy_server::{Caddy, CaddyAdmin, CaddyOptions};
+pub use caddy_server::{Caddy, CaddyAdmin, CaddyDocument, CaddyOptions};
 pub use certificate::{Certificate, CertificateFile};
 pub use change::{Change, MAX_CHANGES, NewSite};
 pub use control::{Operation, Status, Worker};
 pub use error::WebServerError;
 pub use feature::{
-    AccessLog, BasicAuthentication, Clients, Compression, CompressionLevel, DefaultDocuments,
+    AccessLog, BasicAuthentication, BasicUser, Clients, Compression, CompressionLevel, DefaultDocuments,
     DirectoryBrowsing, ErrorLog, ErrorPage, ErrorPages, Feature, FeatureState, FeatureValue, IpRestrictions,
     IpRule, Limits, ListFormat, LogLevel, Logging, MimeType, MimeTypes, Redirect, RedirectStatus,
     ResponseHeader, ResponseHeaders, Scope, Setting, Ssl, StatusCode, TlsVersion,
@@ -51,6 +51,7 @@ pub use position::Position;
 pub use revision::Revision;
 pub use value::{
     Author, CipherList, CommitMessage, DocumentName, Extension, FilePath, HeaderName, HostPattern,
-    InvalidValue, MediaType, PlainText, PoolName, SiteId, Template, UrlPath, VARIABLES,
+    InvalidValue, MediaType, PasswordHash, PlainText, PoolName, SiteId, Template, UrlPath, UserName,
+    VARIABLES,
 };
 pub use web_server::WebServer;

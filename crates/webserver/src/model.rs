@@ -24,14 +24,20 @@ pub struct Info {
 /// Operations and features that a web server supports. Others are hidden by user interfaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Capabilities {
+    /// Control operations.
+    pub operations: Vec<crate::control::Operation>,
     /// Features whose values can be read and set.
     pub features: Vec<crate::feature::Feature>,
     /// Fields of features that this product has no setting for, such as `directory-browsing.format`.
     pub unsupported_fields: Vec<&'static str>,
+    /// Features can be set for all sites; otherwise for a site or a location only.
+    pub server_scope: bool,
     /// Sites can be stopped without losing their configuration.
     pub stop_sites: bool,
     /// Pools of back-end servers exist.
     pub pools: bool,
+    /// Protocols between the web server and the pools of applications.
+    pub application_protocols: Vec<ProxyProtocol>,
     /// Files can be edited as text.
     pub raw_edit: bool,
     /// HTTP/2 is available.
@@ -209,6 +215,12 @@ pub enum ProxyProtocol {
     Scgi,
     /// gRPC.
     Grpc,
+}
+
+impl ProxyProtocol {
+    /// All protocols.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Http, Self::Https, Self::Fastcgi, Self::Uwsgi, Self::Scgi, Self::Grpc];
 }
 
 /// A pool of back-end servers: an `upstream` block of nginx.

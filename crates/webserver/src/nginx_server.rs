@@ -22,7 +22,7 @@ use self::process::{Reload, master, workers};
 use self::program::{Build, Invocation};
 use crate::certificate::CertificateFile;
 use crate::change::Change;
-use crate::control::Worker;
+use crate::control::{Operation, Worker};
 use crate::engine::process::{TIME_LIMIT, signal, wait_until};
 use crate::engine::{
     Checked, Disk, Drafted, End, Engine, Product, TemporaryFolder, error_logs, find_program, recover, run,
@@ -31,7 +31,7 @@ use crate::engine::{
 use crate::error::WebServerError;
 use crate::feature::{Feature, FeatureState, Scope};
 use crate::log::LogFile;
-use crate::model::{Capabilities, Info, Pool, Site};
+use crate::model::{Capabilities, Info, Pool, ProxyProtocol, Site};
 use crate::plan::Validation;
 
 /// Program and files of an nginx.
@@ -246,10 +246,13 @@ impl Product for Nginx {
 
 fn info(build: &Build, invocation: &Invocation) -> Info {
     let capabilities = Capabilities {
+        operations: Operation::ALL.to_vec(),
         features: features::supported(),
-        unsupported_fields: Vec::new(),
+        unsupported_fields: vec!["basic-authentication.users"],
+        server_scope: true,
         stop_sites: true,
         pools: true,
+        application_protocols: ProxyProtocol::ALL.to_vec(),
         raw_edit: true,
         http2: build.has("--with-http_v2_module"),
         tls: build.has("--with-http_ssl_module"),

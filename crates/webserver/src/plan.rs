@@ -1,6 +1,7 @@
 //! Plans: the effect of changes on the files, before anything is written.
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::position::Position;
 use crate::revision::Revision;
@@ -57,16 +58,16 @@ impl Plan {
 impl PlannedFile {
     pub(crate) fn diff(&self) -> FileDiff {
         let [before, mut after] = [&self.before, &self.after]
-            .map(|content| String::from_utf8_lossy(content.as_deref().unwrap_or_default()));
+            .map(|content| without_hashes(&String::from_utf8_lossy(content.as_deref().unwrap_or_default())));
         if let Some(target) = &self.link {
-            after = format!("symbolic link to {target}\n").into();
+            after = format!("symbolic link to {target}\n");
         }
         let change = match (&self.before, &self.after) {
             (None, _) => FileChange::Created,
             (_, None) => FileChange::Deleted,
             _ => FileChange::Changed,
         };
-        let diff = similar::TextDiff::from_lines(before.as_ref(), after.as_ref());
+        let diff = similar::TextDiff::from_lines(before.as_str(), after.as_str());
         let first_line =
             diff.grouped_ops(0).first().and_then(|group| group.first()).map_or(0, |op| op.new_range().start);
         let line = u32::try_from(first_line).unwrap_or(u32::MAX).saturating_add(1);
@@ -74,6 +75,26 @@ impl PlannedFile {
         let unified = diff.unified_diff().context_radius(3).header(&names.0, &names.1).to_string();
         FileDiff { file: self.path.clone(), change, line, unified }
     }
+}
+
+/// Replaces the values of members `password` in a JSON document by a short digest, which still shows changes.
+fn without_hashes(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match line.split_once("\"password\": \"") {
+            Some((indentation, value)) if indentation.trim().is_empty() => {
+                let digest: String = Sha256::digest(value.trim_end())
+                    .iter()
+                    .take(4)
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+                let end = if value.trim_end().ends_with(',') { "," } else { "" };
+                shown.push_str(&format!("{indentation}\"password\": \"(hidden: {digest})\"{end}\n"));
+            }
+            _ => shown.push_str(line),
+        }
+    }
+    shown
 }
 
 /// Difference between the current and the planned content of a file.

@@ -160,6 +160,14 @@ text_value!(
     CipherList, "cipher list", cipher_list
 );
 text_value!(
+    /// Name of a user of Basic authentication, without colons (RFC 7617, section 2).
+    UserName, "user name", user_name
+);
+text_value!(
+    /// Hash of a password in the format of bcrypt, such as `$2a$14$…`.
+    PasswordHash, "password hash", password_hash
+);
+text_value!(
     /// Name and e-mail address, or account, of the person who makes a change.
     Author, "author", plain_text
 );
@@ -324,6 +332,23 @@ fn media_type(text: &str) -> Checked {
 fn extension(text: &str) -> Checked {
     require(!text.is_empty(), "it is empty")?;
     require(has_only(text, "-_+."), "only letters, digits, -, _, + and . are allowed")
+}
+
+fn user_name(text: &str) -> Checked {
+    require(!text.is_empty(), "it is empty")?;
+    require(!text.contains(':'), "it contains a colon")
+}
+
+fn password_hash(text: &str) -> Checked {
+    let hash = ["$2a$", "$2b$", "$2y$"].iter().find_map(|prefix| text.strip_prefix(prefix));
+    let parts = hash.and_then(|hash| hash.split_once('$'));
+    let is_bcrypt = parts.is_some_and(|(cost, rest)| {
+        cost.len() == 2
+            && cost.bytes().all(|digit| digit.is_ascii_digit())
+            && rest.len() == 53
+            && has_only(rest, "./")
+    });
+    require(is_bcrypt, "it is no bcrypt hash; create one with caddy hash-password or htpasswd -B")
 }
 
 fn cipher_list(text: &str) -> Checked {

@@ -3,6 +3,7 @@
 mod bindings;
 mod feature;
 mod location;
+mod pool;
 mod site;
 
 use std::collections::BTreeMap;
@@ -44,10 +45,8 @@ impl<'a> Draft<'a> {
             Change::DeleteLocation { site, path } => self.delete_location(site, path),
             Change::SetFeature { scope, value } => self.set_feature(scope, value.feature(), Some(value)),
             Change::RevertFeature { scope, feature } => self.set_feature(scope, *feature, None),
-            Change::PutPool { pool, .. } | Change::DeletePool { pool } => Err(WebServerError::Impossible {
-                action: format!("change the pool {pool}"),
-                reason: "pools of Apache are not supported; edit its files".to_owned(),
-            }),
+            Change::PutPool { pool, members } => self.put_pool(pool, members),
+            Change::DeletePool { pool } => self.delete_pool(pool),
             Change::RawEdit { file, text } => {
                 require_file(self.configuration()?, file.as_str())?;
                 self.write(file.as_str(), text.clone().into_bytes());

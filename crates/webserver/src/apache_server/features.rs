@@ -31,6 +31,7 @@ pub(super) const UNSUPPORTED_FIELDS: &[&str] = &[
     "error-pages.response",
     "mime-types.default",
     "compression.minimum_size",
+    "basic-authentication.users",
     "limits.rate",
 ];
 

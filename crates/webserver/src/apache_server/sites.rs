@@ -1,15 +1,16 @@
 //! Sites and their locations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apache::{Directive, Document, Visited};
 use sha2::{Digest as _, Sha256};
 
 use super::configuration::{ApacheConfiguration, position};
+use super::pools;
 use crate::listen::ListenAddress;
 use crate::model::{Listener, Location, LocationContent, Site, SiteState};
 use crate::position::Position;
-use crate::value::{HostPattern, SiteId};
+use crate::value::{HostPattern, PoolName, SiteId};
 
 /// Comment at the beginning of a section that names its site.
 pub(super) const MARKER: &str = "telarch-site: ";
@@ -76,6 +77,7 @@ pub(super) fn stopped_sites(configuration: &ApacheConfiguration) -> Vec<StoppedS
 }
 
 fn stopped(configuration: &ApacheConfiguration, identifiers: &mut Identifiers) -> Vec<StoppedSite> {
+    let schemes = schemes(configuration);
     let mut sites = Vec::new();
     for (path, content) in &configuration.stopped {
         let Ok(document) = Document::parse(content) else { continue };
@@ -84,7 +86,7 @@ fn stopped(configuration: &ApacheConfiguration, identifiers: &mut Identifiers) -
             if is_host(directive) {
                 let host = Visited { file: path, directive };
                 let id = identifiers.of(Some(&document), host);
-                let site = site(id.clone(), host, SiteState::Stopped);
+                let site = site(id.clone(), host, SiteState::Stopped, &schemes);
                 sites.push(StoppedSite { id, file: path.clone(), site });
             } else {
                 // Sections of conditions, such as <IfModule>.
@@ -99,8 +101,9 @@ fn stopped(configuration: &ApacheConfiguration, identifiers: &mut Identifiers) -
 pub(super) fn sites(configuration: &ApacheConfiguration) -> Vec<Site> {
     let mut identifiers = Identifiers::default();
     let blocks = named_blocks(configuration, &mut identifiers);
+    let schemes = schemes(configuration);
     let mut sites: Vec<Site> =
-        blocks.into_iter().map(|(id, host)| site(id, host, SiteState::Started)).collect();
+        blocks.into_iter().map(|(id, host)| site(id, host, SiteState::Started, &schemes)).collect();
     // The first site of an address answers requests for unknown names.
     let mut seen: Vec<ListenAddress> = Vec::new();
     for listener in sites.iter_mut().flat_map(|site| &mut site.listeners) {
@@ -137,7 +140,7 @@ pub(super) fn last<'a>(children: &'a [Directive], name: &str) -> Option<&'a str>
     children.iter().rfind(|child| child.is(name)).and_then(|child| child.word(1))
 }
 
-fn site(id: SiteId, host: Visited<'_>, state: SiteState) -> Site {
+fn site(id: SiteId, host: Visited<'_>, state: SiteState, schemes: &Schemes) -> Site {
     let children = host.directive.children();
     let tls = last(children, "SSLEngine").is_some_and(|engine| engine.eq_ignore_ascii_case("on"));
     let http2 = children
@@ -167,7 +170,7 @@ fn site(id: SiteId, host: Visited<'_>, state: SiteState) -> Site {
         names,
         unsupported,
         root: last(children, "DocumentRoot").map(str::to_owned),
-        locations: locations(host),
+        locations: locations(host, schemes),
     }
 }
 
@@ -189,18 +192,41 @@ pub(super) fn address(word: &str) -> Option<ListenAddress> {
     ListenAddress::parse(&word).ok().filter(|_| has_port)
 }
 
-fn locations(host: Visited<'_>) -> Vec<Location> {
+/// Schemes of the servers of the pools.
+type Schemes = BTreeMap<PoolName, String>;
+
+fn schemes(configuration: &ApacheConfiguration) -> Schemes {
+    let pools = pools::pools(configuration).into_iter().map(|pool| pool.name);
+    let schemes = pools.filter_map(|name| {
+        let scheme = pools::scheme(pools::find(configuration, &name)?.directive)?.to_owned();
+        Some((name, scheme))
+    });
+    schemes.collect()
+}
+
+fn application(url: &str, schemes: &Schemes) -> LocationContent {
+    let (scheme, target) = url.split_once("://").unwrap_or(("", url));
+    let pool = pools::pool_of(url);
+    let scheme = pool.as_ref().and_then(|pool| schemes.get(pool)).map_or(scheme, String::as_str);
+    let protocol = pools::protocol_name(scheme).to_owned();
+    LocationContent::Application { protocol, target: target.to_owned(), pool }
+}
+
+fn locations(host: Visited<'_>, schemes: &Schemes) -> Vec<Location> {
     let mut locations: Vec<Location> = Vec::new();
     for child in host.directive.children() {
         let (path, content) = match (child.words().len(), child.word(1), child.word(2)) {
             (3, Some(path), Some(folder)) if child.is("Alias") => {
                 (path, LocationContent::Alias { folder: folder.to_owned() })
             }
+            (3.., Some(path), Some(url)) if child.is("ProxyPass") && url.contains("://") => {
+                (path, application(url, schemes))
+            }
             (2, Some(path), _) if child.is("Location") => (path, LocationContent::Inherited),
             _ => continue,
         };
         // The section for the whole site contains features of the site.
-        if path == "/" {
+        if path == "/" && content == LocationContent::Inherited {
             continue;
         }
         match locations.iter_mut().find(|known| known.path == path) {

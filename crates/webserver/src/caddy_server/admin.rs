@@ -16,6 +16,13 @@ const MAX_RESPONSE: usize = 8 << 20;
 /// Maximum time of a request. Caddy answers a change when the new configuration runs.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Maximum number of repetitions after a reset. Caddy replaces its admin endpoint with each change, and resets connections
+/// that the old one has accepted and not read.
+const RESETS: usize = 3;
+
+fn is_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+}
 
 /// Address of an admin endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +78,15 @@ impl CaddyAdmin {
 
     /// Returns the configuration with its entity tag.
     pub(super) fn configuration(&self) -> Result<Answer, WebServerError> {
-        let answer = self.request(&format!("GET /config/ HTTP/1.1\r\nHost: {}\r\n", self.host()), &[])?;
+        let head = format!("GET /config/ HTTP/1.1\r\nHost: {}\r\n", self.host());
+        let mut result = self.exchange(&head, &[]);
+        for _ in 0..RESETS {
+            match &result {
+                Err(error) if is_reset(error) => result = self.exchange(&head, &[]),
+                _ => break,
+            }
+        }
+        let answer = self.parsed(result)?;
         if answer.status == 200 { Ok(answer) } else { Err(self.refused(&answer)) }
     }
 
@@ -83,7 +98,17 @@ impl CaddyAdmin {
             self.host(),
             configuration.len()
         );
-        self.request(&head, configuration)
+        let mut result = self.exchange(&head, configuration);
+        for _ in 0..RESETS {
+            match &result {
+                // A request that was not processed can be repeated.
+                Err(error) if is_reset(error) && self.configuration()?.etag.as_deref() == Some(etag) => {
+                    result = self.exchange(&head, configuration);
+                }
+                _ => break,
+            }
+        }
+        self.parsed(result)
     }
 
     /// Loads the running configuration again.
@@ -105,10 +130,16 @@ impl CaddyAdmin {
     }
 
     fn request(&self, head: &str, body: &[u8]) -> Result<Answer, WebServerError> {
+        self.parsed(self.exchange(head, body))
+    }
+
+    fn exchange(&self, head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
         let begin = Instant::now();
-        let received = self.connect().and_then(|mut connection| {
-            connection.exchange(&[head.as_bytes(), b"Connection: close\r\n\r\n", body].concat(), begin)
-        });
+        let mut connection = self.connect()?;
+        connection.exchange(&[head.as_bytes(), b"Connection: close\r\n\r\n", body].concat(), begin)
+    }
+
+    fn parsed(&self, received: io::Result<Vec<u8>>) -> Result<Answer, WebServerError> {
         let received = received.map_err(|error| self.unreachable(&error.to_string()))?;
         Answer::parse(&received).map_err(|reason| self.unreachable(&format!("malformed response: {reason}")))
     }

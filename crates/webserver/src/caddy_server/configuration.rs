@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::admin::CaddyAdmin;
 use crate::engine::{Configuration, Disk};
@@ -63,6 +63,47 @@ pub(super) fn parse(text: &[u8]) -> Result<Value, Problem> {
         let start: String = String::from_utf8_lossy(line).trim().chars().take(60).collect();
         problem(format!("{error}: {start:?}"), u32::try_from(number).unwrap_or(u32::MAX))
     })
+}
+
+/// Returns the members of an object at a path; creates the objects that are missing.
+pub(super) fn members_mut<'a>(
+    root: &'a mut Value,
+    path: &[&str],
+) -> Result<&'a mut Map<String, Value>, WebServerError> {
+    let invalid = || {
+        let reason = format!("{} is not an object; correct it first", path.join("."));
+        WebServerError::impossible("change the configuration", reason)
+    };
+    let mut value = root;
+    if value.is_null() {
+        *value = json!({});
+    }
+    for name in path {
+        value = value.as_object_mut().ok_or_else(invalid)?.entry(*name).or_insert_with(|| json!({}));
+    }
+    value.as_object_mut().ok_or_else(invalid)
+}
+
+/// Removes empty objects and arrays at a path, from its end.
+pub(super) fn remove_empty(root: &mut Value, path: &[&str]) {
+    for length in (1..=path.len()).rev() {
+        let Some((name, parents)) = path.get(..length).and_then(<[&str]>::split_last) else { return };
+        let mut parent = Some(&mut *root);
+        for token in parents {
+            parent = parent.and_then(|parent| parent.get_mut(*token));
+        }
+        let Some(members) = parent.and_then(Value::as_object_mut) else { return };
+        let is_empty = match members.get(*name) {
+            Some(Value::Object(inner)) => inner.is_empty(),
+            Some(Value::Array(inner)) => inner.is_empty(),
+            Some(_) => false,
+            None => true,
+        };
+        if !is_empty {
+            return;
+        }
+        members.remove(*name);
+    }
 }
 
 fn problem(message: String, line: u32) -> Problem {

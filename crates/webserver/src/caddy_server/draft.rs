@@ -2,16 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::configuration::{PATH, parse, syntax, to_text};
-use super::features;
+use super::configuration::{PATH, members_mut, parse, syntax, to_text};
+use super::locations::{delete_location, folder_text, put_location};
 use super::sites::{
-    Place, SERVERS, address_text, content, kind, location_routes, place, places, root_folder, token,
+    POOLS, Place, address_text, content, has_http2, is_automatic, items, place, places, root_folder,
+    server_pointer,
 };
+use super::{features, pools};
 use crate::change::{Change, NewSite};
 use crate::error::WebServerError;
-use crate::model::{Listener, NewLocation};
+use crate::model::Listener;
 use crate::plan::Problem;
-use crate::value::{FilePath, HostPattern, SiteId, UrlPath};
+use crate::value::{FilePath, HostPattern, SiteId};
 
 /// A document with applied changes.
 pub(super) enum Draft {
@@ -67,33 +69,44 @@ impl Draft {
                 "start or stop the site",
                 "Caddy has no stopped sites; delete it",
             )),
-            Change::PutPool { .. } | Change::DeletePool { .. } => {
-                Err(WebServerError::impossible("change the pool", "pools are not supported for Caddy"))
-            }
+            Change::PutPool { pool, members } => pools::put(root, pool, members),
+            Change::DeletePool { pool } => pools::delete(root, pool),
             Change::RawEdit { .. } => Ok(()),
         }
     }
 }
 
-/// Returns a folder as text that has no placeholder.
-fn folder_text(folder: &FilePath) -> Result<&str, WebServerError> {
-    let text = folder.as_str();
-    if text.contains(['{', '}']) {
-        let reason = "it contains a brace, which begins a placeholder of Caddy";
-        return Err(WebServerError::impossible(format!("use the folder {text:?}"), reason));
-    }
-    Ok(text)
+fn refused<T>(action: &str, reason: &str) -> Result<T, WebServerError> {
+    Err(WebServerError::impossible(action, reason))
 }
 
-fn require_plain(listeners: &[Listener]) -> Result<Vec<String>, WebServerError> {
-    if listeners.is_empty() {
-        return Err(WebServerError::impossible("set the addresses", "there must be at least one"));
+/// Addresses of a server, which are all alike.
+struct Bindings {
+    listen: Vec<String>,
+    tls: bool,
+    http2: bool,
+}
+
+impl Bindings {
+    fn new(listeners: &[Listener]) -> Result<Self, WebServerError> {
+        let Some(first) = listeners.first() else {
+            return refused("set the addresses", "a site needs at least one address");
+        };
+        if listeners.iter().any(|listener| listener.tls && listener.address.port() == Some(80)) {
+            return refused("set the addresses", "Caddy never uses TLS on port 80; choose another port");
+        }
+        if listeners.iter().any(|listener| (listener.tls, listener.http2) != (first.tls, first.http2)) {
+            return refused(
+                "set the addresses",
+                "all addresses of a server of Caddy use the same protocols; create two sites",
+            );
+        }
+        if first.http2 && !first.tls {
+            return refused("set the addresses", "Caddy has HTTP/2 with TLS only");
+        }
+        let listen = listeners.iter().map(|listener| address_text(&listener.address)).collect();
+        Ok(Self { listen, tls: first.tls, http2: first.http2 })
     }
-    if listeners.iter().any(|listener| listener.tls || listener.http2) {
-        let reason = "it is not supported for Caddy, which obtains certificates itself; edit the configuration as text";
-        return Err(WebServerError::impossible("set TLS or HTTP/2 of an address", reason));
-    }
-    Ok(listeners.iter().map(|listener| address_text(&listener.address)).collect())
 }
 
 fn host_texts(names: &[HostPattern]) -> Result<Vec<&str>, WebServerError> {
@@ -109,11 +122,6 @@ fn host_texts(names: &[HostPattern]) -> Result<Vec<&str>, WebServerError> {
     texts.collect()
 }
 
-/// Returns the pointer of the member for a server.
-fn server_pointer(name: &str) -> String {
-    format!("{SERVERS}/{}", token(name))
-}
-
 fn host_route(id: &SiteId, names: &[&str], routes: &Value) -> Value {
     json!({ "@id": id, "match": [{ "host": names }], "handle": [{ "handler": "subroute", "routes": routes }],
         "terminal": true })
@@ -121,13 +129,18 @@ fn host_route(id: &SiteId, names: &[&str], routes: &Value) -> Value {
 
 fn create(root: &mut Value, new: &NewSite) -> Result<(), WebServerError> {
     let known = places(root);
-    if known.iter().any(|place| place.id == new.id || place.server == new.id.as_str()) {
+    let is_known = known.iter().any(|place| place.id == new.id || place.server == new.id.as_str());
+    if is_known || new.id.as_str() == POOLS {
         return Err(WebServerError::Exists { kind: "site", name: new.id.to_string() });
     }
-    if new.certificate.is_some() || new.key.is_some() {
-        return Err(WebServerError::impossible("set a certificate", "it is not supported for Caddy"));
-    }
-    let (listen, names) = (require_plain(&new.listeners)?, host_texts(&new.names)?);
+    let action = "create the site";
+    let bindings = Bindings::new(&new.listeners)?;
+    let certificate = match (&new.certificate, &new.key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) if !bindings.tls => None,
+        _ => return refused(action, "TLS needs a certificate and a key; set both, or neither"),
+    };
+    let names = host_texts(&new.names)?;
     let folder = folder_text(&new.root)?;
     let inner = json!([{ "handle": [{ "handler": "vars", "root": folder }] },
         { "handle": [{ "handler": "file_server" }] }]);
@@ -138,30 +151,62 @@ fn create(root: &mut Value, new: &NewSite) -> Result<(), WebServerError> {
     };
     let servers = known.iter().map(|place| place.server.as_str());
     let shared = servers.into_iter().find(|name| {
-        let used = root.pointer(&format!("{}/listen", server_pointer(name))).and_then(Value::as_array);
-        used.is_some_and(|used| used.iter().any(|used| listen.iter().any(|new| used == new)))
+        let used = items(root, &format!("{}/listen", server_pointer(name)));
+        used.iter().any(|used| bindings.listen.iter().any(|new| used == new))
     });
-    if let Some(shared) = shared {
-        return create_in(root, shared, &listen, route);
+    match shared {
+        Some(_) if new.listeners.iter().any(|listener| listener.default_site) => {
+            return refused(
+                action,
+                "its address has a default site: the site without host names of the same server",
+            );
+        }
+        Some(shared) => create_in(root, shared, &bindings, route)?,
+        None => {
+            let mut server = json!({ "listen": bindings.listen, "routes": [route], "automatic_https": { "disable": true } });
+            if let (true, false, Some(server)) = (bindings.tls, bindings.http2, server.as_object_mut()) {
+                server.insert("protocols".to_owned(), json!(["h1"]));
+            }
+            members_mut(root, HTTP_SERVERS)?.insert(new.id.to_string(), server);
+        }
     }
-    let servers = servers_mut(root)?;
-    let server = json!({ "listen": listen, "routes": [route], "automatic_https": { "disable": true } });
-    servers.insert(new.id.to_string(), server);
-    Ok(())
+    let place = created(root, new)?;
+    if let Some((certificate, key)) = certificate {
+        features::put_certificate(root, &place, certificate, key)?;
+    }
+    if bindings.tls { features::enable_tls(root, &place) } else { Ok(()) }
 }
 
+/// Returns a site that was just created: the only one of its server without a route with an identifier.
+fn created(root: &Value, new: &NewSite) -> Result<Place, WebServerError> {
+    let found = places(root).into_iter().find(|place| place.id == new.id);
+    found.ok_or_else(|| {
+        WebServerError::impossible(
+            "create the site",
+            "another object of Caddy has its name; choose another one",
+        )
+    })
+}
+
+/// Path of the servers.
+const HTTP_SERVERS: &[&str] = &["apps", "http", "servers"];
+
 /// Adds a route with host names to a server that has the same addresses.
-fn create_in(root: &mut Value, name: &str, listen: &[String], route: Value) -> Result<(), WebServerError> {
+fn create_in(root: &mut Value, name: &str, new: &Bindings, route: Value) -> Result<(), WebServerError> {
     let pointer = server_pointer(name);
+    let has_http2 = has_http2(root, &pointer);
     let server = root.pointer_mut(&pointer);
-    let is_same = server.as_ref().and_then(|server| server.get("listen")) == Some(&json!(listen));
+    let is_same = server.as_ref().and_then(|server| server.get("listen")) == Some(&json!(new.listen));
     let is_plain =
         server.as_ref().and_then(|server| server.pointer("/automatic_https/disable")) == Some(&json!(true));
+    let has_tls = server.as_ref().is_some_and(|server| !items(server, "/tls_connection_policies").is_empty());
+    let is_like = new.tls == has_tls && (!has_tls || new.http2 == has_http2);
     let has_names = route.get("match").is_some();
-    let reason = match (is_same, is_plain, has_names) {
-        (false, _, _) => "has some of its addresses and others",
-        (_, false, _) => "obtains certificates for its host names",
-        (_, _, false) => "has its addresses, so that the site needs host names",
+    let reason = match (is_same, is_plain, is_like, has_names) {
+        (false, _, _, _) => "has some of its addresses and others",
+        (_, false, _, _) => "obtains certificates for its host names",
+        (_, _, false, _) => "has other settings of TLS and HTTP/2",
+        (_, _, _, false) => "has its addresses, so that the site needs host names",
         _ => {
             if let Some(routes) =
                 server.and_then(|server| server.get_mut("routes")).and_then(Value::as_array_mut)
@@ -175,36 +220,15 @@ fn create_in(root: &mut Value, name: &str, listen: &[String], route: Value) -> R
     Err(WebServerError::impossible("create the site", format!("the server {name:?} of Caddy {reason}")))
 }
 
-/// Returns the servers; creates the members that are missing.
-fn servers_mut(root: &mut Value) -> Result<&mut serde_json::Map<String, Value>, WebServerError> {
-    let invalid = || WebServerError::impossible("create the site", "apps.http.servers is not an object");
-    let mut value = root;
-    if value.is_null() {
-        *value = json!({});
-    }
-    for name in ["apps", "http", "servers"] {
-        value = value.as_object_mut().ok_or_else(invalid)?.entry(name).or_insert_with(|| json!({}));
-    }
-    value.as_object_mut().ok_or_else(invalid)
-}
-
-fn routes_mut<'a>(root: &'a mut Value, place: &Place) -> Option<&'a mut Vec<Value>> {
-    root.pointer_mut(&format!("{}/routes", server_pointer(&place.server)))?.as_array_mut()
-}
-
 fn delete(root: &mut Value, place: &Place) -> Result<(), WebServerError> {
-    let others = places(root).into_iter().filter(|other| other.server == place.server).count() > 1;
-    if !others {
-        servers_mut(root)?.remove(&place.server);
+    features::remove_tls(root, place);
+    features::remove_logs(root, place)?;
+    if place.is_alone {
+        members_mut(root, HTTP_SERVERS)?.remove(&place.server);
         return Ok(());
     }
     for pointer in place.routes().pointers.iter().rev() {
-        let index = pointer.rsplit_once('/').and_then(|(_, index)| index.parse::<usize>().ok());
-        if let (Some(index), Some(routes)) = (index, routes_mut(root, place))
-            && index < routes.len()
-        {
-            routes.remove(index);
-        }
+        features::remove_item(root, pointer);
     }
     Ok(())
 }
@@ -215,9 +239,9 @@ fn set_bindings(
     listeners: &[Listener],
     names: &[HostPattern],
 ) -> Result<(), WebServerError> {
-    let (listen, names) = (require_plain(listeners)?, host_texts(names)?);
-    let pointer = server_pointer(&place.server);
-    let is_alone = !places(root).iter().any(|other| other.server == place.server && other.id != place.id);
+    let (names, pointer, is_alone) = (host_texts(names)?, server_pointer(&place.server), place.is_alone);
+    require_default(place, listeners)?;
+    let listen: Vec<String> = listeners.iter().map(|listener| address_text(&listener.address)).collect();
     let is_plain = root.pointer(&format!("{pointer}/automatic_https/disable")) == Some(&json!(true));
     let is_same = root.pointer(&format!("{pointer}/listen")) == Some(&json!(listen));
     if !is_same && !is_alone {
@@ -239,6 +263,8 @@ fn set_bindings(
         let reason = "the site answers all requests that match no other site of its server";
         return Err(WebServerError::impossible("set host names", reason));
     }
+    set_tls(root, place, listeners)?;
+    features::rename_tls(root, place, &json!(names));
     let Some(server) = root.pointer_mut(&pointer).and_then(Value::as_object_mut) else { return Ok(()) };
     server.insert("listen".to_owned(), json!(listen));
     if place.is_route {
@@ -252,10 +278,53 @@ fn set_bindings(
     Ok(())
 }
 
+/// Checks that the default site stays what the routes decide.
+fn require_default(place: &Place, listeners: &[Listener]) -> Result<(), WebServerError> {
+    if place.is_route && listeners.iter().any(|listener| listener.default_site) {
+        let reason = "the default site of an address is the one without host names";
+        return Err(WebServerError::impossible("make the site the default site", reason));
+    }
+    Ok(())
+}
+
+/// Lets the addresses of a site use TLS and HTTP/2, or not.
+fn set_tls(root: &mut Value, place: &Place, listeners: &[Listener]) -> Result<(), WebServerError> {
+    let pointer = server_pointer(&place.server);
+    let has_policies = !items(root, &format!("{pointer}/tls_connection_policies")).is_empty();
+    if !has_policies && is_automatic(root, &pointer) {
+        let is_same = listeners.iter().all(|listener| listener.tls == (listener.address.port() != Some(80)));
+        if is_same {
+            return Ok(());
+        }
+        let reason = "Caddy obtains its certificates itself; edit the configuration as text";
+        return Err(WebServerError::impossible("set TLS of an address", reason));
+    }
+    let new = Bindings::new(listeners)?;
+    let is_changed = new.tls != has_policies || new.tls && new.http2 != has_http2(root, &pointer);
+    if is_changed && !place.is_alone {
+        let reason =
+            format!("other sites are in the same server {:?} of Caddy; create a new site", place.server);
+        return Err(WebServerError::impossible("set TLS and HTTP/2 of the addresses", reason));
+    }
+    match (has_policies, new.tls) {
+        (false, true) => features::enable_tls(root, place)?,
+        (true, false) => features::disable_tls(root, place),
+        _ => {}
+    }
+    let is_other = new.tls && new.http2 != has_http2(root, &pointer);
+    let server = root.pointer_mut(&pointer).and_then(Value::as_object_mut).filter(|_| is_other);
+    if let Some(server) = server {
+        let protocols = if new.http2 { json!(["h1", "h2"]) } else { json!(["h1"]) };
+        server.insert("protocols".to_owned(), protocols);
+    }
+    Ok(())
+}
+
 fn set_root(root: &mut Value, site: &SiteId, folder: &FilePath) -> Result<(), WebServerError> {
     let folder = folder_text(folder)?;
     let routes = place(root, site)?.routes();
     let found = root_folder(root, &content(root, &routes)).map(|(_, pointer)| pointer);
+    features::set_page_folder(root, &routes, folder);
     match found.and_then(|pointer| root.pointer_mut(&pointer)) {
         Some(member) => {
             *member = json!(folder);
@@ -263,74 +332,4 @@ fn set_root(root: &mut Value, site: &SiteId, folder: &FilePath) -> Result<(), We
         }
         None => features::insert(root, &routes, json!({ "handler": "vars", "root": folder })),
     }
-}
-
-/// Handlers that answer requests.
-const ANSWERING: &[&str] = &["file_server", "reverse_proxy", "static_response"];
-
-fn put_location(
-    root: &mut Value,
-    site: &SiteId,
-    path: &UrlPath,
-    location: &NewLocation,
-) -> Result<(), WebServerError> {
-    let action = format!("write the location {path}");
-    let NewLocation::Directory { folder } = location else {
-        return Err(WebServerError::impossible(action, "applications are not supported for Caddy"));
-    };
-    let folder = folder_text(folder)?;
-    if path.as_str() == "/" || path.as_str().contains(['*', '{', '}', '%', '\\']) {
-        let reason =
-            "Caddy would match other paths, too; use a path without * { } % and \\, and other than /";
-        return Err(WebServerError::impossible(action, reason));
-    }
-    let place = place(root, site)?;
-    if let Some((route, _)) =
-        location_routes(root, &place).into_iter().find(|(_, found)| found == path.as_str())
-    {
-        let routes = super::sites::Routes { pointers: vec![route], is_own: true };
-        let member = root_folder(root, &content(root, &routes)).map(|(_, pointer)| pointer);
-        let member = member.and_then(|pointer| root.pointer_mut(&pointer)).ok_or_else(|| {
-            WebServerError::impossible(action, "it exists and has no folder; delete it first")
-        })?;
-        *member = json!(folder);
-        return Ok(());
-    }
-    let handlers = content(root, &place.routes()).handlers;
-    let first = handlers
-        .iter()
-        .find(|pointer| root.pointer(pointer).is_some_and(|found| ANSWERING.contains(&kind(found))));
-    let list =
-        first.or(handlers.last()).and_then(|pointer| pointer.rsplit_once("/handle/")).map(|(route, _)| route);
-    let inside = list.filter(|route| !place.is_route || *route != place.pointer);
-    let (list, index) = inside.and_then(|route| route.rsplit_once('/')).ok_or_else(|| {
-        WebServerError::impossible(
-            action,
-            "the site has no list of routes for it; edit the configuration as text",
-        )
-    })?;
-    let index: usize = index.parse().unwrap_or_default();
-    let prefix = path.as_str().trim_end_matches('/');
-    let route = json!({ "match": [{ "path": [format!("{path}*")] }], "terminal": true,
-        "handle": [{ "handler": "subroute", "routes": [
-            { "handle": [{ "handler": "rewrite", "strip_path_prefix": prefix }] },
-            { "handle": [{ "handler": "vars", "root": folder }, { "handler": "file_server" }] }] }] });
-    if let Some(routes) = root.pointer_mut(list).and_then(Value::as_array_mut) {
-        routes.insert(index.min(routes.len()), route);
-    }
-    Ok(())
-}
-
-fn delete_location(root: &mut Value, site: &SiteId, path: &UrlPath) -> Result<(), WebServerError> {
-    let place = place(root, site)?;
-    let found = location_routes(root, &place).into_iter().find(|(_, found)| found == path.as_str());
-    let (route, _) = found.ok_or_else(|| WebServerError::not_found("location", path))?;
-    let Some((list, index)) = route.rsplit_once('/') else { return Ok(()) };
-    if let (Some(routes), Ok(index)) =
-        (root.pointer_mut(list).and_then(Value::as_array_mut), index.parse::<usize>())
-        && index < routes.len()
-    {
-        routes.remove(index);
-    }
-    Ok(())
 }

@@ -1,115 +1,134 @@
-//! Features as handlers of routes.
+//! Features: handlers of routes, and settings of a server.
 
+mod access;
+mod handlers;
+mod limits;
+mod logging;
+mod pages;
 mod template;
+mod tls;
 
 use serde_json::{Map, Value, json};
 
+pub(super) use self::handlers::{insert, remove_item};
+pub(super) use self::logging::{files as log_files, remove as remove_logs};
+pub(super) use self::pages::set_folder as set_page_folder;
+pub(super) use self::tls::{disable as disable_tls, enable as enable_tls};
+pub(super) use self::tls::{
+    inventory as certificates, put_certificate, remove as remove_tls, rename as rename_tls,
+};
+
+use self::handlers::{has_only, owned, remove};
 use self::template::{from_caddy, to_caddy};
 use super::configuration::position_of;
-use super::sites::{Routes, content, kind, scope_routes};
+use super::groups::exclusive;
+use super::sites::{Place, Routes, content, place, root_folder, scope_routes};
 use crate::error::WebServerError;
 use crate::feature::{
     Compression, DefaultDocuments, DirectoryBrowsing, Feature, FeatureState, FeatureValue, Redirect,
     ResponseHeader, ResponseHeaders, Scope, Setting,
 };
-use crate::value::HeaderName;
-
-/// Features that handlers of Caddy have.
-pub(super) const SUPPORTED: &[Feature] = &[
-    Feature::DefaultDocuments,
-    Feature::DirectoryBrowsing,
-    Feature::Redirect,
-    Feature::ResponseHeaders,
-    Feature::Compression,
-];
+use crate::value::{HeaderName, MediaType};
 
 /// Fields that Caddy has no setting for, as `feature.field`.
 pub(super) const UNSUPPORTED_FIELDS: &[&str] = &[
     "directory-browsing.format",
     "directory-browsing.exact_size",
     "directory-browsing.local_time",
-    "compression.types",
+    "mime-types.default",
+    "basic-authentication.user_file",
+    "ssl.prefer_server_ciphers",
+    "limits.rate",
+    "logging.format",
 ];
 
-fn unsupported(feature: Feature) -> WebServerError {
-    WebServerError::impossible(
-        format!("set the feature {feature}"),
-        "it is not supported for Caddy; edit the configuration as text",
-    )
+/// Part of the document to which a feature applies.
+struct Target {
+    routes: Routes,
+    /// The site; `None` for a location.
+    place: Option<Place>,
+    /// Folder of the files of the site.
+    folder: Option<String>,
 }
 
-/// Returns the handler that has a feature.
-fn handler_name(feature: Feature) -> Result<&'static str, WebServerError> {
-    match feature {
-        Feature::DefaultDocuments | Feature::DirectoryBrowsing => Ok("file_server"),
-        Feature::Redirect => Ok("static_response"),
-        Feature::ResponseHeaders => Ok("headers"),
-        Feature::Compression => Ok("encode"),
-        _ => Err(unsupported(feature)),
+impl Target {
+    fn new(root: &Value, scope: &Scope, feature: Feature) -> Result<Self, WebServerError> {
+        let site = match scope {
+            Scope::Server => return Err(WebServerError::Scope { feature, instead: "a site or a location" }),
+            Scope::Location { .. } if matches!(feature, Feature::Ssl | Feature::Logging) => {
+                return Err(WebServerError::Scope { feature, instead: "a site" });
+            }
+            Scope::Site { site } | Scope::Location { site, .. } => place(root, site)?,
+        };
+        let folder = root_folder(root, &content(root, &site.routes())).map(|(folder, _)| folder.to_owned());
+        let routes = scope_routes(root, scope)?;
+        Ok(Self { routes, place: matches!(scope, Scope::Site { .. }).then_some(site), folder })
     }
-}
 
-/// Returns the pointers of the handlers that have a feature.
-fn owned(root: &Value, routes: &Routes, feature: Feature) -> Result<Vec<String>, WebServerError> {
-    let name = handler_name(feature)?;
-    let handlers = content(root, routes).handlers.into_iter();
-    let found = handlers.filter(|pointer| {
-        let handler = root.pointer(pointer).filter(|handler| kind(handler) == name);
-        handler.is_some_and(|handler| match feature {
-            Feature::Redirect => handler.pointer("/headers/Location").is_some(),
-            Feature::ResponseHeaders => handler.get("response").is_some(),
-            _ => true,
-        })
-    });
-    Ok(found.collect())
+    /// Returns the site of a feature that only sites have.
+    fn site(&self, feature: Feature) -> Result<&Place, WebServerError> {
+        self.place.as_ref().ok_or(WebServerError::Scope { feature, instead: "a site" })
+    }
+
+    /// Returns the pointers of the values of a feature.
+    fn origins(&self, root: &Value, feature: Feature) -> Vec<String> {
+        match (feature, &self.place) {
+            (Feature::Limits, place) => limits::origins(root, &self.routes, place.as_ref()),
+            (Feature::Ssl, Some(place)) => tls::origins(root, place),
+            (Feature::Logging, Some(place)) => logging::origins(root, place),
+            (Feature::ErrorPages, _) => pages::error_routes(root, &self.routes).into_iter().collect(),
+            _ => owned(root, &self.routes, feature),
+        }
+    }
 }
 
 /// Reads a feature.
 pub(super) fn state(root: &Value, scope: &Scope, feature: Feature) -> Result<FeatureState, WebServerError> {
-    require_scope(scope, feature)?;
-    let pointers = owned(root, &scope_routes(root, scope)?, feature)?;
-    let handlers: Vec<&Value> = pointers.iter().filter_map(|pointer| root.pointer(pointer)).collect();
-    let setting = match read(feature, &handlers) {
+    let target = Target::new(root, scope, feature)?;
+    let pointers = target.origins(root, feature);
+    let values: Vec<&Value> = pointers.iter().filter_map(|pointer| root.pointer(pointer)).collect();
+    let setting = match read(root, &target, feature, &values) {
         Some(None) => Setting::Default,
         Some(Some(value)) => Setting::Value { value },
-        None => {
-            Setting::Unsupported { text: handlers.iter().map(|handler| format!("{handler:#}\n")).collect() }
-        }
+        None => Setting::Unsupported { text: values.iter().map(|value| format!("{value:#}\n")).collect() },
     };
     let is_local = setting != Setting::Default;
     let origins = pointers.iter().filter(|_| is_local).map(|pointer| position_of(root, pointer));
     Ok(FeatureState { feature, scope: scope.clone(), setting, is_local, origins: origins.collect() })
 }
 
-fn require_scope(scope: &Scope, feature: Feature) -> Result<(), WebServerError> {
-    match scope {
-        Scope::Server => Err(WebServerError::Scope { feature, instead: "a site or a location" }),
-        Scope::Site { .. } | Scope::Location { .. } => Ok(()),
-    }
-}
-
-/// Returns the value of handlers: `None` if the types cannot represent them, `Some(None)` for the defaults of Caddy.
+/// Returns the value of a feature: `None` if the types cannot represent it, `Some(None)` for the defaults of Caddy.
 #[allow(clippy::option_option)] // Both cases are documented.
-fn read(feature: Feature, handlers: &[&Value]) -> Option<Option<FeatureValue>> {
-    if feature == Feature::ResponseHeaders {
-        let headers: Vec<ResponseHeader> =
-            handlers.iter().map(|handler| headers(handler)).collect::<Option<Vec<_>>>()?.concat();
-        let value = FeatureValue::ResponseHeaders(ResponseHeaders { headers });
-        return Some((!handlers.is_empty()).then_some(value));
+fn read(root: &Value, target: &Target, feature: Feature, values: &[&Value]) -> Option<Option<FeatureValue>> {
+    match (feature, &target.place) {
+        (Feature::Limits, place) => {
+            return Some(limits::read(root, &target.routes, place.as_ref())?.map(FeatureValue::Limits));
+        }
+        (Feature::Ssl, Some(place)) => return Some(tls::read(root, place)?.map(FeatureValue::Ssl)),
+        (Feature::Logging, Some(place)) => {
+            return Some(logging::read(root, place)?.map(FeatureValue::Logging));
+        }
+        (Feature::ResponseHeaders, _) => {
+            let headers: Vec<ResponseHeader> =
+                values.iter().map(|handler| headers(handler)).collect::<Option<Vec<_>>>()?.concat();
+            let value = FeatureValue::ResponseHeaders(ResponseHeaders { headers });
+            return Some((!values.is_empty()).then_some(value));
+        }
+        _ => {}
     }
-    let handler = match handlers {
+    let value = match values {
         [] => return Some(None),
-        [handler] => handler,
+        [value] => value,
         _ => return None,
     };
     Some(Some(match feature {
         Feature::DefaultDocuments => {
-            let Some(names) = handler.get("index_names") else { return Some(None) };
+            let Some(names) = value.get("index_names") else { return Some(None) };
             FeatureValue::DefaultDocuments(DefaultDocuments {
                 files: serde_json::from_value(names.clone()).ok()?,
             })
         }
-        Feature::DirectoryBrowsing => match handler.get("browse") {
+        Feature::DirectoryBrowsing => match value.get("browse") {
             None => return Some(None),
             Some(browse) if *browse == json!({}) => FeatureValue::DirectoryBrowsing(DirectoryBrowsing {
                 enabled: true,
@@ -117,15 +136,16 @@ fn read(feature: Feature, handlers: &[&Value]) -> Option<Option<FeatureValue>> {
             }),
             Some(_) => return None,
         },
-        Feature::Redirect => FeatureValue::Redirect(redirect(handler)?),
-        Feature::Compression => FeatureValue::Compression(compression(handler)?),
-        _ => return None,
+        Feature::Redirect => FeatureValue::Redirect(redirect(value)?),
+        Feature::Compression => FeatureValue::Compression(compression(value)?),
+        Feature::ErrorPages => FeatureValue::ErrorPages(pages::read_pages(value)?),
+        Feature::MimeTypes => FeatureValue::MimeTypes(pages::read_types(value)?),
+        Feature::IpRestrictions => FeatureValue::IpRestrictions(access::read_rules(value)?),
+        Feature::BasicAuthentication => {
+            FeatureValue::BasicAuthentication(access::read_authentication(value)?)
+        }
+        Feature::ResponseHeaders | Feature::Limits | Feature::Ssl | Feature::Logging => return None,
     }))
-}
-
-/// Returns whether an object has only some members.
-fn has_only(object: &Value, names: &[&str]) -> bool {
-    object.as_object().is_some_and(|members| members.keys().all(|name| names.contains(&name.as_str())))
 }
 
 fn redirect(handler: &Value) -> Option<Redirect> {
@@ -142,7 +162,7 @@ fn redirect(handler: &Value) -> Option<Redirect> {
 fn compression(handler: &Value) -> Option<Compression> {
     let encodings = handler.get("encodings")?;
     let gzip = encodings.get("gzip")?;
-    let is_plain = has_only(handler, &["handler", "encodings", "minimum_length", "prefer"])
+    let is_plain = has_only(handler, &["handler", "encodings", "match", "minimum_length", "prefer"])
         && has_only(encodings, &["gzip"])
         && (gzip.is_null() || has_only(gzip, &["level"]));
     if !is_plain {
@@ -156,7 +176,28 @@ fn compression(handler: &Value) -> Option<Compression> {
         Some(size) => Some(u32::try_from(size.as_u64()?).ok()?),
         None => None,
     };
-    Some(Compression { enabled: true, level, types: None, minimum_size })
+    let types = match handler.get("match") {
+        Some(condition) => Some(compressed_types(condition)?),
+        None => None,
+    };
+    Some(Compression { enabled: true, level, types, minimum_size })
+}
+
+/// Returns the condition for responses of some media types, and always of `text/html`.
+fn type_condition(types: &[MediaType]) -> Value {
+    let types = types.iter().map(|kind| format!("{}*", kind.as_str().trim_end_matches('*')));
+    let values: Vec<String> = std::iter::once("text/html*".to_owned()).chain(types).collect();
+    json!({ "headers": { "Content-Type": values } })
+}
+
+fn compressed_types(condition: &Value) -> Option<Vec<MediaType>> {
+    let values = condition.pointer("/headers/Content-Type")?.as_array()?.iter().skip(1);
+    let types = values.map(|value| match value.as_str()? {
+        "*" => MediaType::parse("*").ok(),
+        text => MediaType::parse(text.strip_suffix('*')?).ok(),
+    });
+    let types = types.collect::<Option<Vec<_>>>()?;
+    (type_condition(&types) == *condition).then_some(types)
 }
 
 fn headers(handler: &Value) -> Option<Vec<ResponseHeader>> {
@@ -193,11 +234,17 @@ fn success() -> Value {
 /// Sets a feature.
 pub(super) fn set(root: &mut Value, scope: &Scope, value: &FeatureValue) -> Result<(), WebServerError> {
     let feature = value.feature();
-    require_scope(scope, feature)?;
-    let routes = scope_routes(root, scope)?;
+    let target = Target::new(root, scope, feature)?;
+    if value.is_incomplete() {
+        return Err(WebServerError::impossible(
+            format!("set the feature {feature}"),
+            "a list in it is empty",
+        ));
+    }
+    let routes = &target.routes;
     let handlers = match value {
         FeatureValue::DefaultDocuments(documents) => {
-            return set_member(root, &routes, "index_names", Some(json!(documents.files)));
+            return set_member(root, routes, "index_names", Some(json!(documents.files)));
         }
         FeatureValue::DirectoryBrowsing(browsing) => {
             if browsing.exact_size.is_some() || browsing.format.is_some() || browsing.local_time.is_some() {
@@ -206,36 +253,57 @@ pub(super) fn set(root: &mut Value, scope: &Scope, value: &FeatureValue) -> Resu
                     "Caddy has no setting for it; set only whether folders are listed",
                 ));
             }
-            return set_member(root, &routes, "browse", browsing.enabled.then(|| json!({})));
+            return set_member(root, routes, "browse", browsing.enabled.then(|| json!({})));
         }
+        FeatureValue::ErrorPages(errors) if errors.pages.is_empty() => return revert(root, scope, feature),
+        FeatureValue::ErrorPages(errors) => {
+            return pages::set_pages(root, routes, errors, target.folder.as_deref());
+        }
+        FeatureValue::Limits(limits) => return limits::set(root, routes, target.place.as_ref(), limits),
+        FeatureValue::Ssl(ssl) => return tls::set(root, target.site(feature)?, ssl),
+        FeatureValue::Logging(logging) => return logging::set(root, target.site(feature)?, logging),
         FeatureValue::Redirect(redirect) => {
             let target = to_caddy(&redirect.target)?;
             vec![json!({ "handler": "static_response", "headers": { "Location": [target] },
                 "status_code": u16::from(redirect.status) })]
         }
         FeatureValue::ResponseHeaders(headers) => header_handlers(headers)?,
-        FeatureValue::Compression(compression) => compression_handlers(compression)?,
-        _ => return Err(unsupported(feature)),
+        FeatureValue::Compression(compression) => compression_handlers(compression),
+        FeatureValue::MimeTypes(types) => {
+            if types.default.is_some() {
+                let reason = "Caddy has no setting for it; name the extensions";
+                return Err(WebServerError::impossible("set the type of other files", reason));
+            }
+            let types = types.types.as_deref().filter(|types| !types.is_empty());
+            types.map(|types| exclusive(root, feature, pages::type_routes(types))).into_iter().collect()
+        }
+        FeatureValue::IpRestrictions(restrictions) => {
+            let rules = access::rule_routes(restrictions)?;
+            (!rules.is_empty()).then(|| exclusive(root, feature, rules)).into_iter().collect()
+        }
+        FeatureValue::BasicAuthentication(value) => {
+            let known = owned(root, routes, feature);
+            let known = known.first().and_then(|pointer| root.pointer(pointer));
+            access::authentication(value, known)?.into_iter().collect()
+        }
     };
-    remove(root, &routes, feature)?;
+    remove(root, routes, feature);
     // The order of the handlers is that of the list.
-    handlers.into_iter().rev().try_for_each(|handler| insert(root, &routes, handler))
+    handlers.into_iter().rev().try_for_each(|handler| insert(root, routes, handler))
 }
 
-fn compression_handlers(compression: &Compression) -> Result<Vec<Value>, WebServerError> {
-    if compression.types.is_some() {
-        let reason = "it is not supported for Caddy, which compresses the usual types";
-        return Err(WebServerError::impossible("set the types of compressed responses", reason));
-    }
+fn compression_handlers(compression: &Compression) -> Vec<Value> {
     if !compression.enabled {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let gzip = compression.level.map_or(json!({}), |level| json!({ "level": u8::from(level) }));
     let mut handler = json!({ "handler": "encode", "encodings": { "gzip": gzip } });
-    if let (Some(size), Some(members)) = (compression.minimum_size, handler.as_object_mut()) {
-        members.insert("minimum_length".to_owned(), json!(size));
+    if let Some(members) = handler.as_object_mut() {
+        members.extend(compression.minimum_size.map(|size| ("minimum_length".to_owned(), json!(size))));
+        let condition = compression.types.as_deref().map(type_condition);
+        members.extend(condition.map(|condition| ("match".to_owned(), condition)));
     }
-    Ok(vec![handler])
+    vec![handler]
 }
 
 fn header_handlers(headers: &ResponseHeaders) -> Result<Vec<Value>, WebServerError> {
@@ -262,13 +330,22 @@ fn header_handlers(headers: &ResponseHeaders) -> Result<Vec<Value>, WebServerErr
 
 /// Removes the value of a feature.
 pub(super) fn revert(root: &mut Value, scope: &Scope, feature: Feature) -> Result<(), WebServerError> {
-    require_scope(scope, feature)?;
-    let routes = scope_routes(root, scope)?;
+    let target = Target::new(root, scope, feature)?;
+    let routes = &target.routes;
     match feature {
-        Feature::DefaultDocuments => set_member(root, &routes, "index_names", None),
-        Feature::DirectoryBrowsing => set_member(root, &routes, "browse", None),
-        _ => remove(root, &routes, feature),
+        Feature::DefaultDocuments => return set_member(root, routes, "index_names", None),
+        Feature::DirectoryBrowsing => return set_member(root, routes, "browse", None),
+        Feature::ErrorPages => pages::remove_pages(root, routes),
+        Feature::Limits => {
+            return limits::set(root, routes, target.place.as_ref(), &crate::feature::Limits::default());
+        }
+        Feature::Ssl => return tls::revert(root, target.site(feature)?),
+        Feature::Logging => {
+            return logging::set(root, target.site(feature)?, &crate::feature::Logging::default());
+        }
+        _ => remove(root, routes, feature),
     }
+    Ok(())
 }
 
 /// Sets or removes a member of the file server.
@@ -278,7 +355,7 @@ fn set_member(
     name: &str,
     value: Option<Value>,
 ) -> Result<(), WebServerError> {
-    let pointers = owned(root, routes, Feature::DirectoryBrowsing)?;
+    let pointers = owned(root, routes, Feature::DirectoryBrowsing);
     if pointers.is_empty() {
         let reason = "no handler file_server serves all of its requests; edit the configuration as text";
         return Err(WebServerError::impossible(format!("set {name} of the site"), reason));
@@ -291,50 +368,4 @@ fn set_member(
         };
     }
     Ok(())
-}
-
-/// Removes the handlers of a feature. The last ones are removed first, so that the other pointers stay valid.
-fn remove(root: &mut Value, routes: &Routes, feature: Feature) -> Result<(), WebServerError> {
-    for pointer in owned(root, routes, feature)?.iter().rev() {
-        let Some((list, index)) = pointer.rsplit_once('/') else { continue };
-        let Some(handlers) = root.pointer_mut(list).and_then(Value::as_array_mut) else { continue };
-        if let Some(index) = index.parse().ok().filter(|index| *index < handlers.len()) {
-            handlers.remove(index);
-        }
-    }
-    Ok(())
-}
-
-/// Inserts a handler before all others of the routes.
-pub(super) fn insert(root: &mut Value, routes: &Routes, handler: Value) -> Result<(), WebServerError> {
-    let list = first_handlers(root, routes).ok_or_else(|| {
-        let reason = "none of its routes handles all requests; edit the configuration as text";
-        WebServerError::impossible("change the site", reason)
-    })?;
-    if let Some(handlers) = root.pointer_mut(&list).and_then(Value::as_array_mut) {
-        handlers.insert(0, handler);
-    }
-    Ok(())
-}
-
-/// Returns the pointer of the first list of handlers of all requests.
-fn first_handlers(root: &Value, routes: &Routes) -> Option<String> {
-    let is_open = |route: &String| root.pointer(&format!("{route}/match")).is_none();
-    let mut route = routes.pointers.iter().find(|route| routes.is_own || is_open(route))?.clone();
-    loop {
-        let list = format!("{route}/handle");
-        let handlers = root.pointer(&list)?.as_array()?;
-        let [only] = handlers.as_slice() else { return Some(list) };
-        if kind(only) != "subroute" {
-            return Some(list);
-        }
-        let inner = only.get("routes")?.as_array()?;
-        // An inner route with a condition comes first only if it is a location; handlers behind it would miss it.
-        match inner.first() {
-            Some(first) if first.get("match").is_none() && first.get("handle").is_some() => {
-                route = format!("{list}/0/routes/0");
-            }
-            _ => return Some(list),
-        }
-    }
 }

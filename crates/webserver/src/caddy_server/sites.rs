@@ -3,12 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use super::configuration::position_of;
+use super::groups::{group_feature, kind, pool_of};
 use crate::error::WebServerError;
 use crate::feature::Scope;
 use crate::listen::ListenAddress;
 use crate::model::{Listener, Location, LocationContent, Site, SiteState};
 use crate::value::{HostPattern, SiteId};
 
+/// Name of the server with the pools.
+pub(super) const POOLS: &str = "telarch-pools";
 /// JSON pointer of the servers.
 pub(super) const SERVERS: &str = "/apps/http/servers";
 
@@ -22,6 +25,8 @@ pub(super) struct Place {
     pub(super) pointer: String,
     /// The site is a route with host names; otherwise it has all other routes of its server.
     pub(super) is_route: bool,
+    /// No other site is in the server.
+    pub(super) is_alone: bool,
     /// Pointers of the routes of the site.
     routes: Vec<String>,
 }
@@ -38,6 +43,11 @@ impl Place {
     pub(super) fn routes(&self) -> Routes {
         Routes { pointers: self.routes.clone(), is_own: self.is_route }
     }
+
+    /// Returns the host names; `None` for a site without.
+    pub(super) fn hosts<'a>(&self, root: &'a Value) -> Option<&'a Value> {
+        root.pointer(&format!("{}/match/0/host", self.pointer)).filter(|_| self.is_route)
+    }
 }
 
 /// Returns a name as a token of a JSON pointer.
@@ -45,8 +55,13 @@ pub(super) fn token(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
+/// Returns the pointer of the member for a server.
+pub(super) fn server_pointer(name: &str) -> String {
+    format!("{SERVERS}/{}", token(name))
+}
+
 /// Returns the items of an array; none if there is no array.
-fn items<'a>(root: &'a Value, pointer: &str) -> &'a [Value] {
+pub(super) fn items<'a>(root: &'a Value, pointer: &str) -> &'a [Value] {
     root.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
@@ -62,8 +77,9 @@ pub(super) fn places(root: &Value) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     let empty = Map::new();
     let servers = root.pointer(SERVERS).and_then(Value::as_object).unwrap_or(&empty);
-    for name in servers.keys() {
-        let server = format!("{SERVERS}/{}", token(name));
+    for name in servers.keys().filter(|name| *name != POOLS) {
+        let server = server_pointer(name);
+        let first = places.len();
         let mut others = Vec::new();
         let mut has_hosts = false;
         for (index, route) in items(root, &format!("{server}/routes")).iter().enumerate() {
@@ -76,11 +92,16 @@ pub(super) fn places(root: &Value) -> Vec<Place> {
             let host = hosts.first().copied().unwrap_or_default();
             let id = unused(&places, route, &format!("{name}-{host}"));
             let routes = vec![pointer.clone()];
-            places.push(Place { id, server: name.clone(), pointer, is_route: true, routes });
+            let server = name.clone();
+            places.push(Place { id, server, pointer, is_route: true, is_alone: false, routes });
         }
         if !others.is_empty() || !has_hosts {
             let id = unused(&places, &Value::Null, name);
-            places.push(Place { id, server: name.clone(), pointer: server, is_route: false, routes: others });
+            let (pointer, server, routes) = (server, name.clone(), others);
+            places.push(Place { id, server, pointer, is_route: false, is_alone: false, routes });
+        }
+        if let Some([only]) = places.get_mut(first..) {
+            only.is_alone = true;
         }
     }
     places
@@ -159,7 +180,7 @@ fn collect(root: &Value, route: &str, is_own: bool, content: &mut Content) {
     }
     for (index, handler) in items(root, &format!("{route}/handle")).iter().enumerate() {
         let pointer = format!("{route}/handle/{index}");
-        if kind(handler) == "subroute" {
+        if kind(handler) == "subroute" && group_feature(handler).is_none() {
             for inner in 0..items(root, &format!("{pointer}/routes")).len() {
                 collect(root, &format!("{pointer}/routes/{inner}"), false, content);
             }
@@ -167,11 +188,6 @@ fn collect(root: &Value, route: &str, is_own: bool, content: &mut Content) {
             content.handlers.push(pointer);
         }
     }
-}
-
-/// Returns the name of a handler.
-pub(super) fn kind(handler: &Value) -> &str {
-    handler.get("handler").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Returns the folder of the content, with the pointer of the member that names it.
@@ -191,7 +207,7 @@ pub(super) fn location_routes(root: &Value, place: &Place) -> Vec<(String, Strin
 }
 
 /// Returns the path of a route whose only condition it is.
-fn path_of(route: &Value) -> Option<String> {
+pub(super) fn path_of(route: &Value) -> Option<String> {
     let [condition] = route.get("match")?.as_array()?.as_slice() else { return None };
     let condition = condition.as_object().filter(|members| members.len() == 1)?;
     let [path] = condition.get("path")?.as_array()?.as_slice() else { return None };
@@ -206,15 +222,16 @@ pub(super) fn sites(root: &Value) -> Vec<Site> {
 }
 
 fn site(root: &Value, place: &Place) -> Site {
-    let server = format!("{SERVERS}/{}", token(&place.server));
+    let server = server_pointer(&place.server);
     let has_policies = !items(root, &format!("{server}/tls_connection_policies")).is_empty();
     let has_certificates = is_automatic(root, &server);
     let (mut listeners, mut names, mut unsupported) = (Vec::new(), Vec::new(), Vec::new());
     for text in items(root, &format!("{server}/listen")).iter().filter_map(Value::as_str) {
         match address(text) {
             Some(address) => {
-                let tls = has_policies || has_certificates && address.port() != Some(80);
-                listeners.push(Listener { address, tls, http2: false, default_site: !place.is_route });
+                let tls = (has_policies || has_certificates) && address.port() != Some(80);
+                let http2 = tls && has_http2(root, &server);
+                listeners.push(Listener { address, tls, http2, default_site: !place.is_route });
             }
             None => unsupported.push(text.to_owned()),
         }
@@ -245,21 +262,35 @@ fn site(root: &Value, place: &Place) -> Site {
     }
 }
 
+/// Returns whether a server offers HTTP/2 over TLS, which it does by default.
+pub(super) fn has_http2(root: &Value, server: &str) -> bool {
+    let protocols = root.pointer(&format!("{server}/protocols")).and_then(Value::as_array);
+    protocols.is_none_or(|protocols| protocols.iter().any(|protocol| protocol == "h2"))
+}
+
 /// Returns whether Caddy obtains certificates for the host names of a server by itself.
-fn is_automatic(root: &Value, server: &str) -> bool {
+pub(super) fn is_automatic(root: &Value, server: &str) -> bool {
     let disabled = root.pointer(&format!("{server}/automatic_https/disable")) == Some(&Value::Bool(true));
     !disabled && items(root, &format!("{server}/routes")).iter().any(|route| host_names(route).is_some())
 }
 
 fn location_content(root: &Value, route: &str) -> LocationContent {
     let content = content(root, &Routes { pointers: vec![route.to_owned()], is_own: true });
+    let pool = || {
+        let proxy =
+            content.handlers.iter().find(|pointer| root.pointer(pointer).map(kind) == Some("reverse_proxy"));
+        let (route, _) = proxy?.rsplit_once("/handle/")?;
+        pool_of(root.pointer(route)?.get("group")?)
+    };
     let handlers = || content.handlers.iter().filter_map(|pointer| root.pointer(pointer));
     let folder = root_folder(root, &content).map(|(folder, _)| folder.to_owned());
     let proxy = handlers().find(|handler| kind(handler) == "reverse_proxy");
     let is_stripped = handlers().any(|handler| handler.get("strip_path_prefix").is_some());
     match (folder, proxy.and_then(|proxy| proxy.pointer("/upstreams/0/dial")?.as_str())) {
         (_, Some(dial)) => {
-            LocationContent::Application { protocol: "http".to_owned(), target: dial.to_owned(), pool: None }
+            let pool = pool();
+            let target = pool.as_ref().map_or_else(|| dial.to_owned(), ToString::to_string);
+            LocationContent::Application { protocol: proxy.map_or("http", protocol).to_owned(), target, pool }
         }
         (Some(folder), None) if is_stripped => LocationContent::Alias { folder },
         (Some(folder), None) => LocationContent::Root { folder },
@@ -267,8 +298,18 @@ fn location_content(root: &Value, route: &str) -> LocationContent {
     }
 }
 
+/// Returns the protocol between Caddy and an application.
+fn protocol(proxy: &Value) -> &str {
+    let transport = proxy.get("transport");
+    match transport.and_then(|transport| transport.get("protocol")?.as_str()) {
+        Some("http") | None if transport.is_some_and(|transport| transport.get("tls").is_some()) => "https",
+        Some(protocol) => protocol,
+        None => "http",
+    }
+}
+
 /// Parses an address of a server: `:80`, `127.0.0.1:80`, `[::1]:80`, `localhost:80` or `unix//run/site.sock`.
-fn address(text: &str) -> Option<ListenAddress> {
+pub(super) fn address(text: &str) -> Option<ListenAddress> {
     let text = text.strip_prefix("tcp/").unwrap_or(text);
     if let Some(path) = text.strip_prefix("unix/") {
         return ListenAddress::parse(&format!("unix:{path}")).ok();

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::value::{
-    CipherList, DocumentName, Extension, FilePath, HeaderName, InvalidValue, MediaType, PlainText, Template,
-    UrlPath,
+    CipherList, DocumentName, Extension, FilePath, HeaderName, InvalidValue, MediaType, PasswordHash,
+    PlainText, Template, UrlPath, UserName,
 };
 
 /// Documents that are sent for a folder (`index`).
@@ -317,6 +317,19 @@ pub struct BasicAuthentication {
     /// File with users and password hashes.
     #[serde(default)]
     pub user_file: Option<FilePath>,
+    /// Users in the configuration itself, for web servers without a file of users; `None` keeps the present ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<Vec<BasicUser>>,
+}
+
+/// User of Basic authentication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BasicUser {
+    /// Name.
+    pub name: UserName,
+    /// Hash of the password. It is never read from a configuration; `None` keeps the present hash of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<PasswordHash>,
 }
 
 /// Certificate and TLS settings (`ssl_*`).

@@ -28,6 +28,12 @@ const LOADED: &[&str] = &[
     "ssl",
     "reqtimeout",
     "http2",
+    "proxy",
+    "slotmem_shm",
+    "lbmethod_byrequests",
+    "proxy_balancer",
+    "proxy_http",
+    "proxy_fcgi",
 ];
 
 /// Writes the files of an Apache with the site `main`.

@@ -1,12 +1,11 @@
 //! After every failure, the old content is served, and the files are unchanged.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use telarch_webserver::{Change, FeatureValue, Scope, Severity, Ssl, Verdict, WebServerError};
+use telarch_webserver::{Change, FeatureValue, Scope, Severity, Ssl, WebServerError};
 
-use crate::fixture::{Fixture, free_port, get, site};
+use crate::fixture::{Fixture, free_port, site};
 
 /// Checks that the site and its files are as before.
 fn require_unchanged(fixture: &Fixture, before: &str) {
@@ -52,23 +51,6 @@ fn a_missing_certificate_is_rejected() {
     };
     assert!(validation.problems[0].message.contains("missing.pem"), "{validation:?}");
     require_unchanged(&fixture, &before);
-}
-
-#[test]
-fn a_port_in_use_restores_the_old_files() {
-    let Some(fixture) = Fixture::start() else { return };
-    let before = fixture.text("conf/sites/main");
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let commit =
-        fixture.commit(&[fixture.new_site("shop", taken.local_addr().unwrap().port(), "x")]).unwrap();
-    let Verdict::Failed { reason } = &commit.verdict else { panic!("{commit:?}") };
-    assert!(reason.contains("Address already in use") || reason.contains("still could not bind"), "{reason}");
-    require_unchanged(&fixture, &before);
-    assert_eq!(commit.revision, fixture.server.snapshot().unwrap().revision);
-    // The next change works.
-    let port = free_port();
-    fixture.change(&[fixture.new_site("shop", port, "the shop")]);
-    assert_eq!(get(port, "/", "").1, "the shop");
 }
 
 #[test]

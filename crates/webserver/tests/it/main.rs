@@ -4,9 +4,10 @@
 mod apache_fixture;
 mod apache_only;
 mod caddy;
+mod caddy_fixture;
 mod conformance;
 mod crash;
 mod failures;
-mod features;
 mod fixture;
-mod lifecycle;
+mod nginx_edits;
+mod nginx_features;

@@ -105,7 +105,7 @@ fn a_site_asks_for_a_password() {
     fs::write(&users, "").expect("a file");
     let page = machine.signed_in(ADMINISTRATOR, "/");
     open(&machine, &page, "basic-authentication", "Basic authentication");
-    page.choose("Access", "With the user name and password of a file");
+    page.choose("Access", "With a user name and password");
     page.fill("Realm", "Members");
     page.fill("File with users", &users.display().to_string());
     let _ = save(&machine, &page);

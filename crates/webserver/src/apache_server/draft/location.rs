@@ -1,12 +1,15 @@
-//! Virtual directories.
+//! Virtual directories and applications.
 
 use apache::{Directive, Editor, NewDirective};
 
+use super::pool::uses;
 use super::site::{grant, is_grant, require_no_pattern};
 use super::{Draft, words};
+use crate::apache_server::pools::{self, PROTOCOLS};
+use crate::apache_server::sites::last;
 use crate::error::WebServerError;
-use crate::model::NewLocation;
-use crate::value::{SiteId, UrlPath};
+use crate::model::{NewLocation, ProxyProtocol};
+use crate::value::{PoolName, SiteId, UrlPath};
 
 impl Draft<'_> {
     /// Creates or replaces a virtual directory.
@@ -17,11 +20,15 @@ impl Draft<'_> {
         location: &NewLocation,
     ) -> Result<(), WebServerError> {
         let action = format!("set the location {path} of the site {site}");
-        let NewLocation::Directory { folder } = location else {
-            return Err(WebServerError::impossible(
-                action,
-                "applications behind Apache are not supported; edit its files",
-            ));
+        let folder = match location {
+            NewLocation::Directory { folder } => folder,
+            NewLocation::Application { protocol, pool, path: new } => {
+                return self.put_application(
+                    site,
+                    path,
+                    &NewApplication { protocol: *protocol, pool, new: new.as_ref() },
+                );
+            }
         };
         if path.is_root() {
             let reason = "the folder of the path / is the root of the site; set the root";
@@ -35,6 +42,9 @@ impl Draft<'_> {
         let grant = grant(&folder)?;
         self.edit_site(site, |host, editor| {
             let existing = host.children().iter().find(|child| is_alias(child, path));
+            for proxy in host.children().iter().filter(|child| is_proxy(child, path)) {
+                editor.remove(proxy);
+            }
             match existing {
                 Some(existing) => {
                     remove_grant(editor, host, existing);
@@ -54,6 +64,8 @@ impl Draft<'_> {
             for child in host.children() {
                 if is_alias(child, path) {
                     remove_grant(editor, host, child);
+                } else if is_proxy(child, path) {
+                    // Only directives of the same location have its path.
                 } else if !is_section(child, path) {
                     continue;
                 }
@@ -66,6 +78,86 @@ impl Draft<'_> {
             Err(WebServerError::NotFound { kind: "location", name: format!("{path} of the site {site}") })
         })
     }
+}
+
+/// An application behind Apache.
+struct NewApplication<'a> {
+    protocol: ProxyProtocol,
+    pool: &'a PoolName,
+    /// Path that replaces the one of the location.
+    new: Option<&'a UrlPath>,
+}
+
+impl Draft<'_> {
+    /// Creates or replaces an application. The servers of its pool get the protocol.
+    fn put_application(
+        &mut self,
+        site: &SiteId,
+        path: &UrlPath,
+        application: &NewApplication<'_>,
+    ) -> Result<(), WebServerError> {
+        let action = format!("set the location {path} of the site {site}");
+        let NewApplication { protocol, pool, new } = application;
+        let configuration = self.configuration()?;
+        let known =
+            PROTOCOLS.iter().find(|(known, _, module)| known == protocol && configuration.has_module(module));
+        let Some((_, scheme, _)) = known else {
+            let reason =
+                "Telarch writes HTTP and FastCGI for Apache, with proxy_http_module and proxy_fcgi_module";
+            return Err(WebServerError::impossible(action, reason));
+        };
+        if *protocol == ProxyProtocol::Fastcgi && new.is_some() {
+            return Err(WebServerError::impossible(action, "only HTTP can replace the path"));
+        }
+        let section =
+            pools::find(configuration, pool).ok_or_else(|| WebServerError::not_found("pool", pool))?;
+        if pools::scheme(section.directive).is_some_and(|used| used != *scheme) {
+            if uses(configuration, pool).iter().any(|used| used != path.as_str()) {
+                let reason =
+                    format!("other locations use the pool {pool} with another protocol; create another pool");
+                return Err(WebServerError::impossible(action, reason));
+            }
+            let members = pools::pools(configuration).into_iter().find(|found| found.name == **pool);
+            let members = members.map(|found| found.members).unwrap_or_default();
+            self.set_members(pool, &members, scheme)?;
+        }
+        require_no_pattern(path.as_str())?;
+        let url = pools::url(pool);
+        self.edit_site(site, |host, editor| {
+            // A script has a path in the file system.
+            let root = last(host.children(), "DocumentRoot").unwrap_or_default().trim_end_matches('/');
+            let base = if *protocol == ProxyProtocol::Fastcgi { root } else { "" };
+            let target = new.unwrap_or(path).as_str().trim_end_matches('/');
+            // With a slash at only one of both, Apache would join the paths wrongly.
+            let slash = if path.as_str().ends_with('/') { "/" } else { "" };
+            let target = format!("{url}{base}{target}{slash}");
+            let old: Vec<&Directive> = host.children().iter().filter(|child| is_proxy(child, path)).collect();
+            if let Some(alias) = host.children().iter().find(|child| is_alias(child, path)) {
+                remove_grant(editor, host, alias);
+                editor.remove(alias);
+            }
+            // The first one that matches decides.
+            let wider = host.children().iter().find(|child| is_wider(child, path)).filter(|_| old.is_empty());
+            for name in ["ProxyPass", "ProxyPassReverse"] {
+                let words = words(&[name, path.as_str(), &target]);
+                match (old.iter().find(|child| child.is(name)), wider) {
+                    (Some(child), _) => editor.set_words(child, &words)?,
+                    (None, Some(wider)) => editor.insert_before(wider, &NewDirective::simple(&words)?),
+                    (None, None) => editor.append(Some(host), &NewDirective::simple(&words)?),
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn is_wider(directive: &Directive, path: &UrlPath) -> bool {
+    directive.is("ProxyPass") && directive.word(1).is_some_and(|known| path.as_str().starts_with(known))
+}
+
+fn is_proxy(directive: &Directive, path: &UrlPath) -> bool {
+    (directive.is("ProxyPass") || directive.is("ProxyPassReverse"))
+        && directive.word(1) == Some(path.as_str())
 }
 
 /// Removes the section that grants access to the folder of an alias, unless another alias needs it.

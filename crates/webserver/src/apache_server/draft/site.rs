@@ -27,30 +27,53 @@ impl Draft<'_> {
         }
         let before = self.used_addresses()?;
         let host = new_host(site)?;
+        if !self.add_section(site.id.as_str(), &host)? {
+            return Err(exists(&site.id));
+        }
+        self.update_listens(&before)?;
+        self.require_default_sites(&site.id, &site.listeners)
+    }
+
+    /// Adds a section in a file of its own, or in the main file if no `Include` covers new files. Returns `false` if the
+    /// file exists.
+    pub(super) fn add_section(&mut self, name: &str, section: &NewDirective) -> Result<bool, WebServerError> {
         let folder = self.configuration()?.site_folder();
-        let path = folder.as_ref().and_then(|folder| folder.pattern.file(site.id.as_str()));
+        let path = folder.as_ref().and_then(|folder| folder.pattern.file(name));
         let Some((folder, path)) = folder.zip(path) else {
             let main = self.main.to_owned();
             self.edit(&main, |_, editor| {
-                editor.append(None, &host);
+                editor.append(None, section);
                 Ok(())
             })?;
-            return self.update_listens(&before);
+            return Ok(true);
         };
-        let text = host.write("", "    ");
+        let text = section.write("", "    ");
         match available(&folder, &path) {
             Some((file, link)) => {
                 if self.files.exists(&file) || self.files.exists(&path) {
-                    return Err(exists(&site.id));
+                    return Ok(false);
                 }
                 self.write(&file, text.clone());
                 self.files.link(&path, &link, text);
             }
-            None if self.files.exists(&path) => return Err(exists(&site.id)),
+            None if self.files.exists(&path) => return Ok(false),
             None => self.write(&path, text),
         }
-        self.update_listens(&before)?;
-        self.require_default_sites(&site.id, &site.listeners)
+        Ok(true)
+    }
+
+    /// Deletes a file, and the file behind the link of a started site.
+    pub(super) fn delete_with_link(&mut self, path: &str) -> Result<(), WebServerError> {
+        let folder = self.configuration()?.site_folder();
+        let target = std::fs::canonicalize(path).ok().and_then(|target| target.to_str().map(str::to_owned));
+        self.delete(path);
+        let file = folder.and_then(|folder| available(&folder, path));
+        if let Some((file, _)) = file
+            && (target.as_ref() == Some(&file) || self.files.disk.planned.contains_key(&file))
+        {
+            self.delete(&file);
+        }
+        Ok(())
     }
 
     /// Deletes a site, started or stopped, and its file if no other directive is in it.
@@ -69,23 +92,13 @@ impl Draft<'_> {
         let configuration = self.configuration()?;
         let path = host_block(configuration, site)?.file.to_owned();
         let is_alone = path != main && configuration.document(&path)?.directives().len() == 1;
-        let folder = configuration.site_folder();
-        if !is_alone {
+        if is_alone {
+            self.delete_with_link(&path)?;
+        } else {
             self.edit_site(site, |host, editor| {
                 editor.remove(host);
                 Ok(())
             })?;
-        } else {
-            let target =
-                std::fs::canonicalize(&path).ok().and_then(|target| target.to_str().map(str::to_owned));
-            self.delete(&path);
-            // The file behind the link of a started site.
-            let file = folder.and_then(|folder| available(&folder, &path));
-            if let Some((file, _)) = file
-                && (target.as_ref() == Some(&file) || self.files.disk.planned.contains_key(&file))
-            {
-                self.delete(&file);
-            }
         }
         self.update_listens(&before)
     }

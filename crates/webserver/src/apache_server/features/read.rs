@@ -200,7 +200,7 @@ fn authentication(all: &Directives<'_>) -> Option<BasicAuthentication> {
         return None;
     }
     let realm = all.parse("AuthName", |text| PlainText::parse(text).ok())?;
-    Some(BasicAuthentication { realm, user_file: all.parse("AuthUserFile", path)? })
+    Some(BasicAuthentication { realm, user_file: all.parse("AuthUserFile", path)?, users: None })
 }
 
 #[allow(clippy::option_option)]

@@ -169,6 +169,10 @@ fn write_compression(
 }
 
 fn write_authentication(value: &BasicAuthentication, written: &mut Written) -> Result<(), WebServerError> {
+    if value.users.is_some() {
+        let value = FeatureValue::BasicAuthentication(value.clone());
+        return Err(impossible(&value, "Apache reads users from a file; set user_file"));
+    }
     let (Some(realm), Some(file)) = (&value.realm, &value.user_file) else {
         let value = FeatureValue::BasicAuthentication(value.clone());
         let reason =

@@ -65,6 +65,7 @@ pub(in crate::nginx_server) fn read(feature: Feature, directives: &[&Directive])
             FeatureValue::BasicAuthentication(BasicAuthentication {
                 realm: realm.map(|realm| PlainText::parse(&realm)).transpose().ok()?,
                 user_file: all.parse("auth_basic_user_file", path)?,
+                users: None,
             })
         }
         Feature::Ssl => FeatureValue::Ssl(Ssl {

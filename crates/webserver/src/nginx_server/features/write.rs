@@ -76,6 +76,9 @@ pub(in crate::nginx_server) fn directives(value: &FeatureValue) -> Vec<NewDirect
 pub(in crate::nginx_server) fn problem(value: &FeatureValue) -> Option<&'static str> {
     let is_incomplete = match value {
         FeatureValue::Compression(value) => value.types.as_ref().is_some_and(Vec::is_empty),
+        FeatureValue::BasicAuthentication(value) if value.users.is_some() => {
+            return Some("nginx reads users from a file; set user_file");
+        }
         FeatureValue::BasicAuthentication(value) => return realm_problem(value.realm.as_ref()?.as_str()),
         _ => value.is_incomplete(),
     };
