@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod apache;
 pub mod auth;
 pub mod broker;
+pub mod caddy;
 pub mod cim;
 pub mod config;
 pub mod consumers;

@@ -6,6 +6,7 @@ mod accounts;
 mod apache;
 mod auth;
 mod broker;
+mod caddy;
 mod cim;
 mod config;
 mod consumers;
