@@ -35,6 +35,7 @@ use self::log_lines::read_lines;
 use self::roots::Roots;
 use self::snapshot_cache::SnapshotCache;
 use self::store::Store;
+use crate::application_pool::{ApplicationPool, PoolOperation};
 use crate::certificate::CertificateFile;
 use crate::change::{Change, MAX_CHANGES};
 use crate::control::{Operation, Status, Worker};
@@ -175,6 +176,19 @@ pub(crate) trait Product: Send + Sync {
     fn logs(&self, configuration: &Self::Configuration) -> Vec<LogFile>;
 
     fn certificate_files(&self, configuration: &Self::Configuration) -> Vec<CertificateFile>;
+
+    /// Returns the application pools of products that have them.
+    fn application_pools(&self) -> Result<Vec<ApplicationPool>, WebServerError> {
+        Ok(Vec::new())
+    }
+
+    fn control_application_pool(
+        &self,
+        name: &str,
+        _operation: PoolOperation,
+    ) -> Result<ApplicationPool, WebServerError> {
+        Err(WebServerError::not_found("application pool", &name))
+    }
 }
 
 /// End of a web server's processes.
@@ -376,6 +390,18 @@ impl<P: Product> WebServer for P {
 
     fn certificates(&self) -> Result<Vec<CertificateFile>, WebServerError> {
         Ok(self.certificate_files(&live(self)?))
+    }
+
+    fn application_pools(&self) -> Result<Vec<ApplicationPool>, WebServerError> {
+        Product::application_pools(self)
+    }
+
+    fn control_application_pool(
+        &self,
+        name: &str,
+        operation: PoolOperation,
+    ) -> Result<ApplicationPool, WebServerError> {
+        Product::control_application_pool(self, name, operation)
     }
 }
 

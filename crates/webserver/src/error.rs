@@ -88,6 +88,16 @@ pub enum WebServerError {
         /// Description.
         reason: String,
     },
+    /// An operation on the IIS of another machine failed.
+    #[error("cannot {action} on {machine}: {reason}")]
+    Windows {
+        /// The machine.
+        machine: String,
+        /// The operation.
+        action: String,
+        /// Description, with a remedy.
+        reason: String,
+    },
     /// The web server does not run.
     #[error("the web server does not run")]
     NotRunning,

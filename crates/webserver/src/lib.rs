@@ -1,6 +1,6 @@
 //! Administration of web servers through their own configuration files.
 //!
-//! [`WebServer`] is the interface, and [`Nginx`], [`Apache`] and [`Caddy`] implement it. The types of this crate cannot hold a value that
+//! [`WebServer`] is the interface, and [`Nginx`], [`Apache`], [`Caddy`] and [`Iis`] implement it. The types of this crate cannot hold a value that
 //! would change the structure of a configuration file: text without control characters, parsed addresses, paths without
 //! `..` and variables.
 //!
@@ -8,6 +8,7 @@
 //! atomic write and the result of the reload. See [`WebServer::commit`].
 
 mod apache_server;
+mod application_pool;
 mod caddy_server;
 mod certificate;
 mod change;
@@ -16,6 +17,7 @@ mod engine;
 mod error;
 mod feature;
 mod history;
+mod iis_server;
 mod listen;
 mod log;
 mod model;
@@ -27,6 +29,7 @@ mod value;
 mod web_server;
 
 pub use apache_server::{Apache, ApacheOptions};
+pub use application_pool::{ApplicationPool, PoolOperation, PoolState};
 pub use caddy_server::{Caddy, CaddyAdmin, CaddyDocument, CaddyOptions};
 pub use certificate::{Certificate, CertificateFile};
 pub use change::{Change, MAX_CHANGES, NewSite};
@@ -39,6 +42,10 @@ pub use feature::{
     ResponseHeader, ResponseHeaders, Scope, Setting, Ssl, StatusCode, TlsVersion,
 };
 pub use history::{Commit, CommitDetails, CommitKind, CommitRequest, Verdict};
+pub use iis_server::{
+    CimCall, CimFailure, CimObject, CimOperation, CimValue, Iis, MAX_INSTANCES, MAX_PROPERTIES, WEB_ADMINISTRATION,
+    WebAdministration,
+};
 pub use listen::{ListenAddress, ListenHost};
 pub use log::{LogFile, LogKind, LogLines, LogPosition, LogStart};
 pub use model::{

@@ -1,5 +1,6 @@
 //! The interface of all web servers.
 
+use crate::application_pool::{ApplicationPool, PoolOperation};
 use crate::certificate::CertificateFile;
 use crate::change::Change;
 use crate::control::{Operation, Status};
@@ -105,4 +106,20 @@ pub trait WebServer: Send + Sync {
     /// # Errors
     /// If the configuration cannot be read.
     fn certificates(&self) -> Result<Vec<CertificateFile>, WebServerError>;
+
+    /// Returns the application pools, sorted by name. Only IIS has some.
+    ///
+    /// # Errors
+    /// If the pools cannot be read.
+    fn application_pools(&self) -> Result<Vec<ApplicationPool>, WebServerError>;
+
+    /// Performs an operation on an application pool, and waits until it is done.
+    ///
+    /// # Errors
+    /// [`NotFound`](WebServerError::NotFound), or if the operation fails.
+    fn control_application_pool(
+        &self,
+        name: &str,
+        operation: PoolOperation,
+    ) -> Result<ApplicationPool, WebServerError>;
 }
