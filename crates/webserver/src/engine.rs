@@ -309,6 +309,11 @@ impl<P: Product> WebServer for P {
         self.feature_state(&live(self)?, scope, feature)
     }
 
+    fn features(&self, scope: &Scope, features: &[Feature]) -> Result<Vec<FeatureState>, WebServerError> {
+        let configuration = live(self)?;
+        features.iter().map(|feature| self.feature_state(&configuration, scope, *feature)).collect()
+    }
+
     fn plan(&self, base: &Revision, changes: &[Change]) -> Result<Plan, WebServerError> {
         if changes.len() > MAX_CHANGES {
             return Err(WebServerError::Limit {

@@ -23,8 +23,8 @@ use self::document::{Documents, SERVER, position_of, site_file};
 use self::draft::{Draft, missing, scope_site};
 use self::features::{section_of, setting};
 pub use self::instance::{
-    CimCall, CimFailure, CimObject, CimOperation, CimValue, MAX_INSTANCES, MAX_PROPERTIES, WEB_ADMINISTRATION,
-    WebAdministration,
+    CimCall, CimFailure, CimObject, CimOperation, CimValue, MAX_INSTANCES, MAX_PROPERTIES,
+    WEB_ADMINISTRATION, WebAdministration,
 };
 use self::section::SECTIONS;
 use crate::application_pool::{ApplicationPool, PoolOperation};
@@ -35,7 +35,7 @@ use crate::engine::{
     Checked, Configuration, Disk, Drafted, End, Engine, Product, TemporaryFolder, recover, start_error,
 };
 use crate::error::WebServerError;
-use crate::feature::{Feature, FeatureState, Scope};
+use crate::feature::{Feature, FeatureState, Scope, Setting};
 use crate::history::Verdict;
 use crate::log::LogFile;
 use crate::model::{Capabilities, Info, Pool, Site, SiteState};
@@ -94,7 +94,8 @@ impl Iis {
         for file in files {
             let (planned, found) = (planned.remove(*file), found.get(file).map(|text| text.to_vec()));
             if planned != found {
-                let file = PlannedFile { path: (*file).to_owned(), before: planned, after: found, link: None };
+                let file =
+                    PlannedFile { path: (*file).to_owned(), before: planned, after: found, link: None };
                 let failure = CimFailure::Failed(format!(
                     "IIS has another configuration than the planned one:\n{}",
                     file.diff().unified
@@ -127,7 +128,12 @@ fn planned(before: &IisConfiguration, after: &Documents, warnings: Vec<Problem>)
         }
     }
     let created = new.into_iter();
-    files.extend(created.map(|(path, text)| PlannedFile { path, before: None, after: Some(text), link: None }));
+    files.extend(created.map(|(path, text)| PlannedFile {
+        path,
+        before: None,
+        after: Some(text),
+        link: None,
+    }));
     files.sort_by(|one, other| one.path.cmp(&other.path));
     Drafted { files, warnings }
 }
@@ -173,33 +179,29 @@ impl Product for Iis {
         let documents = &configuration.documents;
         let inherited = documents.server_sections().remove(kind.class);
         let name = scope_site(scope, feature)?.map(|id| documents.site_name(id)).transpose()?;
-        let local = match &name {
-            None => None,
-            Some(name) => {
-                configuration.require_readable(name, kind)?;
-                documents.sites.get(name).and_then(|site| site.sections.get(kind.class))
-            }
-        };
+        let site = name.as_ref().and_then(|name| documents.sites.get(name));
+        let local = site.and_then(|site| site.sections.get(kind.class));
+        let readable = name.as_ref().map_or(Ok(()), |name| configuration.require_readable(name, kind));
+        let value = readable.and_then(|()| local.or(inherited.as_ref()).ok_or_else(|| missing(kind)));
         let file = match (&name, local) {
             (Some(name), Some(_)) => site_file(name),
             _ => SERVER.to_owned(),
         };
-        let Some(value) = local.or(inherited.as_ref()) else { return Err(missing(kind)) };
         let text = configuration.contents().get(file.as_str()).copied().unwrap_or_default();
         Ok(FeatureState {
             feature,
             scope: scope.clone(),
-            setting: setting(feature, value),
+            // One section without a value must not hide the others in a list.
+            setting: value.map_or_else(
+                |error| Setting::Unsupported { text: error.to_string() },
+                |value| setting(feature, value),
+            ),
             is_local: local.is_some() || name.is_none(),
             origins: vec![position_of(&file, text, Some(kind.class))],
         })
     }
 
-    fn draft(
-        &self,
-        configuration: IisConfiguration,
-        changes: &[Change],
-    ) -> Result<Drafted, WebServerError> {
+    fn draft(&self, configuration: IisConfiguration, changes: &[Change]) -> Result<Drafted, WebServerError> {
         let mut draft = Draft::new(&configuration);
         changes.iter().try_for_each(|change| draft.apply(change))?;
         Ok(planned(&configuration, &draft.documents, draft.warnings))
@@ -278,7 +280,11 @@ impl Product for Iis {
         Ok(())
     }
 
-    fn start(&self, _configuration: &IisConfiguration, _stage: &TemporaryFolder) -> Result<(), WebServerError> {
+    fn start(
+        &self,
+        _configuration: &IisConfiguration,
+        _stage: &TemporaryFolder,
+    ) -> Result<(), WebServerError> {
         Err(start_error("start a site, or the service W3SVC of the machine"))
     }
 

@@ -38,6 +38,12 @@ pub trait WebServer: Send + Sync {
     /// If the scope does not exist, or the feature does not exist in it.
     fn feature(&self, scope: &Scope, feature: Feature) -> Result<FeatureState, WebServerError>;
 
+    /// Reads the values of several features of a scope at once.
+    ///
+    /// # Errors
+    /// As for [`feature`](Self::feature).
+    fn features(&self, scope: &Scope, features: &[Feature]) -> Result<Vec<FeatureState>, WebServerError>;
+
     /// Computes the effect of changes, applied in their order, without any effect of its own.
     ///
     /// # Errors

@@ -38,6 +38,7 @@ fn floor(folder: &str) -> u8 {
         | "crates/management/terminal"
         | "crates/wording"
         | "crates/copy"
+        | "crates/iis"
         | "crates/repository"
         | "crates/eventing/forwarder"
         | "crates/eventing/puller"

@@ -1,4 +1,4 @@
-//! `telarch web`: the web server of this machine, also while no service runs.
+//! `telarch web`: the web server of this machine, also while no service runs, and the IIS of another machine.
 
 mod change;
 mod deployment;
@@ -6,7 +6,7 @@ mod show;
 
 use cli_command::format::{Format, TEXT_OR_JSON};
 use cli_command::paths::IfMissing;
-use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value};
+use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, SingleDash, Value};
 use serde_json::json;
 use webserver::{Feature, Site, SiteId, WebServer};
 
@@ -16,7 +16,7 @@ use crate::web_server::{self, ChosenServer, ServerOptions};
 
 /// The command `telarch web`.
 pub static WEB: Command =
-    Command::new("web", "list and change the sites of the web server on this machine", run)
+    Command::new("web", "list and change the sites of the web server on this machine, or of IIS on another", run)
         .examples(&[
             "telarch web sites",
             "telarch web site shop stop --what-if",
@@ -24,6 +24,8 @@ pub static WEB: Command =
             "telarch web features shop redirect '{\"status\": 301, \"target\": \"https://new.example/\"}'",
             "telarch web rollback 17 --message 'undo the redirection'",
             "telarch web deploy shop release-2.zip --what-if",
+            "telarch web sites -r:web1 -u:administrator",
+            "telarch web pools DefaultAppPool recycle -r:web1 -u:administrator",
         ])
         .actions(&[
             Action::new("sites", &[("", "list the sites")]),
@@ -46,6 +48,15 @@ pub static WEB: Command =
                 ],
             )
             .takes(1, 3),
+            Action::new(
+                "pools",
+                &[
+                    ("", "list the application pools of IIS with their state and applications"),
+                    ("POOL start|stop|recycle", "start or stop an application pool, or replace its worker processes"),
+                ],
+            )
+            .takes(0, 2)
+            .completions(&["start", "stop", "recycle"]),
             Action::new("history", &[("[NUMBER]", "list the latest commits, or print one with its differences")])
                 .takes(0, 1),
             Action::new("rollback", &[("NUMBER", "restore the files of a commit")]).takes(1, 1),
@@ -65,10 +76,14 @@ pub static WEB: Command =
             .completions(&["restore"]),
         ])
         .options(&[&NGINX, &APACHE, &CADDY, &WHAT_IF, &MESSAGE, &KEEP_OTHERS, &DIRECTORY, &TEXT_OR_JSON])
+        .single_dash(SingleDash::Switches(&["r", "u", "remote", "username", "auth", "a"]))
         .notes(&[
             "Each change is validated by the web server, written, and applied by a reload. If the web server rejects the \
              new files, the old ones are restored. The service of telarch mgmt serve shows the same history.",
             "SITE is the identifier that telarch web sites prints, or a host name of the site.",
+            "-r HOST selects the IIS of another machine, which runs Windows and has the feature IIS Management Scripts and \
+             Tools; -u, -p, -auth, -ssl and the other switches of winrm set the user and the connection (winrm help auth). \
+             The user must be an administrator of that machine. The history of its changes is kept on this machine.",
         ]);
 
 static NGINX: Opt = Opt::new(
@@ -113,8 +128,22 @@ static SERVERS: ServerOptions = ServerOptions { nginx: &NGINX, apache: &APACHE, 
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     let state = directory(arguments, IfMissing::Leave)?.history();
     let server = web_server::chosen(arguments, &SERVERS)?;
-    let server = server.or_else(web_server::installed).unwrap_or(ChosenServer::Nginx("/etc/nginx".into()));
-    let web = server.open(&state, Vec::new())?;
+    let web = match web_server::remote(arguments, &state)? {
+        Some(_) if server.is_some() => {
+            return Err(arguments
+                .usage_error("--nginx, --apache and --caddy are for this machine; omit them with -r"));
+        }
+        Some(_) if ["deploy", "deployments"].contains(&arguments.action()) => {
+            return Err(arguments.usage_error(
+                "content is deployed on this machine only; copy files to another machine with telarch cp",
+            ));
+        }
+        Some(web) => web,
+        None => {
+            let server = server.or_else(web_server::installed);
+            server.unwrap_or(ChosenServer::Nginx("/etc/nginx".into())).open(&state, Vec::new())?
+        }
+    };
     let web = web.as_ref();
     let words = arguments.words();
     match (arguments.action(), words.as_slice()) {
@@ -136,6 +165,12 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
             Ok(printed(arguments, || json!(state), || show::feature(&state)))
         }
         ("features", [name, feature, value]) => change::feature(arguments, web, name, feature, value),
+        ("pools", []) => {
+            let pools = web.application_pools().map_err(failed)?;
+            Ok(printed(arguments, || json!(pools), || show::pools(&pools)))
+        }
+        ("pools", [name, action]) => change::pool(arguments, web, name, action),
+        ("pools", _) => Err(arguments.usage_error("expected no arguments, or POOL start|stop|recycle")),
         ("history", [number]) => {
             let details = web.commit_details(commit_number(arguments, number)?).map_err(failed)?;
             Ok(printed(arguments, || json!(details), || show::commit(&details)))
@@ -210,8 +245,8 @@ fn feature_state(
 }
 
 fn features(web: &dyn WebServer, site: &SiteId) -> Result<Vec<webserver::FeatureState>, Failure> {
-    let supported = web.info().capabilities.features.iter();
-    supported.map(|feature| feature_state(web, site, *feature)).collect()
+    let scope = webserver::Scope::Site { site: site.clone() };
+    web.features(&scope, &web.info().capabilities.features).map_err(failed)
 }
 
 #[cfg(test)]

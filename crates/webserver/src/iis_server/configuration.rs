@@ -6,7 +6,7 @@ use super::document::{
     ApplicationDocument, Documents, ServerDocument, SiteBinding, SiteDocument, problem, site_file,
 };
 use super::instance::{CimCall, CimFailure, CimObject, CimOperation, WebAdministration};
-use super::section::{SECTIONS, SectionKind, SectionValue, boolean};
+use super::section::{SECTIONS, SectionKind, SectionValue, boolean, is_displayable};
 use crate::engine::{Configuration, Disk};
 use crate::error::WebServerError;
 use crate::model::SiteState;
@@ -170,7 +170,8 @@ impl Reader<'_> {
 
     fn applications(&mut self, sites: &mut BTreeMap<String, SiteDocument>) -> Result<(), WebServerError> {
         for instance in self.enumerate("Application")? {
-            let names = printable(&instance, "SiteName").and_then(|site| Ok((site, printable(&instance, "Path")?)));
+            let names =
+                printable(&instance, "SiteName").and_then(|site| Ok((site, printable(&instance, "Path")?)));
             let pool = printable(&instance, "ApplicationPool").unwrap_or_default();
             let Some((site, path)) = self.noted(names) else { continue };
             if let Some(site) = sites.get_mut(&site) {
@@ -184,7 +185,8 @@ impl Reader<'_> {
             let Some(texts) = self.noted(texts) else { continue };
             let [site, application, path, folder] = texts.as_slice() else { continue };
             if let Some(site) = sites.get_mut(site) {
-                let application: &mut ApplicationDocument = site.applications.entry(application.clone()).or_default();
+                let application: &mut ApplicationDocument =
+                    site.applications.entry(application.clone()).or_default();
                 application.directories.insert(path.clone(), folder.clone());
             }
         }
@@ -290,7 +292,7 @@ fn site(instance: &CimObject) -> Result<(String, SiteDocument), String> {
 /// Returns a text without control characters. Others could not be shown or written back.
 fn printable(instance: &CimObject, name: &str) -> Result<String, String> {
     let text = instance.text(name).unwrap_or_default();
-    if text.chars().any(char::is_control) || text.len() > 2_048 {
+    if !is_displayable(text) || text.len() > 2_048 {
         let beginning: String = text.chars().take(80).collect();
         return Err(format!("{name} of a {} has the value {beginning:?}; it is ignored", instance.class));
     }

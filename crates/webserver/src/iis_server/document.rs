@@ -95,7 +95,8 @@ impl TryFrom<String> for SiteBinding {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
-        let (protocol, information) = text.split_once(' ').ok_or("a binding is PROTOCOL ADDRESS:PORT:NAME")?;
+        let (protocol, information) =
+            text.split_once(' ').ok_or("a binding is PROTOCOL ADDRESS:PORT:NAME")?;
         Ok(Self { protocol: protocol.to_owned(), information: information.to_owned() })
     }
 }
@@ -175,20 +176,26 @@ pub(super) fn problem(severity: Severity, message: String, file: Option<String>)
 
 /// Returns an identifier from the name of a site: other characters become underlines.
 fn unused_id(name: &str, is_used: impl Fn(&SiteId) -> bool) -> SiteId {
-    let allowed = |found: char| found.is_ascii_alphanumeric() || "-_.".contains(found);
-    let replaced: String = name.chars().map(|found| if allowed(found) { found } else { '_' }).take(55).collect();
+    let replaced: String = name.chars().map(identifier_character).take(55).collect();
     let mut id = SiteId::parse(&replaced);
     let mut number = 2_u32;
     loop {
         match id {
             Ok(id) if !is_used(&id) => return id,
-            _ => id = SiteId::parse(&format!("site-{replaced}-{number}").chars().take(64).collect::<String>()),
+            _ => {
+                id = SiteId::parse(&format!("site-{replaced}-{number}").chars().take(64).collect::<String>());
+            }
         }
         if id.is_err() {
             id = SiteId::parse(&format!("site-{number}"));
         }
         number = number.saturating_add(1);
     }
+}
+
+/// Replaces a character that identifiers cannot have.
+fn identifier_character(found: char) -> char {
+    if found.is_ascii_alphanumeric() || "-_.".contains(found) { found } else { '_' }
 }
 
 /// Writes a document. Its types have no value that JSON cannot represent.
@@ -240,10 +247,7 @@ mod tests {
         let documents = Documents { server: None, sites };
         let found = documents.identified();
         let ids: Vec<&str> = found.iter().map(|(id, ..)| id.as_str()).collect();
-        assert_eq!(
-            ids,
-            ["site--x-2", "Default_Web_Site", "site-Default_Web_Site-2", "shop.example", "_"]
-        );
+        assert_eq!(ids, ["site--x-2", "Default_Web_Site", "site-Default_Web_Site-2", "shop.example", "_"]);
         assert_eq!(documents.site_name(&found[2].0).unwrap(), "Default_Web_Site");
     }
 }

@@ -121,9 +121,8 @@ impl<'a> Draft<'a> {
         let mut new = bindings(listeners, names)?;
         let site = self.site(id)?;
         new.extend(site.bindings.iter().filter(|binding| !binding.is_web()).cloned());
-        let has_new_tls = new
-            .iter()
-            .any(|binding| binding.protocol == "https" && !site.bindings.contains(binding));
+        let has_new_tls =
+            new.iter().any(|binding| binding.protocol == "https" && !site.bindings.contains(binding));
         site.bindings = new;
         if has_new_tls {
             self.warn_about_certificates(listeners);
@@ -146,7 +145,8 @@ impl<'a> Draft<'a> {
         location: &NewLocation,
     ) -> Result<(), WebServerError> {
         let NewLocation::Directory { folder } = location else {
-            let reason = "IIS passes requests to other servers with rules of URL Rewrite, which WMI does not have";
+            let reason =
+                "IIS passes requests to other servers with rules of URL Rewrite, which WMI does not have";
             return Err(WebServerError::impossible(format!("create the application {path}"), reason));
         };
         if path.is_root() {
@@ -156,7 +156,9 @@ impl<'a> Draft<'a> {
         let site = self.site(id)?;
         let existing = site.applications.iter_mut().find_map(|(application, found)| {
             let mut directories = found.directories.iter_mut();
-            directories.find(|(directory, _)| joined(application, directory) == path).map(|(_, folder)| folder)
+            directories
+                .find(|(directory, _)| joined(application, directory) == path)
+                .map(|(_, folder)| folder)
         });
         match existing {
             Some(known) => *known = folder,
@@ -177,7 +179,9 @@ impl<'a> Draft<'a> {
         }
         for (application, found) in &mut site.applications {
             let before = found.directories.len();
-            found.directories.retain(|directory, _| directory == "/" || joined(application, directory) != name);
+            found
+                .directories
+                .retain(|directory, _| directory == "/" || joined(application, directory) != name);
             if found.directories.len() < before {
                 return Ok(());
             }

@@ -216,7 +216,8 @@ fn set_redirect(value: &Redirect, section: &mut SectionValue) -> Result<(), WebS
 fn response_headers(section: &SectionValue) -> Option<FeatureValue> {
     let headers = section.elements.iter().map(|element| {
         let name = HeaderName::parse(text(element, "Name")).ok()?;
-        let value = Template::parse(text(element, "Value")).ok().filter(|value| !value.as_str().contains('$'))?;
+        let value =
+            Template::parse(text(element, "Value")).ok().filter(|value| !value.as_str().contains('$'))?;
         // IIS adds its headers to all responses.
         Some(ResponseHeader { name, value, always: true })
     });
@@ -338,19 +339,16 @@ mod tests {
     fn values_are_read_as_they_are_written() {
         for (feature, json) in [
             (Feature::DefaultDocuments, r#"{"files":["b.html","a.html"]}"#),
-            (Feature::DirectoryBrowsing, r#"{"enabled":true,"exact_size":null,"format":null,"local_time":null}"#),
+            (
+                Feature::DirectoryBrowsing,
+                r#"{"enabled":true,"exact_size":null,"format":null,"local_time":null}"#,
+            ),
             (Feature::Redirect, r#"{"status":301,"target":"https://new.example/a"}"#),
             (Feature::Redirect, r#"{"status":307,"target":"https://new.example$request_uri"}"#),
             (Feature::ResponseHeaders, r#"{"headers":[{"name":"X-A","value":"b; c","always":true}]}"#),
             (Feature::ErrorPages, r#"{"pages":[{"codes":[404,500],"response":null,"page":"/e.html"}]}"#),
-            (
-                Feature::MimeTypes,
-                r#"{"types":[{"media_type":"a/b","extensions":["a","b"]}],"default":null}"#,
-            ),
-            (
-                Feature::Compression,
-                r#"{"enabled":true,"level":null,"types":null,"minimum_size":null}"#,
-            ),
+            (Feature::MimeTypes, r#"{"types":[{"media_type":"a/b","extensions":["a","b"]}],"default":null}"#),
+            (Feature::Compression, r#"{"enabled":true,"level":null,"types":null,"minimum_size":null}"#),
         ] {
             let section = changed(json, feature, &SectionValue::default()).unwrap();
             let tagged = format!("{{\"feature\":\"{feature}\",{}", &json[1..]);
@@ -366,7 +364,7 @@ mod tests {
             (Feature::Redirect, r#"{"status":308,"target":"/"}"#, "301, 302 or 307"),
             (Feature::Redirect, r#"{"status":301,"target":"https://$host/"}"#, "at the end"),
             (Feature::ResponseHeaders, r#"{"headers":[{"name":"X","value":"$host"}]}"#, "no variables"),
-            (Feature::ErrorPages, r#"{"pages":[{"codes":[404],"response":200,"page":"/e"}]}"#, "omit"),
+            (Feature::ErrorPages, r#"{"pages":[{"codes":[404],"response":404,"page":"/e"}]}"#, "omit"),
             (Feature::ErrorPages, r#"{"pages":[{"codes":[301],"page":"/e"}]}"#, "400 to 599"),
             (Feature::MimeTypes, r#"{"default":"a/b"}"#, "omit"),
             (Feature::Compression, r#"{"enabled":true,"level":5}"#, "omit"),

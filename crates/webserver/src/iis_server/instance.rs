@@ -36,7 +36,9 @@ pub enum CimFailure {
     #[error("the object does not exist")]
     NotFound,
     /// The user has no access.
-    #[error("access denied: {reason}\n  only members of the group Administrators of the machine can administer IIS")]
+    #[error(
+        "access denied: {reason}\n  only members of the group Administrators of the machine can administer IIS"
+    )]
     AccessDenied {
         /// Message of the machine.
         reason: String,

@@ -14,20 +14,65 @@ use crate::model::SiteState;
 /// before others use them, and sites start at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Operation<'a> {
-    Stop { site: &'a str },
-    DeleteSite { site: &'a str },
-    CreateSite { site: &'a str, document: &'a SiteDocument },
-    DeleteApplication { site: &'a str, application: &'a str },
-    CreateApplication { site: &'a str, application: &'a str, folder: &'a str },
-    SetPool { site: &'a str, application: &'a str, pool: &'a str },
-    DeleteDirectory { directory: Directory<'a> },
-    CreateDirectory { directory: Directory<'a>, folder: &'a str },
-    SetFolder { directory: Directory<'a>, folder: &'a str },
-    SetBindings { site: &'a str, bindings: &'a [SiteBinding] },
-    SetAutoStart { site: &'a str, auto_start: bool },
-    RevertSection { site: &'a str, class: &'a str },
-    SetSection { site: Option<&'a str>, class: &'a str, value: &'a SectionValue },
-    Start { site: &'a str },
+    Stop {
+        site: &'a str,
+    },
+    DeleteSite {
+        site: &'a str,
+    },
+    CreateSite {
+        site: &'a str,
+        document: &'a SiteDocument,
+    },
+    DeleteApplication {
+        site: &'a str,
+        application: &'a str,
+    },
+    CreateApplication {
+        site: &'a str,
+        application: &'a str,
+        folder: &'a str,
+    },
+    SetPool {
+        site: &'a str,
+        application: &'a str,
+        pool: &'a str,
+    },
+    DeleteDirectory {
+        directory: Directory<'a>,
+    },
+    CreateDirectory {
+        directory: Directory<'a>,
+        folder: &'a str,
+    },
+    SetFolder {
+        directory: Directory<'a>,
+        folder: &'a str,
+    },
+    SetBindings {
+        site: &'a str,
+        bindings: &'a [SiteBinding],
+    },
+    SetAutoStart {
+        site: &'a str,
+        auto_start: bool,
+    },
+    RevertSection {
+        site: &'a str,
+        class: &'a str,
+    },
+    SetSection {
+        site: Option<&'a str>,
+        class: &'a str,
+        value: &'a SectionValue,
+    },
+    Start {
+        site: &'a str,
+    },
+    /// Stops a new site, which IIS may have started by itself.
+    StopCreated {
+        site: &'a str,
+    },
 }
 
 /// Keys of a virtual directory.
@@ -66,7 +111,10 @@ pub(super) fn between<'a>(
 }
 
 /// Performs operations. Stops at the first failure.
-pub(super) fn perform(iis: &dyn WebAdministration, operations: &[Operation<'_>]) -> Result<(), WebServerError> {
+pub(super) fn perform(
+    iis: &dyn WebAdministration,
+    operations: &[Operation<'_>],
+) -> Result<(), WebServerError> {
     operations.iter().try_for_each(|operation| {
         perform_one(iis, operation).map_err(|failure| failed(iis, &operation.description(), &failure))
     })
@@ -85,17 +133,19 @@ impl Operation<'_> {
             Self::SetPool { .. } | Self::SetFolder { .. } | Self::SetBindings { .. } => 7,
             Self::SetAutoStart { .. } => 8,
             Self::RevertSection { .. } | Self::SetSection { .. } => 9,
-            Self::Start { .. } => 10,
+            Self::Start { .. } | Self::StopCreated { .. } => 10,
         }
     }
 
     /// Returns the operation for a message, as in "cannot …".
     fn description(&self) -> String {
         match self {
-            Self::Stop { site } => format!("stop the site {site}"),
+            Self::Stop { site } | Self::StopCreated { site } => format!("stop the site {site}"),
             Self::DeleteSite { site } => format!("delete the site {site}"),
             Self::CreateSite { site, .. } => format!("create the site {site}"),
-            Self::DeleteApplication { site, application } => format!("delete the application {site}{application}"),
+            Self::DeleteApplication { site, application } => {
+                format!("delete the application {site}{application}")
+            }
             Self::CreateApplication { site, application, .. } => {
                 format!("create the application {site}{application}")
             }
@@ -139,11 +189,14 @@ fn create<'a>(operations: &mut Vec<Operation<'a>>, site: &'a str, document: &'a 
         directories(operations, site, application, found);
     }
     let sections = document.sections.iter();
-    operations.extend(sections.map(|(class, value)| Operation::SetSection { site: Some(site), class, value }));
+    operations.extend(sections.map(|(class, value)| Operation::SetSection {
+        site: Some(site),
+        class,
+        value,
+    }));
     operations.push(match document.state {
         SiteState::Started => Operation::Start { site },
-        // IIS may start a new site by itself.
-        SiteState::Stopped => Operation::Stop { site },
+        SiteState::Stopped => Operation::StopCreated { site },
     });
 }
 
@@ -167,7 +220,8 @@ fn directories<'a>(
     found: &'a ApplicationDocument,
 ) {
     for (path, folder) in found.directories.iter().filter(|(path, _)| *path != "/") {
-        operations.push(Operation::CreateDirectory { directory: Directory { site, application, path }, folder });
+        operations
+            .push(Operation::CreateDirectory { directory: Directory { site, application, path }, folder });
     }
 }
 
@@ -231,7 +285,9 @@ fn change_application<'a>(
 
 fn perform_one(iis: &dyn WebAdministration, operation: &Operation<'_>) -> Result<(), CimFailure> {
     match *operation {
-        Operation::Stop { site } => set_state(iis, site, SiteState::Stopped),
+        Operation::Stop { site } | Operation::StopCreated { site } => {
+            set_state(iis, site, SiteState::Stopped)
+        }
         Operation::Start { site } => set_state(iis, site, SiteState::Started),
         Operation::DeleteSite { site } => delete(iis, "Site", &[("Name", site)]),
         Operation::CreateSite { site, document } => create_site(iis, site, document),
@@ -326,8 +382,7 @@ fn set_bindings(iis: &dyn WebAdministration, site: &str, bindings: &[SiteBinding
 }
 
 fn set_state(iis: &dyn WebAdministration, site: &str, target: SiteState) -> Result<(), CimFailure> {
-    let is_reached = || call(iis, state_call(site)).is_ok_and(|result| state(&result) == target);
-    if is_reached() {
+    if has_state(iis, site, target) {
         return Ok(());
     }
     let method = match target {
@@ -335,12 +390,16 @@ fn set_state(iis: &dyn WebAdministration, site: &str, target: SiteState) -> Resu
         SiteState::Stopped => "Stop",
     };
     call(iis, CimCall::method("Site", &[("Name", site)], method, CimObject::new("Site")))?;
-    if wait_until(TIME_LIMIT, is_reached) {
+    if wait_until(TIME_LIMIT, || has_state(iis, site, target)) {
         return Ok(());
     }
     let reason = "it does not reach the new state; another site may use the same binding, see the event log System of \
                   the machine";
     Err(CimFailure::Failed(reason.to_owned()))
+}
+
+fn has_state(iis: &dyn WebAdministration, site: &str, target: SiteState) -> bool {
+    call(iis, state_call(site)).is_ok_and(|result| state(&result) == target)
 }
 
 /// A section of a site or of the server, as IIS returned it.

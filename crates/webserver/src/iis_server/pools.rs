@@ -2,7 +2,7 @@
 
 use super::configuration::{call, failed};
 use super::instance::{CimCall, CimFailure, CimObject, WebAdministration};
-use super::section::boolean;
+use super::section::{boolean, is_displayable};
 use crate::application_pool::{ApplicationPool, PoolOperation, PoolState};
 use crate::engine::process::{TIME_LIMIT, wait_until};
 use crate::error::WebServerError;
@@ -11,10 +11,7 @@ const CLASS: &str = "ApplicationPool";
 
 /// Lists the application pools, sorted by name.
 pub(super) fn list(iis: &dyn WebAdministration) -> Result<Vec<ApplicationPool>, WebServerError> {
-    let list = |class: &str| {
-        iis.enumerate(class).map_err(|failure| failed(iis, &format!("list the instances of {class}"), &failure))
-    };
-    let (found, applications) = (list(CLASS)?, list("Application")?);
+    let (found, applications) = (instances(iis, CLASS)?, instances(iis, "Application")?);
     let mut pools: Vec<ApplicationPool> =
         found.iter().filter_map(|instance| pool(instance, &applications)).collect();
     pools.sort_by(|one, other| one.name.cmp(&other.name));
@@ -31,11 +28,7 @@ pub(super) fn control(
     name: &str,
     operation: PoolOperation,
 ) -> Result<ApplicationPool, WebServerError> {
-    let find = || {
-        let found = list(iis)?.into_iter().find(|pool| pool.name.eq_ignore_ascii_case(name));
-        found.ok_or_else(|| WebServerError::not_found("application pool", &name))
-    };
-    let pool = find()?;
+    let pool = find(iis, name)?;
     let (word, target) = match operation {
         PoolOperation::Start => ("Start", PoolState::Started),
         PoolOperation::Stop => ("Stop", PoolState::Stopped),
@@ -46,18 +39,31 @@ pub(super) fn control(
     }
     if pool.state != PoolState::Started && operation == PoolOperation::Recycle {
         let reason = "it is not started; start it first";
-        return Err(WebServerError::impossible(format!("recycle the application pool {}", pool.name), reason));
+        return Err(WebServerError::impossible(
+            format!("recycle the application pool {}", pool.name),
+            reason,
+        ));
     }
     let attempted = format!("{} the application pool {}", word.to_lowercase(), pool.name);
     call(iis, method(&pool.name, word)).map_err(|failure| failed(iis, &attempted, &failure))?;
-    let is_reached = || {
-        call(iis, method(&pool.name, "GetState")).is_ok_and(|result| state(&result) == target)
-    };
-    if !wait_until(TIME_LIMIT, is_reached) {
+    if !wait_until(TIME_LIMIT, || has_state(iis, &pool.name, target)) {
         let reason = "it does not reach the new state; see the event log System of the machine".to_owned();
         return Err(failed(iis, &attempted, &CimFailure::Failed(reason)));
     }
-    find()
+    find(iis, name)
+}
+
+fn instances(iis: &dyn WebAdministration, class: &str) -> Result<Vec<CimObject>, WebServerError> {
+    iis.enumerate(class).map_err(|failure| failed(iis, &format!("list the instances of {class}"), &failure))
+}
+
+fn find(iis: &dyn WebAdministration, name: &str) -> Result<ApplicationPool, WebServerError> {
+    let found = list(iis)?.into_iter().find(|pool| pool.name.eq_ignore_ascii_case(name));
+    found.ok_or_else(|| WebServerError::not_found("application pool", &name))
+}
+
+fn has_state(iis: &dyn WebAdministration, pool: &str, target: PoolState) -> bool {
+    call(iis, method(pool, "GetState")).is_ok_and(|result| state(&result) == target)
 }
 
 fn method(pool: &str, method: &'static str) -> CimCall {
@@ -77,7 +83,8 @@ fn state(result: &CimObject) -> PoolState {
 /// Returns a pool without its state; `None` if its name cannot be shown.
 fn pool(instance: &CimObject, applications: &[CimObject]) -> Option<ApplicationPool> {
     let name = printable(instance, "Name").filter(|name| !name.is_empty())?;
-    let members = applications.iter().filter(|application| application.text("ApplicationPool") == Some(&name));
+    let members =
+        applications.iter().filter(|application| application.text("ApplicationPool") == Some(&name));
     let members = members.filter_map(|application| {
         Some(format!("{}{}", printable(application, "SiteName")?, printable(application, "Path")?))
     });
@@ -91,5 +98,5 @@ fn pool(instance: &CimObject, applications: &[CimObject]) -> Option<ApplicationP
 }
 
 fn printable(instance: &CimObject, name: &str) -> Option<String> {
-    instance.text(name).filter(|text| !text.chars().any(char::is_control)).map(str::to_owned)
+    instance.text(name).filter(|text| is_displayable(text)).map(str::to_owned)
 }

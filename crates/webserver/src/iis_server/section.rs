@@ -186,7 +186,8 @@ impl SectionKind {
         if found.len() > MAX_ELEMENTS {
             return Err(format!("{} has more than {MAX_ELEMENTS} elements", self.class));
         }
-        let elements = found.into_iter().map(|element| read_scalars(collection.properties, element, self.class));
+        let elements =
+            found.into_iter().map(|element| read_scalars(collection.properties, element, self.class));
         let mut elements: Vec<Scalars> = elements.collect::<Result<_, _>>()?;
         if collection.order == Order::Irrelevant {
             elements.sort_by_key(|element| collection.identity(element));
@@ -197,7 +198,8 @@ impl SectionKind {
     /// Writes the scalar properties into an instance.
     pub(super) fn write_settings(&self, value: &SectionValue, instance: &mut CimObject) {
         for (name, _) in self.settings {
-            let scalar = value.settings.get(*name).map_or(CimValue::Null, |scalar| scalar.text().as_str().into());
+            let scalar =
+                value.settings.get(*name).map_or(CimValue::Null, |scalar| scalar.text().as_str().into());
             instance.set(name, [scalar]);
         }
     }
@@ -277,12 +279,22 @@ fn read_scalars(
         let scalar = match kind {
             ScalarKind::Boolean => Scalar::Boolean(boolean(text).ok_or_else(invalid)?),
             ScalarKind::Number => Scalar::Number(text.trim().parse().map_err(|_| invalid())?),
-            ScalarKind::Text if text.chars().any(char::is_control) => return Err(invalid()),
+            ScalarKind::Text if !is_displayable(text) => return Err(invalid()),
             ScalarKind::Text => Scalar::Text(text.to_owned()),
         };
         scalars.insert((*name).to_owned(), scalar);
     }
     Ok(scalars)
+}
+
+/// Returns whether a text has no characters that control a terminal or the direction of text.
+pub(super) fn is_displayable(text: &str) -> bool {
+    !text.chars().any(|found| found.is_control() || changes_direction(found))
+}
+
+fn changes_direction(found: char) -> bool {
+    let is_mark = matches!(found, '\u{61C}' | '\u{200E}' | '\u{200F}');
+    is_mark || matches!(found, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Parses a boolean. Some services write it with upper-case letters.
@@ -319,7 +331,8 @@ mod tests {
         let section = CimObject::new("DirectoryBrowseSection");
         assert!(kind.read(&section.clone().with("Enabled", "perhaps")).unwrap_err().contains("perhaps"));
         assert!(kind.read(&section.with("ShowFlags", "99999999999999999999")).is_err());
-        let header = CimObject::new("NameValueConfigurationElement").with("Name", "X").with("Value", "a\r\nb");
+        let header =
+            CimObject::new("NameValueConfigurationElement").with("Name", "X").with("Value", "a\r\nb");
         let headers = CimObject::new("CustomHeaderSettings").with("CustomHeaders", header);
         let kind = SectionKind::of_feature(Feature::ResponseHeaders).unwrap();
         assert!(kind.read(&CimObject::new("HttpProtocolSection").with("CustomHeaders", headers)).is_err());
@@ -327,6 +340,8 @@ mod tests {
         let many = (0..=MAX_ELEMENTS).fold(CimObject::new("StaticContentSection"), |section, _| {
             section.with("StaticContent", map.clone())
         });
-        assert!(SectionKind::of_feature(Feature::MimeTypes).unwrap().read(&many).unwrap_err().contains("5000"));
+        assert!(
+            SectionKind::of_feature(Feature::MimeTypes).unwrap().read(&many).unwrap_err().contains("5000")
+        );
     }
 }

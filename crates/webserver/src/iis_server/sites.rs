@@ -110,7 +110,8 @@ fn sets(bindings: &[SiteBinding]) -> BindingSets {
     }
     let count = listeners.len().saturating_mul(names.len().max(1));
     if pairs.len() != count || (has_any_host && !names.is_empty()) {
-        unsupported.extend(bindings.iter().filter(|binding| parsed(binding).is_some()).map(ToString::to_string));
+        unsupported
+            .extend(bindings.iter().filter(|binding| parsed(binding).is_some()).map(ToString::to_string));
     }
     BindingSets { listeners, names, unsupported }
 }
@@ -126,15 +127,13 @@ fn parsed(binding: &SiteBinding) -> Option<(Listener, Option<HostPattern>)> {
     let host_part = if host_part.is_empty() { "*" } else { host_part };
     let address = ListenAddress::parse(&format!("{host_part}:{port}")).ok()?;
     let host = if host.is_empty() { None } else { Some(HostPattern::parse(host).ok()?) };
-    let listener =
-        Listener { address, tls: binding.protocol == "https", http2: false, default_site: false };
+    let listener = Listener { address, tls: binding.protocol == "https", http2: false, default_site: false };
     Some((listener, host))
 }
 
 fn address_text(listener: &Listener) -> Result<String, WebServerError> {
-    let refused = |reason: &str| {
-        WebServerError::impossible(format!("listen on {}", listener.address), reason)
-    };
+    let refused =
+        |reason: &str| WebServerError::impossible(format!("listen on {}", listener.address), reason);
     if listener.default_site {
         return Err(refused("IIS has no default sites; use a site without host names"));
     }
@@ -143,8 +142,12 @@ fn address_text(listener: &Listener) -> Result<String, WebServerError> {
     }
     match &listener.address {
         ListenAddress::Tcp { host: ListenHost::Any, port } => Ok(format!("*:{port}")),
-        ListenAddress::Tcp { host: ListenHost::V4(_) | ListenHost::V6(_), .. } => Ok(listener.address.to_string()),
-        ListenAddress::Tcp { host: ListenHost::Name(_), .. } => Err(refused("IIS needs an address; write it, or *")),
+        ListenAddress::Tcp { host: ListenHost::V4(_) | ListenHost::V6(_), .. } => {
+            Ok(listener.address.to_string())
+        }
+        ListenAddress::Tcp { host: ListenHost::Name(_), .. } => {
+            Err(refused("IIS needs an address; write it, or *"))
+        }
         ListenAddress::Unix(_) => Err(refused("Windows has no such sockets for IIS; use a port")),
     }
 }
@@ -168,7 +171,12 @@ mod tests {
 
     #[test]
     fn bindings_are_read_as_they_are_written() {
-        let written = ["http *:80:a.example", "http *:80:*.b.example", "https [::1]:443:a.example", "https [::1]:443:*.b.example"];
+        let written = [
+            "http *:80:a.example",
+            "http *:80:*.b.example",
+            "https [::1]:443:a.example",
+            "https [::1]:443:*.b.example",
+        ];
         let bindings_: Vec<SiteBinding> = written.iter().map(|text| binding(text)).collect();
         let sets = sets(&bindings_);
         assert!(sets.unsupported.is_empty(), "{:?}", sets.unsupported);
@@ -187,7 +195,8 @@ mod tests {
 
     #[test]
     fn folders_are_those_of_windows() {
-        let folder = |text: &str| windows_folder(&FilePath::parse(text).unwrap()).map_err(|error| error.to_string());
+        let folder =
+            |text: &str| windows_folder(&FilePath::parse(text).unwrap()).map_err(|error| error.to_string());
         assert_eq!(folder("/C:/inetpub/my shop/").unwrap(), r"C:\inetpub\my shop");
         assert_eq!(folder("/D:/").unwrap(), r"D:\");
         assert_eq!(folder("/%SystemDrive%/inetpub").unwrap(), r"%SystemDrive%\inetpub");

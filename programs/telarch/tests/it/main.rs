@@ -6,6 +6,7 @@ mod account;
 mod completion;
 mod configuration;
 mod events;
+mod iis;
 mod ipmi;
 mod ipmi_beside;
 mod ipmi_break;
@@ -26,6 +27,12 @@ mod pages;
 mod policy;
 mod prompt;
 mod pwsh;
+#[path = "../../../../crates/cli/tests/it/service.rs"]
+#[allow(dead_code)]
+mod service;
+#[path = "../../../../crates/iis/tests/it/web_administration.rs"]
+#[allow(dead_code)]
+mod web_administration;
 mod wmi;
 mod wmi_security;
 

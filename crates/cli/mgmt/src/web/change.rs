@@ -9,8 +9,8 @@ use linux::account::User;
 use serde::de::DeserializeSeed as _;
 use serde_json::json;
 use webserver::{
-    Author, Change, CommitMessage, CommitRequest, Feature, FeatureValue, Plan, Scope, SiteState, Verdict,
-    WebServer,
+    Author, Change, CommitMessage, CommitRequest, Feature, FeatureValue, Plan, PoolOperation, Scope,
+    SiteState, Verdict, WebServer,
 };
 
 use super::{MESSAGE, WHAT_IF, commit_number, find_site, parse_feature, printed, show};
@@ -64,6 +64,26 @@ fn parse_value(feature: Feature, text: &str) -> Result<FeatureValue, Failure> {
             &format!("telarch web features SITE {feature} --format json prints a value of this form"),
         )
     })
+}
+
+/// Starts, stops or recycles an application pool.
+pub(super) fn pool(
+    arguments: &Arguments,
+    web: &dyn WebServer,
+    name: &str,
+    action: &str,
+) -> Result<String, Failure> {
+    let operation = match action {
+        "start" => PoolOperation::Start,
+        "stop" => PoolOperation::Stop,
+        "recycle" => PoolOperation::Recycle,
+        _ => {
+            return Err(arguments
+                .usage_error(format!("unknown action \"{action}\"; expected start, stop or recycle")));
+        }
+    };
+    let pool = web.control_application_pool(name, operation).map_err(failed)?;
+    Ok(printed(arguments, || json!(pool), || show::pools(std::slice::from_ref(&pool))))
 }
 
 /// Restores the files of a commit.

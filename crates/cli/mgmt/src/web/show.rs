@@ -6,8 +6,8 @@ use cli_command::date;
 use deploy::{ChangeKind, ContentChange, Deployment, DeploymentKind};
 use serde_json::{Value, json};
 use webserver::{
-    Commit, CommitDetails, FeatureState, FileDiff, Listener, Location, LocationContent, Problem, Setting,
-    Site, SiteState, Snapshot, Validation, Verdict,
+    ApplicationPool, Commit, CommitDetails, FeatureState, FileDiff, Listener, Location, LocationContent,
+    PoolState, Problem, Setting, Site, SiteState, Snapshot, Validation, Verdict,
 };
 
 fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
@@ -46,6 +46,23 @@ pub(super) fn sites(snapshot: &Snapshot) -> String {
         ]
     });
     table(["SITE", "STATE", "BINDINGS", "NAMES", "FOLDER"], rows) + &problems(&snapshot.problems)
+}
+
+/// Returns a table of application pools.
+pub(super) fn pools(pools: &[ApplicationPool]) -> String {
+    let rows = pools.iter().map(|pool| {
+        let state = match pool.state {
+            PoolState::Starting => "starting",
+            PoolState::Started => "started",
+            PoolState::Stopping => "stopping",
+            PoolState::Stopped => "stopped",
+            PoolState::Unknown => "unknown",
+        };
+        let start = if pool.auto_start { "automatic" } else { "manual" };
+        let applications = pool.applications.join(", ");
+        [pool.name.clone(), state.to_owned(), start.to_owned(), pool.runtime.clone(), applications]
+    });
+    table(["POOL", "STATE", "START", "RUNTIME", "APPLICATIONS"], rows)
 }
 
 /// Returns a line for each changed file.
