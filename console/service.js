@@ -26,6 +26,7 @@ const fields = [
   ["ConfigurationRoots", text("Directories of configuration files", { help: "With commas; empty for the directory of nginx. Read only when the service itself starts." })],
   ["ContentRoots", text("Directories for deployments", { help: "With commas; empty for no deployments." })],
   ["EnableTerminals", check("Terminals", { help: "Accounts with the permission terminal can open a shell." })],
+  ["TerminalIdleSeconds", number("Seconds without input after which a terminal ends", { min: 10, max: 900, required: true })],
 ];
 const names = fields.map(([name]) => name);
 const label = (name) => fields.find(([known]) => known === name)?.[1].label ?? name;

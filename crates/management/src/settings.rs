@@ -69,6 +69,8 @@ pub struct Settings {
     pub content_roots: Vec<PathBuf>,
     /// `true`: users with the permission for terminals can open a shell.
     pub enable_terminals: bool,
+    /// Seconds without input after which a terminal ends.
+    pub terminal_idle_seconds: u16,
 }
 
 impl Default for Settings {
@@ -88,6 +90,7 @@ impl Default for Settings {
             configuration_roots: Vec::new(),
             content_roots: Vec::new(),
             enable_terminals: false,
+            terminal_idle_seconds: Self::MAX_TERMINAL_IDLE,
         }
     }
 }
@@ -118,6 +121,11 @@ pub enum SettingsError {
 }
 
 impl Settings {
+    /// Shortest time without input after which a terminal ends, in seconds.
+    pub const MIN_TERMINAL_IDLE: u16 = 10;
+    /// Longest time without input after which a terminal ends, in seconds: that of a session.
+    pub const MAX_TERMINAL_IDLE: u16 = 15 * 60;
+
     /// Names of all settings, in the order in which they are listed.
     #[must_use]
     pub const fn names() -> &'static [&'static str] {
@@ -143,6 +151,7 @@ impl Settings {
             "NginxDirectory" => path_text(self.nginx_directory.as_deref()),
             "ConfigurationRoots" => path_list_text(&self.configuration_roots),
             "EnableTerminals" => self.enable_terminals.to_string(),
+            "TerminalIdleSeconds" => self.terminal_idle_seconds.to_string(),
             _ => path_list_text(&self.content_roots),
         })
     }
@@ -173,6 +182,14 @@ impl Settings {
             "NginxDirectory" => self.nginx_directory = directory(name, value)?,
             "ConfigurationRoots" => self.configuration_roots = directories(name, value)?,
             "EnableTerminals" => self.enable_terminals = truth(name, value)?,
+            "TerminalIdleSeconds" => {
+                let expected = "a number of seconds from 10 to 900";
+                let seconds = parse(name, value, expected)?;
+                if !(Self::MIN_TERMINAL_IDLE..=Self::MAX_TERMINAL_IDLE).contains(&seconds) {
+                    return Err(invalid(name, value, expected));
+                }
+                self.terminal_idle_seconds = seconds;
+            }
             _ => self.content_roots = directories(name, value)?,
         }
         Ok(())
@@ -230,7 +247,7 @@ impl Settings {
         Ok(document.to_string())
     }
 
-    /// Returns the value of a setting as JSON: truth values and the port have their own types.
+    /// Returns the value of a setting as JSON: truth values and numbers have their own types.
     #[must_use]
     pub fn json(&self, name: &str) -> Value {
         match canonical(name) {
@@ -240,13 +257,14 @@ impl Settings {
             Some("EnableLogging") => json!(self.enable_logging),
             Some("AllowRemoteServiceConfiguration") => json!(self.allow_remote_service_configuration),
             Some("EnableTerminals") => json!(self.enable_terminals),
+            Some("TerminalIdleSeconds") => json!(self.terminal_idle_seconds),
             _ => self.text(name).map_or(Value::Null, Value::String),
         }
     }
 }
 
 /// Names of the settings: those of the registry, then our own.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "EnableRemoteManagement",
     "IPAddress",
     "Port",
@@ -261,6 +279,7 @@ const NAMES: [&str; 14] = [
     "ConfigurationRoots",
     "ContentRoots",
     "EnableTerminals",
+    "TerminalIdleSeconds",
 ];
 
 fn canonical(name: &str) -> Option<&'static str> {
@@ -361,6 +380,7 @@ mod tests {
             ("ConfigurationRoots", "/srv/nginx, /srv/sites"),
             ("ContentRoots", "/srv/www, /var/www"),
             ("EnableTerminals", "1"),
+            ("TerminalIdleSeconds", "60"),
         ] {
             settings.set(name, value).unwrap();
         }
@@ -382,6 +402,8 @@ mod tests {
             ("IPAddress", "host"),
             ("EnableLogging", "yes"),
             ("EnableTerminals", "on"),
+            ("TerminalIdleSeconds", "9"),
+            ("TerminalIdleSeconds", "901"),
             ("SslCertificateHash", "abc"),
             ("LoggingDirectory", "logs"),
             ("RemoteRestrictions", "allow, deny x"),

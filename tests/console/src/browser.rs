@@ -75,7 +75,7 @@ impl Browser {
         let parameters = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = self.call("Target.attachToTarget", &parameters);
         let session = attached["sessionId"].as_str().expect("a session").to_owned();
-        Page::new(Rc::clone(&self.connection), session, theme, width)
+        Page::new(Rc::clone(&self.connection), session, context, theme, width)
     }
 
     fn call(&self, method: &str, parameters: &Value) -> Value {

@@ -34,16 +34,19 @@ pub enum Key {
 pub struct Page {
     connection: Rc<RefCell<Connection>>,
     session: String,
+    /// Identifier of its cookies and storage, for the browser.
+    context: Value,
 }
 
 impl Page {
     pub(crate) fn new(
         connection: Rc<RefCell<Connection>>,
         session: String,
+        context: Value,
         theme: Theme,
         width: u32,
     ) -> Self {
-        let page = Self { connection, session };
+        let page = Self { connection, session, context };
         for domain in ["Page", "Runtime", "Log"] {
             page.call(&format!("{domain}.enable"), &json!({}));
         }
@@ -226,6 +229,56 @@ impl Page {
         self.call("Input.dispatchKeyEvent", &event);
     }
 
+    /// Presses and releases a letter with Ctrl and Shift. `command` is the editing command that the browser has for this
+    /// shortcut, which it executes unless the page prevents it; empty for none.
+    ///
+    /// # Panics
+    /// If the browser refuses.
+    pub fn press_ctrl_shift(&self, letter: char, command: &str) {
+        let letter = letter.to_ascii_uppercase();
+        let commands: Vec<&str> = Some(command).into_iter().filter(|command| !command.is_empty()).collect();
+        let mut event = json!({
+            "type": "rawKeyDown",
+            "key": letter.to_string(),
+            "code": format!("Key{letter}"),
+            "windowsVirtualKeyCode": u32::from(letter),
+            "modifiers": CTRL | SHIFT,
+            "commands": commands,
+        });
+        self.call("Input.dispatchKeyEvent", &event);
+        event["type"] = json!("keyUp");
+        event["commands"] = json!([]);
+        self.call("Input.dispatchKeyEvent", &event);
+    }
+
+    /// Clicks twice with the mouse. `place` is an expression for the coordinates in the window, a list of two numbers.
+    ///
+    /// # Panics
+    /// If the browser refuses, or the expression has another value.
+    pub fn double_click(&self, place: &str) {
+        let place = self.evaluate(place);
+        let (x, y) = (place[0].as_f64().expect("a number"), place[1].as_f64().expect("a number"));
+        for count in [1, 2] {
+            for kind in ["mousePressed", "mouseReleased"] {
+                let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": count });
+                self.call("Input.dispatchMouseEvent", &event);
+            }
+        }
+    }
+
+    /// Permits pages of an origin to read and write the clipboard.
+    ///
+    /// # Panics
+    /// If the browser refuses.
+    pub fn permit_clipboard(&self) {
+        let origin = self.evaluate("location.origin");
+        let permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"];
+        let parameters =
+            json!({ "origin": origin, "browserContextId": self.context, "permissions": permissions });
+        let result = self.connection.borrow_mut().call(None, "Browser.grantPermissions", &parameters);
+        result.unwrap_or_else(|error| panic!("Browser.grantPermissions: {error}"));
+    }
+
     /// Returns the whole page as PNG.
     ///
     /// # Panics
@@ -266,7 +319,8 @@ impl Page {
     }
 }
 
-/// Bit of the Shift key in `modifiers`.
+/// Bits of keys in `modifiers`.
+const CTRL: u32 = 2;
 const SHIFT: u32 = 8;
 /// Attempts to load a URL.
 const ATTEMPTS: usize = 3;

@@ -88,6 +88,7 @@ pub static MGMT: Command = Command::new("mgmt", "run and configure the Web Manag
         &APACHE,
         &CADDY,
         &TERMINAL,
+        &TERMINAL_IDLE,
         &READY,
         &WEB_USER,
         &PAM,
@@ -133,6 +134,12 @@ static TERMINAL: Opt = Opt::new(
     Value::None,
     "permit terminals in the browser, with a shell of the current user, to users with the permission terminal (with \
      --ephemeral: to administrators); a service of root has the setting EnableTerminals",
+)
+.only_with(SERVE);
+static TERMINAL_IDLE: Opt = Opt::new(
+    "terminal-idle",
+    Value::Text("SECONDS"),
+    "end a terminal after SECONDS without input, from 10 to 900 (default: the setting TerminalIdleSeconds)",
 )
 .only_with(SERVE);
 static SERVERS: web_server::ServerOptions =

@@ -12,7 +12,7 @@ use auth::Secret;
 use cli_command::paths::IfMissing;
 use cli_command::{Arguments, Failure};
 use management::{Directory, Grant, Settings};
-use management_terminal::{MachineTerminals, TerminalSource};
+use management_terminal::{MachineTerminals, Shells, TerminalSource};
 use management_web::{Certificate, Console, ConsoleParts, MachineConnector, serve};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -23,7 +23,7 @@ use crate::locations::{directory, failed};
 use crate::startup::{
     Signals, address, begin_log, create_state, host_names, log_paths, shown_address, write_ready, wsman_paths,
 };
-use crate::{ACCOUNTS, EPHEMERAL, SERVERS, TERMINAL, service, web_server};
+use crate::{ACCOUNTS, EPHEMERAL, SERVERS, TERMINAL, TERMINAL_IDLE, service, web_server};
 
 /// Runs the service until a signal ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let temporary = is_ephemeral.then(|| tempfile::Builder::new().prefix("telarch-mgmt-").tempdir());
     let temporary =
         temporary.transpose().map_err(|error| failed(format!("cannot create a directory: {error}")))?;
-    let (directory, settings) = match &temporary {
+    let (directory, mut settings) = match &temporary {
         Some(temporary) => {
             // The rights of this user decide.
             let content_roots = vec!["/".into()];
@@ -52,6 +52,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
             (directory, settings)
         }
     };
+    if let Some(seconds) = arguments.text(&TERMINAL_IDLE)? {
+        let set = settings.set("TerminalIdleSeconds", seconds);
+        set.map_err(|error| arguments.usage_error(format!("--terminal-idle: {error}")))?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| failed(format!("cannot start the service: {error}")))?;
     if rustix::process::geteuid().is_root() && !is_ephemeral {
@@ -88,6 +92,8 @@ async fn run_until_signal(
     }
     let added = if arguments.is_given(&EPHEMERAL) { AddedClasses::None } else { AddedClasses::OfService };
     let wmi = MachineWmi::open(directory.state(), added)?;
+    let idle_limit = Duration::from_secs(settings.terminal_idle_seconds.into());
+    let terminals = MachineTerminals { shells: Shells::CurrentUser, idle_limit };
     let console = Console::open(ConsoleParts {
         directory: directory.clone(),
         settings,
@@ -97,9 +103,7 @@ async fn run_until_signal(
         staging: None,
         wmi: Some(Arc::new(wmi)),
         wsman: wsman_paths(arguments),
-        terminals: arguments
-            .is_given(&TERMINAL)
-            .then(|| Arc::new(MachineTerminals::CurrentUser) as Arc<dyn TerminalSource>),
+        terminals: arguments.is_given(&TERMINAL).then(|| Arc::new(terminals) as Arc<dyn TerminalSource>),
         connector: Some(Arc::new(MachineConnector::new(Handle::current()))),
         logs: log_paths(),
         host_names: names,

@@ -21,7 +21,7 @@ use broker::Link;
 use cli_command::{Arguments, Failure};
 use config::Thumbprint;
 use management::{Directory, Sessions, Settings, Staging, StagingStep, SystemAccounts};
-use management_terminal::{MachineTerminals, TerminalSource};
+use management_terminal::{MachineTerminals, Shells, TerminalSource};
 use management_web::{
     Certificate, ConnectorProcess, Console, ConsoleParts, LocalWmi, PrivilegedSignals, WebProcessStart,
     serve_operations,
@@ -175,8 +175,9 @@ impl<'a> MachineParts<'a> {
             wmi: Some(Arc::clone(&self.wmi)),
             wsman: wsman_paths(self.arguments),
             terminals: settings.enable_terminals.then(|| {
-                let pam = self.arguments.path(&PAM);
-                Arc::new(MachineTerminals::Accounts { pam }) as Arc<dyn TerminalSource>
+                let shells = Shells::Accounts { pam: self.arguments.path(&PAM) };
+                let idle_limit = Duration::from_secs(settings.terminal_idle_seconds.into());
+                Arc::new(MachineTerminals { shells, idle_limit }) as Arc<dyn TerminalSource>
             }),
             connector: Some(Arc::clone(&self.connector) as _),
             logs: log_paths(),

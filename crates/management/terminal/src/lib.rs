@@ -22,6 +22,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, ExitCode};
+use std::time::Duration;
 
 pub use self::message::{MAX_INPUT, Malformed, ShellRequest};
 
@@ -62,7 +63,16 @@ pub enum TerminalError {
 
 /// Terminals of this machine.
 #[derive(Clone, Debug)]
-pub enum MachineTerminals {
+pub struct MachineTerminals {
+    /// Accounts whose shells run.
+    pub shells: Shells,
+    /// Time without input after which a terminal ends.
+    pub idle_limit: Duration,
+}
+
+/// Accounts whose shells run in terminals.
+#[derive(Clone, Debug)]
+pub enum Shells {
     /// Shells of the accounts that have signed in, for a service of root.
     Accounts {
         /// Directory of the PAM service file; `None` for `/etc/pam.d`.
@@ -74,7 +84,7 @@ pub enum MachineTerminals {
 
 impl TerminalSource for MachineTerminals {
     fn refusal(&self, user: &str) -> Option<String> {
-        (matches!(self, Self::Accounts { .. }) && !user.contains('\\')).then(|| {
+        (matches!(self.shells, Shells::Accounts { .. }) && !user.contains('\\')).then(|| {
             format!(
                 "{user} is a manager user and no account of this machine, so there is no shell\n  sign in with an \
                  account of this machine"
@@ -88,21 +98,22 @@ impl TerminalSource for MachineTerminals {
         }
         let (shell, theirs) = UnixStream::pair()?;
         let (control, their_control) = UnixStream::pair()?;
-        let inherited: &[&str] = match self {
-            Self::CurrentUser => account::INHERITED,
-            Self::Accounts { .. } => &[terminal_process::UNIT],
+        let inherited: &[&str] = match self.shells {
+            Shells::CurrentUser => account::INHERITED,
+            Shells::Accounts { .. } => &[terminal_process::UNIT],
         };
         let mut command = confinement::this_program(&format!("telarch: terminal of {user}"), inherited);
         command.arg(TERMINAL_PROCESS);
-        match self {
-            Self::CurrentUser => command.args(["", ""]),
-            Self::Accounts { pam } => {
+        match &self.shells {
+            Shells::CurrentUser => command.args(["", ""]),
+            Shells::Accounts { pam } => {
                 // The terminal process has another working directory.
                 let pam = pam.as_ref().map(std::path::absolute).transpose()?;
                 command.arg(user.strip_prefix(LOCAL).unwrap_or(user)).arg(pam.unwrap_or_default())
             }
         };
-        command.arg(from.to_string()).stdin(OwnedFd::from(theirs)).stdout(OwnedFd::from(their_control));
+        command.arg(from.to_string()).arg(self.idle_limit.as_secs().to_string());
+        command.stdin(OwnedFd::from(theirs)).stdout(OwnedFd::from(their_control));
         let process = Some(command.spawn()?);
         Ok(StartedTerminal { shell, control, process })
     }
@@ -117,9 +128,9 @@ pub fn hidden(begin_log: fn()) -> Option<ExitCode> {
         std::env::args_os().skip(1).map_while(|argument| argument.into_string().ok()).take(7).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let ran = match *arguments.as_slice() {
-        [TERMINAL_PROCESS, account, pam, from] => {
+        [TERMINAL_PROCESS, account, pam, from, idle_seconds] => {
             begin_log();
-            terminal_process::run(account, pam, from)
+            terminal_process::run(account, pam, from, idle_seconds)
         }
         [SHELL_PROCESS, ids, shell, home] => shell::run(ids, shell, home),
         _ => return None,
@@ -148,11 +159,12 @@ mod tests {
 
     #[test]
     fn manager_users_have_no_shell_in_a_service_of_root() {
-        let accounts = MachineTerminals::Accounts { pam: None };
+        let idle_limit = Duration::from_secs(900);
+        let accounts = MachineTerminals { shells: Shells::Accounts { pam: None }, idle_limit };
         assert!(accounts.refusal("ada").is_some_and(|reason| reason.contains("ada is a manager user")));
         let from = IpAddr::from([127, 0, 0, 1]);
         assert!(matches!(accounts.start("ada", from), Err(TerminalError::Refused(_))));
         assert_eq!(accounts.refusal(".\\ada"), None);
-        assert_eq!(MachineTerminals::CurrentUser.refusal("ada"), None);
+        assert_eq!(MachineTerminals { shells: Shells::CurrentUser, idle_limit }.refusal("ada"), None);
     }
 }

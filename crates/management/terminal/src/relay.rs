@@ -21,6 +21,8 @@ pub(crate) struct RelayParts {
     pub(crate) terminal: OwnedFd,
     /// Process descriptor of the shell.
     pub(crate) shell: OwnedFd,
+    /// Time without input after which the terminal ends.
+    pub(crate) idle_limit: Duration,
 }
 
 /// Relay between the pseudoterminal and the socket of a client, until one of both or the shell ends.
@@ -93,9 +95,9 @@ impl Relay {
             if has_ended {
                 return Ok(());
             }
-            if now.saturating_duration_since(self.last_input) >= IDLE_LIMIT {
-                let minutes = IDLE_LIMIT.as_secs() / 60;
-                let _ = write!(self.parts.socket, "\r\ntelarch: {minutes} minutes without input\r\n");
+            if now.saturating_duration_since(self.last_input) >= self.parts.idle_limit {
+                let limit = words(self.parts.idle_limit);
+                let _ = write!(self.parts.socket, "\r\ntelarch: {limit} without input\r\n");
                 return Ok(());
             }
         }
@@ -111,7 +113,7 @@ impl Relay {
             wanted(self.output.is_empty(), PollFlags::IN) | wanted(!self.input.is_empty(), PollFlags::OUT);
         // A terminal without processes is always ready.
         let has_terminal = !self.is_output_complete;
-        let RelayParts { socket: client, control, terminal: master, shell } = &self.parts;
+        let RelayParts { socket: client, control, terminal: master, shell, idle_limit } = &self.parts;
         let mut descriptors = vec![PollFd::new(client, socket), PollFd::new(control, PollFlags::IN)];
         if self.ends.is_none() {
             descriptors.push(PollFd::new(shell, PollFlags::IN));
@@ -119,7 +121,7 @@ impl Relay {
         if has_terminal {
             descriptors.push(PollFd::new(master, terminal));
         }
-        let idle = IDLE_LIMIT.saturating_sub(self.last_input.elapsed());
+        let idle = idle_limit.saturating_sub(self.last_input.elapsed());
         let limit = if self.ends.is_some() { idle.min(LAST_PAUSE) } else { idle };
         let limit = Timespec {
             tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
@@ -225,12 +227,18 @@ impl Relay {
     }
 }
 
+/// Returns a limit for people, in minutes if it is a number of them.
+fn words(limit: Duration) -> String {
+    match limit.as_secs() {
+        seconds if seconds.is_multiple_of(60) => format!("{} minutes", seconds / 60),
+        seconds => format!("{seconds} seconds"),
+    }
+}
+
 fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
-/// Time without input after which a terminal ends: that of a session.
-const IDLE_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Bytes that are read at once.
 const BUFFER: usize = 16 << 10;
 /// Input that may wait for the terminal.

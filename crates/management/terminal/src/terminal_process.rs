@@ -8,6 +8,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use accounts::Pam;
 use broker::Variables;
@@ -24,18 +25,19 @@ use crate::{SHELL_PROCESS, shell};
 
 /// Runs a terminal until its shell or one of its sockets ends. The socket of the shell is standard input, the control
 /// socket standard output. `account` is empty for the shell of the current user.
-pub(crate) fn run(account: &str, pam: &str, from: &str) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(account: &str, pam: &str, from: &str, idle_seconds: &str) -> Result<(), Box<dyn Error>> {
     confinement::close_all();
     let shell = confinement::stdin_socket()?;
     let control = confinement::socket_of(std::io::stdout().as_fd().try_clone_to_owned()?)?;
     rustix::stdio::dup2_stdout(OwnedFd::from(File::options().write(true).open("/dev/null")?))?;
     let from: IpAddr = from.parse()?;
+    let idle_limit = Duration::from_secs(idle_seconds.parse()?);
     // Signals of the service's terminal are not for this process.
     rustix::process::setsid()?;
     std::env::set_current_dir("/")?;
     set_child_subreaper(Some(getpid()))?;
     let mut notice = shell.try_clone()?;
-    let process = TerminalProcess { shell, control };
+    let process = TerminalProcess { shell, control, idle_limit };
     let ran = process.run_for(account, pam, from);
     if let Err(error) = &ran {
         // The log of the service and the user's window.
@@ -51,6 +53,7 @@ pub(crate) fn run(account: &str, pam: &str, from: &str) -> Result<(), Box<dyn Er
 struct TerminalProcess {
     shell: UnixStream,
     control: UnixStream,
+    idle_limit: Duration,
 }
 
 impl TerminalProcess {
@@ -93,9 +96,9 @@ impl TerminalProcess {
         drop(command);
         let shell = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
         drop(terminal.users);
-        let Self { shell: socket, control } = self;
-        let relayed =
-            Relay::new(RelayParts { socket, control, terminal: terminal.ours, shell }).and_then(Relay::run);
+        let Self { shell: socket, control, idle_limit } = self;
+        let parts = RelayParts { socket, control, terminal: terminal.ours, shell, idle_limit };
+        let relayed = Relay::new(parts).and_then(Relay::run);
         // The master is closed: the foreground processes have received SIGHUP.
         end_descendants();
         Ok(relayed?)

@@ -54,6 +54,11 @@ impl Machine {
         Self::start_with(|nginx| Service::start_with(nginx, None, &["--terminal"]))
     }
 
+    /// Starts everything with terminals that end after ten seconds without input.
+    pub(crate) fn start_with_idle_limit() -> Option<Self> {
+        Self::start_with(|nginx| Service::start_with(nginx, None, &["--terminal", "--terminal-idle", "10"]))
+    }
+
     /// Starts everything beside the WS-Management service with a state directory.
     pub(crate) fn start_beside(state: &Path) -> Option<Self> {
         Self::start_with(|nginx| Service::start(nginx, Some(state)))

@@ -105,6 +105,74 @@ fn long_output_arrives_completely_and_in_order() {
 }
 
 #[test]
+fn the_selection_is_copied_and_the_clipboard_pasted_with_the_keyboard() {
+    let Some(machine) = Machine::start_with_terminals() else { return };
+    let page = connected(&machine);
+    page.permit_clipboard();
+    run(&page, "clear; echo selected-$((40+2))");
+    wait_for_output(&page, "selected-42");
+    // A double click selects a word.
+    page.double_click(
+        "(() => {
+            const rows = [...document.querySelectorAll('.xterm-rows > div')];
+            const box = rows.find((row) => row.textContent.startsWith('selected-42')).getBoundingClientRect();
+            return [box.left + 12, box.top + box.height / 2];
+        })()",
+    );
+    page.press_ctrl_shift('c', "");
+    assert_eq!(page.evaluate("navigator.clipboard.readText()"), "selected-42");
+    // The shell has received no Ctrl-C, which would begin a new line, and receives the text.
+    run(&page, "clear");
+    page.evaluate("navigator.clipboard.writeText('echo pasted-$((20+3))')");
+    page.press_ctrl_shift('v', "pasteAndMatchStyle");
+    wait_for_output(&page, "> echo pasted-$((20+3))");
+    page.press(Key::Enter);
+    wait_for_output(&page, "pasted-23");
+    assert_eq!(page.take_errors(), [""; 0]);
+}
+
+/// Pastes a text, as the browser does after a shortcut or from its menu.
+fn paste(page: &Page, text: &str) {
+    page.evaluate(&format!(
+        "(() => {{
+            const clipboardData = new DataTransfer();
+            clipboardData.setData('text/plain', {text});
+            const event = new ClipboardEvent('paste', {{ clipboardData, bubbles: true, cancelable: true }});
+            document.querySelector('.xterm-helper-textarea').dispatchEvent(event);
+        }})()"
+    ));
+}
+
+#[test]
+fn a_paste_beyond_the_limit_is_refused_with_the_reason() {
+    let Some(machine) = Machine::start_with_terminals() else { return };
+    let page = connected(&machine);
+    paste(&page, "'#'.repeat(512 * 1024 + 1)");
+    wait_for_output(
+        &page,
+        "[not pasted: the text has 524289 characters, and 524288 are the limit; upload a file]",
+    );
+    // The shell has received nothing of it, and a text within the limit arrives completely.
+    run(&page, "clear; stty -echo; wc -c | tr -d ' ' | sed 's/.*/counted:&:/'");
+    paste(&page, "'0123456789\\n'.repeat(20000) + '\\x04'");
+    wait_for_output(&page, "counted:220000:");
+    assert_eq!(page.take_errors(), [""; 0]);
+}
+
+#[test]
+fn a_terminal_without_input_ends_and_says_why() {
+    let Some(machine) = Machine::start_with_idle_limit() else { return };
+    let page = connected(&machine);
+    // Output is no input.
+    run(&page, "while :; do sleep 1; printf .; done");
+    wait_for_output(&page, "telarch: 10 seconds without input");
+    page.wait_for_text("Closed: the terminal has ended.");
+    page.click_button("New terminal");
+    page.wait_for_text("Connected");
+    assert_eq!(page.take_errors(), [""; 0]);
+}
+
+#[test]
 fn closing_the_page_ends_the_shell_and_everything_that_it_has_started() {
     let Some(machine) = Machine::start_with_terminals() else { return };
     let page = connected(&machine);
