@@ -62,8 +62,11 @@ export async function send(method, resource, { body, bytes, tag, query, onlyRead
 
 export const get = (resource, query) => send("GET", resource, { query });
 
+/** Returns the beginning of the paths of a machine, of the API and of pages: empty for this machine. */
+export const pathOf = (machine) => (machine ? `/machines/${machine}` : "");
+
 /** Runs a WQL query on this machine, or on another one, or returns its next page. */
-export const queryWmi = async (body, machine) => (await send("POST", `${machine ? `/machines/${machine}` : ""}/wmi/query`, { body, onlyReads: true })).value;
+export const queryWmi = async (body, machine) => (await send("POST", `${pathOf(machine)}/wmi/query`, { body, onlyReads: true })).value;
 
 /** Streams of events that are open. */
 const streams = new Set();

@@ -13,7 +13,7 @@ import { MachineRun } from "./machine-run.js";
 import { Machines } from "./machines.js";
 import { Overview } from "./overview.js";
 import { Audit, Keys, Sessions, Users } from "./people.js";
-import { RemoteMachine, RemoteQuery, RemoteWsMan } from "./remote.js";
+import { Remote, RemoteCollector, RemoteMachine, RemoteWsMan } from "./remote.js";
 import { Heading, Link, Problem, Waiting, go, html, leave, useData } from "./router.js";
 import { Service } from "./service.js";
 import { SignIn } from "./sign-in.js";
@@ -22,6 +22,22 @@ import { actions, dialog, elevation, hasRole, leaving, machineStates, menuOpen, 
 import { Commit, History, Logs, WebServer } from "./web.js";
 import { Class, Classes, Instance, Instances, Namespaces, Query } from "./wmi.js";
 import { WsMan } from "./wsman.js";
+
+/** Pages that this machine and other ones have: title, pattern of the path, and component. The first argument is the identifier of another machine. */
+const commonPages = [
+  ["WMI", /^\/wmi$/, (machine) => html`<${Namespaces} machine=${machine} />`],
+  ["WMI", /^\/wmi\/query$/, (machine) => html`<${Query} machine=${machine} />`],
+  ["WMI", /^\/wmi\/([^/]+)$/, (machine, namespace) => html`<${Classes} key=${namespace} machine=${machine} namespace=${namespace} />`],
+  ["WMI", /^\/wmi\/([^/]+)\/instance\/([^/]+)$/, (machine, namespace, object) => html`<${Instance} key=${namespace + object} machine=${machine} namespace=${namespace} object=${object} />`],
+  ["WMI", /^\/wmi\/([^/]+)\/([^/]+)$/, (machine, namespace, name) => html`<${Class} key=${namespace + name} machine=${machine} namespace=${namespace} name=${name} />`],
+  ["WMI", /^\/wmi\/([^/]+)\/([^/]+)\/instances$/, (machine, namespace, name) => html`<${Instances} key=${namespace + name} machine=${machine} namespace=${namespace} name=${name} />`],
+  ["Events", /^\/events$/, (machine) => html`<${Events} machine=${machine} />`],
+  ["Events", /^\/events\/([^/]+)\/(\d+)$/, (machine, channel, record) => html`<${Event} key=${channel + record} machine=${machine} channel=${channel} record=${record} />`],
+  ["Hardware", /^\/hardware$/, (machine) => html`<${Hardware} machine=${machine} />`],
+];
+
+/** A page of another machine. */
+const remote = (id, title, page) => html`<${Remote} key=${id} id=${id} title=${title} page=${page} />`;
 
 /** Pages: pattern of the path, and component. Groups of the pattern are its arguments. */
 const pages = [
@@ -35,21 +51,12 @@ const pages = [
   [/^\/web\/history$/, () => html`<${History} />`],
   [/^\/web\/history\/(\d+)$/, (number) => html`<${Commit} key=${number} number=${number} />`],
   [/^\/web\/logs$/, () => html`<${Logs} />`],
-  [/^\/wmi$/, () => html`<${Namespaces} />`],
-  [/^\/wmi\/query$/, () => html`<${Query} />`],
-  [/^\/wmi\/([^/]+)$/, (namespace) => html`<${Classes} key=${namespace} namespace=${namespace} />`],
-  [/^\/wmi\/([^/]+)\/instance\/([^/]+)$/, (namespace, object) => html`<${Instance} key=${namespace + object} namespace=${namespace} object=${object} />`],
-  [/^\/wmi\/([^/]+)\/([^/]+)$/, (namespace, name) => html`<${Class} key=${namespace + name} namespace=${namespace} name=${name} />`],
-  [/^\/wmi\/([^/]+)\/([^/]+)\/instances$/, (namespace, name) => html`<${Instances} key=${namespace + name} namespace=${namespace} name=${name} />`],
-  [/^\/events$/, () => html`<${Events} />`],
   [/^\/events\/collector$/, () => html`<${Collector} />`],
-  [/^\/events\/([^/]+)\/(\d+)$/, (channel, record) => html`<${Event} key=${channel + record} channel=${channel} record=${record} />`],
   [/^\/wsman$/, () => html`<${WsMan} />`],
-  [/^\/hardware$/, () => html`<${Hardware} />`],
   [/^\/machines$/, () => html`<${Machines} />`],
   [/^\/machines\/([^/]+)$/, (id) => html`<${RemoteMachine} key=${id} id=${id} />`],
-  [/^\/machines\/([^/]+)\/wmi$/, (id) => html`<${RemoteQuery} key=${id} id=${id} />`],
-  [/^\/machines\/([^/]+)\/wsman$/, (id) => html`<${RemoteWsMan} key=${id} id=${id} />`],
+  [/^\/machines\/([^/]+)\/wsman$/, (id) => remote(id, "WS-Management", (machine) => html`<${RemoteWsMan} machine=${machine} />`)],
+  [/^\/machines\/([^/]+)\/events\/collector$/, (id) => remote(id, "Collector", (machine) => html`<${RemoteCollector} machine=${machine} />`)],
   [/^\/machine-runs\/([^/]+)$/, (id) => html`<${MachineRun} key=${id} id=${id} />`],
   [/^\/management\/service$/, () => html`<${Service} />`],
   [/^\/management\/users$/, () => html`<${Users} />`],
@@ -59,10 +66,18 @@ const pages = [
   [/^\/management\/audit$/, () => html`<${Audit} />`],
 ];
 
+/** Returns the arguments of a path that matches a pattern, or null. */
+const match = (pattern, text) => pattern.exec(text)?.slice(1).map(decodeURIComponent);
+
 function Page() {
   for (const [pattern, page] of pages) {
-    const found = pattern.exec(path.value);
-    if (found) return page(...found.slice(1).map(decodeURIComponent));
+    const found = match(pattern, path.value);
+    if (found) return page(...found);
+  }
+  const [, id, rest] = /^\/machines\/([^/]+)(\/.+)$/.exec(path.value) ?? [];
+  for (const [title, pattern, page] of commonPages) {
+    const found = match(pattern, rest ?? path.value);
+    if (found) return id ? remote(id, title, (machine) => page(machine.id, ...found)) : page(undefined, ...found);
   }
   return html`<${Heading}>Page not found<//><p>There is no page <code>${path.value}</code>. <${Link} to="/">Start page<//></p>`;
 }
@@ -70,8 +85,9 @@ function Page() {
 /** Returns the value of `aria-current` for a link: the page itself, or a site with one of its features. */
 function currentness(to) {
   if (path.value === to) return "page";
-  if (to === "/wmi/query" || path.value === "/wmi/query") return undefined;
-  return ["/web/sites/", "/wmi", "/events", "/machines/"].some((start) => to.startsWith(start)) && path.value.startsWith(`${to}/`) ? "true" : undefined;
+  if (to.endsWith("/wmi/query") || path.value.endsWith("/wmi/query")) return undefined;
+  const hasPagesBelow = ["/web/sites/", "/wmi", "/events"].some((start) => to.startsWith(start)) || /^\/machines\/[^/]+\/./.test(to);
+  return hasPagesBelow && path.value.startsWith(`${to}/`) ? "true" : undefined;
 }
 
 /** Tree of pages at the left. Arrow keys move the focus. */
@@ -102,7 +118,7 @@ function Tree() {
         entry("/machines", "All machines", 1),
         (machines.data?.value.machines ?? []).map((one) => [
           entry(`/machines/${one.id}`, (machineStates.value[one.id] ?? one.status.state) === "unreachable" ? `${one.name} (unreachable)` : one.name, 1),
-          path.value.startsWith(`/machines/${one.id}`) && [entry(`/machines/${one.id}/wmi`, "WMI query", 2), entry(`/machines/${one.id}/wsman`, "WS-Management", 2)],
+          path.value.startsWith(`/machines/${one.id}`) && [["wmi", "WMI"], ["wmi/query", "Query"], ["events", "Events"], ["wsman", "WS-Management"], ["hardware", "Hardware"]].map(([page, label]) => entry(`/machines/${one.id}/${page}`, label, page === "wmi/query" ? 3 : 2)),
         ]),
         html`<li class="group">Management</li>`,
         entry("/management/service", "Management Service", 1),

@@ -1,18 +1,18 @@
-// Events of the local logs, and sources of the collector.
+// Events of the logs of this machine, or with `machine` of another one, and sources of the collector.
 import { useEffect, useState } from "preact/hooks";
-import { follow, get } from "./api.js";
+import { follow, get, pathOf } from "./api.js";
 import { Heading, Link, Problem, Table, Waiting, html, time, timeSpan, useData } from "./router.js";
 
-const eventUrl = ({ channel, record }) => `/events/${encodeURIComponent(channel)}/${record}`;
+const eventUrl = ({ channel, record }, machine) => `${pathOf(machine)}/events/${encodeURIComponent(channel)}/${record}`;
 const kinds = { 1: "error", 2: "error", 3: "warn" };
 
 function Level({ event }) {
   return html`<span class=${`badge ${kinds[event.level] ?? ""}`}>${event.level_name ?? `level ${event.level}`}</span>`;
 }
 
-function Rows({ events }) {
+function Rows({ machine, events }) {
   return html`<${Table} caption="Events" rows=${events} empty="No event matches." columns=${[
-    ["Time", (event) => html`<${Link} to=${eventUrl(event)}>${time(event.time)}<//>`],
+    ["Time", (event) => html`<${Link} to=${eventUrl(event, machine)}>${time(event.time)}<//>`],
     ["Level", (event) => html`<${Level} event=${event} />`],
     ["Source", (event) => event.provider],
     ["Event", (event) => event.event_id, true],
@@ -21,8 +21,34 @@ function Rows({ events }) {
   ]} />`;
 }
 
-export function Events() {
-  const channels = useData(() => get("/events/channels"));
+/** Queries of the local logs, and those of other machines, which are read through WMI. */
+const local = {
+  about: "The journal and the audit log of this machine as events of Windows, the newest first.",
+  label: "Query (XPath)",
+  example: "*[System[Level<=3]]",
+  missing: "This machine has neither a journal nor an audit log.",
+};
+const remote = {
+  about: "The event logs of the machine, the newest first.",
+  label: "Condition (WQL)",
+  example: "EventType = 1 OR EventType = 2",
+  missing: "The machine has no event log, or your account may not read it.",
+};
+
+/** Interval in milliseconds at which the newest events of another machine are read. */
+const interval = 5000;
+
+/** Returns events with new ones before them, each once. */
+function merge(found, events) {
+  const known = new Set(events.map(({ channel, record }) => `${channel} ${record}`));
+  return [...found.filter(({ channel, record }) => !known.has(`${channel} ${record}`)), ...events].slice(0, 2000);
+}
+
+export function Events({ machine }) {
+  const resource = `${pathOf(machine)}/events`;
+  const { about, label, example, missing } = machine ? remote : local;
+  const channels = useData(() => get(`${resource}/channels`), [resource]);
+  const names = channels.data?.value.channels ?? [];
   const [channel, setChannel] = useState("");
   const [draft, setDraft] = useState("");
   const [query, setQuery] = useState("");
@@ -31,7 +57,7 @@ export function Events() {
   const [error, setError] = useState(null);
   const read = async (cursor, before) => {
     try {
-      const { value } = await get("/events", { channel, query, cursor });
+      const { value } = await get(resource, { channel, query, cursor, limit: 50 });
       setState({ events: [...before, ...value.events], next: value.next, isRead: true, hasLogs: value.has_logs });
       setError(null);
     } catch (failure) {
@@ -41,46 +67,53 @@ export function Events() {
   useEffect(() => {
     setState({ events: [], next: null, isRead: false });
     read(undefined, []);
-  }, [channel, query]);
+  }, [resource, channel, query]);
+  const add = (found) => setState((old) => ({ ...old, events: merge(found, old.events) }));
+  const poll = () => get(resource, { channel, query, limit: 50 }).then(({ value }) => add(value.events), setError);
   useEffect(() => {
     if (!isLive) return undefined;
-    return follow("/events", { channel, query }, (source) => {
-      source.onmessage = (event) => setState((old) => ({ ...old, events: [JSON.parse(event.data), ...old.events].slice(0, 2000) }));
+    if (machine) {
+      const timer = setInterval(() => document.hidden || poll(), interval);
+      return () => clearInterval(timer);
+    }
+    return follow(resource, { channel, query }, (source) => {
+      source.onmessage = (event) => add([JSON.parse(event.data)]);
       source.addEventListener("failure", (event) => {
         setError(new Error(event.data));
         source.close();
       });
     });
-  }, [isLive, channel, query]);
+  }, [isLive, resource, channel, query]);
   const search = (event) => {
     event.preventDefault();
     setQuery(draft);
   };
+  const hasNoLogs = state.hasLogs === false || (machine && channels.data && !names.length);
   return html`
-    <${Heading} detail="The journal and the audit log of this machine as events of Windows, the newest first.">Events<//>
-    <p class="links"><${Link} to="/events/collector">Collector<//></p>
+    <${Heading} detail=${about}>Events<//>
+    <p class="links"><${Link} to=${`${resource}/collector`}>Collector<//></p>
     <form class="filters" onSubmit=${search}>
       <label>Channel<select value=${channel} onChange=${(event) => setChannel(event.target.value)}>
         <option value="">All</option>
-        ${(channels.data?.value.channels ?? []).map((name) => html`<option selected=${name === channel}>${name}</option>`)}
+        ${names.map((name) => html`<option selected=${name === channel}>${name}</option>`)}
       </select></label>
-      <label>Query (XPath)<input value=${draft} onInput=${(event) => setDraft(event.target.value)} placeholder="*[System[Level<=3]]" spellcheck="false" /></label>
-      <p class="buttons"><button class="primary">Search</button> <button type="button" onClick=${() => { setDraft("*[System[Level<=3]]"); setQuery("*[System[Level<=3]]"); }}>Warnings and errors</button></p>
+      <label>${label}<input value=${draft} onInput=${(event) => setDraft(event.target.value)} placeholder=${example} spellcheck="false" /></label>
+      <p class="buttons"><button class="primary">Search</button> <button type="button" onClick=${() => { setDraft(example); setQuery(example); }}>Warnings and errors</button></p>
     </form>
     <label class="check"><input type="checkbox" checked=${isLive} onChange=${(event) => setLive(event.target.checked)} />Add new events as they are logged</label>
     <${Problem} error=${error} />
-    ${state.hasLogs === false && html`<p class="warning">This machine has neither a journal nor an audit log.</p>`}
-    ${state.isRead ? html`<${Rows} events=${state.events} />` : !error && html`<p class="quiet" role="status">Loading…</p>`}
+    ${hasNoLogs && html`<p class="warning">${missing}</p>`}
+    ${state.isRead ? html`<${Rows} machine=${machine} events=${state.events} />` : !error && html`<p class="quiet" role="status">Loading…</p>`}
     ${state.next && html`<p><button onClick=${() => read(state.next, state.events)}>Older events</button></p>`}`;
 }
 
-export function Event({ channel, record }) {
-  const { data, error } = useData(() => get(`/events/records/${encodeURIComponent(channel)}/${record}`));
+export function Event({ machine, channel, record }) {
+  const { data, error } = useData(() => get(`${pathOf(machine)}/events/records/${encodeURIComponent(channel)}/${record}`));
   if (!data) return html`<${Waiting} error=${error} />`;
   const { summary, event, xml } = data.value;
   const items = event.EventData ?? event.UserData ?? {};
   return html`
-    <p class="links"><${Link} to="/events">Events<//></p>
+    <p class="links"><${Link} to=${`${pathOf(machine)}/events`}>Events<//></p>
     <${Heading} detail=${`${time(summary.time)}, ${summary.channel}, record ${summary.record}`}>${summary.provider}: event ${summary.event_id}<//>
     <p><${Level} event=${summary} /></p>
     ${summary.message && html`<pre tabindex="0" class="break" role="region" aria-label="Message">${summary.message}</pre>`}
@@ -89,7 +122,7 @@ export function Event({ channel, record }) {
       ["Field", ([name]) => html`<code>${name}</code>`],
       ["Value", ([, value]) => html`<span class="break">${typeof value === "string" ? value : JSON.stringify(value)}</span>`],
     ]} />
-    <details><summary>XML</summary><pre tabindex="0" class="break" role="region" aria-label="XML">${xml}</pre></details>`;
+    ${xml && html`<details><summary>XML</summary><pre tabindex="0" class="break" role="region" aria-label="XML">${xml}</pre></details>`}`;
 }
 
 /** Returns how long ago something happened. */

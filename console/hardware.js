@@ -1,6 +1,6 @@
-// Hardware of the machine through its management controllers: sensors, event log and power.
+// Hardware of this machine, or with `machine` of another one, through management controllers: sensors, event log and power.
 import { useEffect, useState } from "preact/hooks";
-import { queryWmi } from "./api.js";
+import { pathOf, queryWmi } from "./api.js";
 import { change } from "./elevation.js";
 import { Heading, Problem, Table, Waiting, html, time, useData } from "./router.js";
 import { actions, dialog, hasRole, notice } from "./state.js";
@@ -8,12 +8,12 @@ import { actions, dialog, hasRole, notice } from "./state.js";
 const namespace = "root/hardware";
 
 /** Returns the rows of a query, from all pages up to a number of rows. */
-async function rowsOf(query, most = 2000) {
+async function rowsOf(machine, query, most = 2000) {
   const rows = [];
   let cursor = null;
   do {
     const body = cursor ? { namespace, cursor, limit: 500 } : { namespace, query, limit: 500 };
-    const page = await queryWmi(body);
+    const page = await queryWmi(body, machine);
     rows.push(...page.rows);
     cursor = page.next;
   } while (cursor && rows.length < most);
@@ -92,18 +92,18 @@ const powers = [
 ];
 
 /** Asks for the name of the machine before its power is switched. */
-function Power({ machine, label, state, effect, done }) {
+function Power({ machine, system, label, state, effect, done }) {
   const [error, setError] = useState(null);
   const [typed, setTyped] = useState("");
   const submit = async (event) => {
     event.preventDefault();
-    if (typed !== machine.values.Name) return;
+    if (typed !== system.values.Name) return;
     try {
-      const body = { path: machine.path, arguments: { RequestedState: state } };
-      const { value } = await change("POST", "/wmi/namespaces/root%2Fhardware/classes/ComputerSystem/methods/RequestStateChange", { body });
+      const body = { path: system.path, arguments: { RequestedState: state } };
+      const { value } = await change("POST", `${pathOf(machine)}/wmi/namespaces/root%2Fhardware/classes/ComputerSystem/methods/RequestStateChange`, { body });
       const result = value.output.ReturnValue;
       dialog.value = null;
-      notice.value = result === 0 ? { kind: "ok", text: `${label}: ${machine.values.Name} has accepted it.` } : { kind: "error", text: `${label}: ${machine.values.Name} returned ${result}.` };
+      notice.value = result === 0 ? { kind: "ok", text: `${label}: ${system.values.Name} has accepted it.` } : { kind: "error", text: `${label}: ${system.values.Name} returned ${result}.` };
       done();
     } catch (failure) {
       notice.value = { kind: "error", text: failure.message };
@@ -111,25 +111,25 @@ function Power({ machine, label, state, effect, done }) {
     }
   };
   return html`<form onSubmit=${submit}>
-    <h2 id="dialog-title">${label}: ${machine.values.Name}</h2>
+    <h2 id="dialog-title">${label}: ${system.values.Name}</h2>
     <p class="warning">${effect}</p>
-    <label>Type the name of the machine to confirm<input name="confirmation" autocomplete="off" value=${typed} onInput=${(event) => setTyped(event.target.value)} placeholder=${machine.values.Name} autofocus /></label>
+    <label>Type the name of the machine to confirm<input name="confirmation" autocomplete="off" value=${typed} onInput=${(event) => setTyped(event.target.value)} placeholder=${system.values.Name} autofocus /></label>
     <${Problem} error=${error} />
-    <p class="buttons"><button class="danger" disabled=${typed !== machine.values.Name}>${label}</button> <button type="button" onClick=${() => (dialog.value = null)}>Cancel</button></p>
+    <p class="buttons"><button class="danger" disabled=${typed !== system.values.Name}>${label}</button> <button type="button" onClick=${() => (dialog.value = null)}>Cancel</button></p>
   </form>`;
 }
 
-export function Hardware() {
-  const systems = useData(() => rowsOf("SELECT * FROM ComputerSystem"), [], 30000);
-  const sensors = useData(() => rowsOf("SELECT * FROM CIM_Sensor"), [], 30000);
-  const records = useData(() => rowsOf("SELECT * FROM LogRecord"));
-  const machines = (systems.data ?? []).filter((row) => !row.values.Name.includes(":"));
+export function Hardware({ machine }) {
+  const systems = useData(() => rowsOf(machine, "SELECT * FROM ComputerSystem"), [machine], 30000);
+  const sensors = useData(() => rowsOf(machine, "SELECT * FROM CIM_Sensor"), [machine], 30000);
+  const records = useData(() => rowsOf(machine, "SELECT * FROM LogRecord"), [machine]);
+  const powered = (systems.data ?? []).filter((row) => !row.values.Name.includes(":"));
   useEffect(() => {
     if (!hasRole("administrator")) return;
-    actions.value = machines.flatMap((machine) => powers.map(([label, state, effect]) => ({
-      label: machines.length > 1 ? `${label}: ${machine.values.Name}` : label,
+    actions.value = powered.flatMap((system) => powers.map(([label, state, effect]) => ({
+      label: powered.length > 1 ? `${label}: ${system.values.Name}` : label,
       kind: "danger",
-      run: () => (dialog.value = html`<${Power} machine=${machine} label=${label} state=${state} effect=${effect} done=${systems.reload} />`),
+      run: () => (dialog.value = html`<${Power} machine=${machine} system=${system} label=${label} state=${state} effect=${effect} done=${systems.reload} />`),
     })));
   }, [systems.data]);
   if (!systems.data) return html`<${Heading}>Hardware<//><${Waiting} error=${systems.error} />`;

@@ -66,7 +66,7 @@ function Member({ name, id, member, isFinished }) {
     <h2><${Link} to=${`/machines/${id}`}>${name}<//> <${Outcome} member=${member} isFinished=${isFinished} /></h2>
     ${member.output.length > 0 && html`<pre tabindex="0" role="region" aria-label=${`Output of ${name}`}>${member.output.map(({ stream, text }) => (stream === "stderr" ? html`<span class="stderr">${text}</span>` : text))}</pre>`}
     ${member.isCut && html`<p class="warning">The output is longer; the rest is not shown.</p>`}
-    ${member.rows && html`<${Rows} namespace=${member.rows.namespace} rows=${member.rows.rows} caption=${`Rows of ${name}`} />`}
+    ${member.rows && html`<${Rows} machine=${id} namespace=${member.rows.namespace} rows=${member.rows.rows} caption=${`Rows of ${name}`} />`}
     ${member.rows?.is_cut && html`<p class="warning">There are more rows.</p>`}
   </section>`;
 }

@@ -1,6 +1,6 @@
 // Other machines: the list, connections with the user's own credentials, and operations on several machines.
 import { useEffect, useState } from "preact/hooks";
-import { get, send } from "./api.js";
+import { follow, get, send } from "./api.js";
 import { change } from "./elevation.js";
 import { Heading, Link, Problem, Table, Waiting, go, html, time, useData } from "./router.js";
 import { actions, dialog, machineStates, notice } from "./state.js";
@@ -21,10 +21,16 @@ export function StateBadge({ status }) {
 
 /** Returns the state of a machine in a sentence with the time since when it has it. */
 export function describe({ name, status: { state, since, reason, last_answer } }) {
-  if (state === "not-connected") return `This session is not connected to ${name}.`;
+  if (state === "not-connected") return `This session is not connected to ${name}.${last_answer ? ` The machine answered at ${time(last_answer)}.` : ""}`;
   const from = since ? ` since ${time(since)}` : "";
   const last = last_answer ? ` Last answer: ${time(last_answer)}.` : "";
   return `${name}: ${states[state][0]}${from}${reason ? `. Reason: ${reason}.` : "."}${last}`;
+}
+
+/** Since when a machine has its state, and why it cannot be used. */
+function details({ state, since, reason }) {
+  if (state === "not-connected") return null;
+  return html`<span class="quiet line">since ${time(since)}</span>${reason && html`<span class="line">${reason}</span>`}`;
 }
 
 /** Shows the states of machines in the tree, too. */
@@ -163,15 +169,37 @@ export function remove(machine, done) {
   </div>`;
 }
 
+/** The machines with their states, while the service asks each machine again and again. */
+function useMachines() {
+  const { data, error, reload } = useData(() => get("/machines"));
+  const [states, setStates] = useState({});
+  const [isLive, setLive] = useState(false);
+  useEffect(() => follow("/machines", {}, (source) => {
+    source.onmessage = (message) => {
+      setLive(true);
+      setStates(Object.fromEntries(JSON.parse(message.data).machines.map(({ id, status }) => [id, status])));
+    };
+    // The browser connects again by itself.
+    source.onerror = () => setLive(false);
+    source.addEventListener("failure", () => {
+      setLive(false);
+      source.close();
+    });
+  }), []);
+  // A machine that was just connected has its state in the list, until the stream has a newer one.
+  useEffect(() => setStates({}), [data]);
+  const machines = data?.value.machines.map((one) => ({ ...one, status: states[one.id] ?? one.status }));
+  useStates(machines);
+  return { machines, error, reload, isLive };
+}
+
 export function Machines() {
-  const { data, error, reload } = useData(() => get("/machines"), [], 15000);
+  const { machines, error, reload, isLive } = useMachines();
   const [chosen, setChosen] = useState([]);
-  useStates(data?.value.machines);
   useEffect(() => {
     actions.value = [{ label: "Connect to a server", kind: "primary", run: () => connectNew(reload) }];
   }, []);
-  if (!data) return html`<${Heading}>Machines<//><${Waiting} error=${error} />`;
-  const { machines } = data.value;
+  if (!machines) return html`<${Heading}>Machines<//><${Waiting} error=${error} />`;
   const usable = machines.filter(({ status }) => status.state === "reachable");
   const members = usable.filter(({ id }) => chosen.includes(id));
   const choose = (id, isChosen) => setChosen((old) => (isChosen ? [...old, id] : old.filter((other) => other !== id)));
@@ -180,16 +208,15 @@ export function Machines() {
     <${Problem} error=${error} />
     <${Table} caption="Machines" rows=${machines} empty="No machine yet. Connect to a server adds one." columns=${[
       ["Selected", (one) => html`<input type="checkbox" aria-label=${`Select ${one.name}`} disabled=${one.status.state !== "reachable"} checked=${members.includes(one)} onChange=${(event) => choose(one.id, event.target.checked)} />`],
-      ["Machine", (one) => html`<${Link} to=${`/machines/${one.id}`}>${one.name}<//>`],
-      ["State", (one) => html`<${StateBadge} status=${one.status} />`],
-      ["Since", (one) => (one.status.since ? time(one.status.since) : "")],
+      ["Machine", (one) => html`<span><${Link} to=${`/machines/${one.id}`}>${one.name}<//> <span class="quiet line">as ${one.account}</span></span>`],
+      ["State", (one) => html`<span><${StateBadge} status=${one.status} /> ${details(one.status)}</span>`],
+      ["Last answer", (one) => (one.status.last_answer ? time(one.status.last_answer) : "")],
       ["Product", (one) => [one.status.product, one.status.version].filter(Boolean).join(", ")],
-      ["Account", (one) => one.account],
-      ["Reason", (one) => one.status.reason ?? ""],
       ["", (one) => html`<span class="buttons">
         ${one.status.state !== "reachable" && html`<button onClick=${() => connect(one, reload)} aria-label=${`Connect to ${one.name}`}>Connect…</button>`}
         <button class="danger" onClick=${() => remove(one, reload)} aria-label=${`Remove ${one.name}`}>Remove…</button></span>`],
     ]} />
+    ${machines.length > 0 && html`<p class="quiet">${isLive ? "Each machine is asked every ten seconds while this page is open. A machine to which this session is not connected is asked without credentials." : "Not connected to live data; trying again."}</p>`}
     ${usable.length > 1 && html`<p class="buttons"><button onClick=${() => setChosen(usable.map(({ id }) => id))}>Select all reachable machines</button></p>`}
     ${usable.length > 0 && html`<${Group} members=${members} />`}`;
 }

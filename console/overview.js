@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { follow, get, queryWmi } from "./api.js";
 import { Heading, Link, Problem, Table, Waiting, bytes, html, time, useData } from "./router.js";
+import { instanceUrl } from "./wmi.js";
 
 /** A line chart of numbers from 0 to `most`, with its last value in words. */
 function Chart({ label, values, most, text }) {
@@ -56,7 +57,7 @@ export function Services({ machine }) {
     <p class="quiet">${running} of ${services.length} running${services.some(isBad) ? `, ${services.filter(isBad).length} with problems` : ""}</p>
     ${services.length > 0 && html`<label>Filter<input type="search" value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>`}
     <${Table} caption="Services" rows=${isAll ? sorted : sorted.slice(0, 10)} empty="There is no such service." columns=${[
-      ["Service", (service) => (machine ? service.Name : html`<${Link} to=${`/wmi/root%2Fcimv2/instance/${encodeURIComponent(`Win32_Service.Name="${service.Name.replace(/[\\"]/g, "\\$&")}"`)}`}>${service.Name}<//>`)],
+      ["Service", (service) => html`<${Link} to=${instanceUrl("root/cimv2", `Win32_Service.Name="${service.Name.replace(/[\\"]/g, "\\$&")}"`, machine)}>${service.Name}<//>`],
       ["Description", (service) => service.DisplayName],
       ["State", (service) => html`<span class=${`badge ${isBad(service) ? "error" : service.State === "Running" ? "ok" : ""}`}>${service.State}${isBad(service) ? `, ${service.Status}` : ""}</span>`],
       ["Start", (service) => service.StartMode],

@@ -1,38 +1,59 @@
-// Pages of another machine: its overview and its WS-Management service.
+// Pages of another machine: its overview, its WS-Management service, and the frame around the pages that all machines have.
 import { useEffect, useState } from "preact/hooks";
 import { get, queryWmi } from "./api.js";
 import { StateBadge, connect, describe, remove, useStates } from "./machines.js";
 import { Network, Services } from "./overview.js";
 import { Heading, Link, Problem, Table, Waiting, bytes, go, html, time, useData } from "./router.js";
 import { actions } from "./state.js";
-import { Query } from "./wmi.js";
 
 /** The machine with its state, asked now and every 30 seconds. */
 function useMachine(id) {
   const { data, error, reload } = useData(() => get(`/machines/${id}`), [id], 30000);
   const machine = data?.value;
-  const isReachable = machine?.status.state === "reachable";
   useStates(data && [machine]);
+  return { machine, error, reload, isReachable: machine?.status.state === "reachable" };
+}
+
+/** Sets the actions on the entry of a machine, for pages without actions of their own. */
+function useActions(machine, reload) {
   useEffect(() => {
     if (!machine) return;
+    const { state } = machine.status;
     actions.value = [
-      { label: "Ask again", kind: machine.status.state === "unreachable" ? "primary" : "", run: reload },
-      { label: "Connect…", kind: isReachable || machine.status.state === "unreachable" ? "" : "primary", run: () => connect(machine, reload) },
+      { label: "Ask again", kind: state === "unreachable" ? "primary" : "", run: reload },
+      { label: "Connect…", kind: state === "reachable" || state === "unreachable" ? "" : "primary", run: () => connect(machine, reload) },
       { label: "Remove…", kind: "danger", run: () => remove(machine, () => go("/machines")) },
     ];
   }, [machine]);
-  return { machine, error, reload, isReachable };
 }
 
-/** Heading, way, and the state if the machine is not reachable. */
+/** Way to a page of a machine, with its state. */
+function Way({ machine, title }) {
+  return html`<p class="quiet"><${Link} to="/machines">Machines<//> › ${title ? html`<${Link} to=${`/machines/${machine.id}`}>${machine.name}<//> <${StateBadge} status=${machine.status} />` : machine.name}</p>`;
+}
+
+/** Heading of a machine and its state, if it is not reachable in words. */
 function Head({ machine, error, title }) {
   const { status, url, account } = machine;
   const product = [status.product, status.version].filter(Boolean).join(", ");
   return html`
-    <p class="quiet"><${Link} to="/machines">Machines<//> › ${title ? html`<${Link} to=${`/machines/${machine.id}`}>${machine.name}<//>` : machine.name}</p>
     <${Heading} detail=${html`<${StateBadge} status=${status} /> <code>${url}</code> as ${account}${product ? `, ${product}` : ""}`}>${title ? `${title} of ${machine.name}` : machine.name}<//>
     <${Problem} error=${error} />
     ${status.state !== "reachable" && html`<p class="warning" role="status">${describe(machine)}</p>`}`;
+}
+
+/** A machine that cannot be used now: why, and the actions that may help. */
+function Unusable({ machine, error, reload, title }) {
+  useActions(machine, reload);
+  return html`<${Head} machine=${machine} error=${error} title=${title} />`;
+}
+
+/** A page of another machine: the page of this machine, with the other one as its source. It is shown while the machine is reachable. */
+export function Remote({ id, title, page }) {
+  const { machine, error, reload, isReachable } = useMachine(id);
+  if (!machine) return html`<${Waiting} error=${error} />`;
+  return html`<${Way} machine=${machine} title=${title} />
+    ${isReachable ? page(machine) : html`<${Unusable} machine=${machine} error=${error} reload=${reload} title=${title} />`}`;
 }
 
 /** Runs a query on the machine, and returns the values of its rows. */
@@ -70,19 +91,47 @@ function System({ id }) {
     ]} />`;
 }
 
-export function RemoteMachine({ id }) {
-  const { machine, error, isReachable } = useMachine(id);
-  if (!machine) return html`<${Waiting} error=${error} />`;
-  return html`
-    <${Head} machine=${machine} error=${error} />
-    ${isReachable && html`<p class="links"><${Link} to=${`/machines/${id}/wmi`}>WMI query<//> <${Link} to=${`/machines/${id}/wsman`}>WS-Management<//></p>
-      <${System} id=${id} /><${Services} machine=${id} /><${Network} machine=${id} />`}`;
+/** Address of the console of a machine's own Web Management Service at its usual port. */
+function consoleOf({ url }) {
+  const { hostname } = new URL(url);
+  return `https://${hostname}:8172/`;
 }
 
-export function RemoteQuery({ id }) {
-  const { machine, error, isReachable } = useMachine(id);
+/** Web servers of a machine with Telarch, which its own console administers. */
+export function OwnConsole({ machine, subject }) {
+  const isTelarch = machine.status.product === "Telarch";
+  const query = "SELECT Name, State FROM Win32_Service WHERE Name = 'telarch-management'";
+  const { data } = useData(async () => (isTelarch ? valuesOf(machine.id, query).catch(() => []) : null), [machine.id, isTelarch]);
+  const text = html`${subject} not available through WS-Management.`;
+  if (!isTelarch) return html`<p>${text}</p>`;
+  const service = data?.[0];
+  return html`<p>${text} The console of ${machine.name} itself shows them, usually at <a href=${consoleOf(machine)} target="_blank" rel="noopener noreferrer">${consoleOf(machine)}</a>.</p>
+    ${service && service.State !== "Running" && html`<p class="warning">The Web Management Service of ${machine.name} is ${String(service.State).toLowerCase()}. The command <code>systemctl start telarch-management</code> on the machine starts it.</p>`}
+    ${data && !service && html`<p class="quiet">No system service named telarch-management was found on ${machine.name}; its console may not be installed.</p>`}`;
+}
+
+function MachineOverview({ machine, error, reload }) {
+  const { id } = machine;
+  useActions(machine, reload);
+  return html`<${Head} machine=${machine} error=${error} />
+    <p class="links"><${Link} to=${`/machines/${id}/wmi`}>WMI<//> <${Link} to=${`/machines/${id}/events`}>Events<//> <${Link} to=${`/machines/${id}/wsman`}>WS-Management<//> <${Link} to=${`/machines/${id}/hardware`}>Hardware<//></p>
+    <${System} id=${id} /><${Services} machine=${id} /><${Network} machine=${id} />
+    <h2>Web server</h2>
+    <${OwnConsole} machine=${machine} subject="Web servers are" />`;
+}
+
+export function RemoteMachine({ id }) {
+  const { machine, error, reload, isReachable } = useMachine(id);
   if (!machine) return html`<${Waiting} error=${error} />`;
-  return html`<${Head} machine=${machine} error=${error} title="WMI query" />${isReachable && html`<${Query} machine=${id} />`}`;
+  const Content = isReachable ? MachineOverview : Unusable;
+  return html`<${Way} machine=${machine} /><${Content} machine=${machine} error=${error} reload=${reload} />`;
+}
+
+/** The collector of a machine. */
+export function RemoteCollector({ machine }) {
+  return html`<p class="links"><${Link} to=${`/machines/${machine.id}/events`}>Events<//></p>
+    <${Heading} detail="Events that other machines forward to this machine.">Collector of ${machine.name}<//>
+    <${OwnConsole} machine=${machine} subject="Subscriptions and sources of a collector are" />`;
 }
 
 /** A part of the service's configuration, or the reason why the user cannot read it. */
@@ -123,8 +172,6 @@ function WsManParts({ id }) {
       ]} />`}<//>`;
 }
 
-export function RemoteWsMan({ id }) {
-  const { machine, error, isReachable } = useMachine(id);
-  if (!machine) return html`<${Waiting} error=${error} />`;
-  return html`<${Head} machine=${machine} error=${error} title="WS-Management" />${isReachable && html`<${WsManParts} id=${id} />`}`;
+export function RemoteWsMan({ machine }) {
+  return html`<${Head} machine=${machine} title="WS-Management" /><${WsManParts} id=${machine.id} />`;
 }

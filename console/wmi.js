@@ -1,14 +1,16 @@
-// WMI of the machine: namespaces, classes, instances, queries and methods.
+// WMI of this machine, or with `machine` of another one: namespaces, classes, instances, queries and methods.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { get, queryWmi } from "./api.js";
+import { get, pathOf, queryWmi } from "./api.js";
 import { change } from "./elevation.js";
 import { Heading, Link, Problem, Table, Waiting, html, useData } from "./router.js";
 import { actions, dialog, hasRole, notice } from "./state.js";
 
 const part = encodeURIComponent;
-const resourceOf = (namespace) => `/wmi/namespaces/${part(namespace)}`;
-const classUrl = (namespace, name) => `/wmi/${part(namespace)}/${part(name)}`;
-const instanceUrl = (namespace, object) => `/wmi/${part(namespace)}/instance/${part(object)}`;
+const resourceOf = (namespace, machine) => `${pathOf(machine)}/wmi/namespaces/${part(namespace)}`;
+const namespaceUrl = (namespace, machine) => `${pathOf(machine)}/wmi/${part(namespace)}`;
+const classUrl = (namespace, name, machine) => `${namespaceUrl(namespace, machine)}/${part(name)}`;
+/** Returns the path of the page of an instance. */
+export const instanceUrl = (namespace, object, machine) => `${namespaceUrl(namespace, machine)}/instance/${part(object)}`;
 
 /** Returns a value as text: elements of arrays separated by commas, embedded instances as JSON. */
 export function shown(value) {
@@ -18,31 +20,31 @@ export function shown(value) {
 }
 
 /** Way from the namespaces to a page. */
-function Way({ namespace, name }) {
+function Way({ machine, namespace, name }) {
   return html`<nav aria-label="Path" class="links">
-    <${Link} to="/wmi">WMI<//> <${Link} to=${`/wmi/${part(namespace)}`}>${namespace}<//>
-    ${name && html`<${Link} to=${classUrl(namespace, name)}>${name}<//> <${Link} to=${`${classUrl(namespace, name)}/instances`}>Instances<//>`}
+    <${Link} to=${`${pathOf(machine)}/wmi`}>WMI<//> <${Link} to=${namespaceUrl(namespace, machine)}>${namespace}<//>
+    ${name && html`<${Link} to=${classUrl(namespace, name, machine)}>${name}<//> <${Link} to=${`${classUrl(namespace, name, machine)}/instances`}>Instances<//>`}
   </nav>`;
 }
 
-export function Namespaces() {
-  const { data, error } = useData(() => get("/wmi/namespaces"));
+export function Namespaces({ machine }) {
+  const { data, error } = useData(() => get(`${pathOf(machine)}/wmi/namespaces`), [machine]);
   if (!data) return html`<${Heading}>WMI<//><${Waiting} error=${error} />`;
   const depth = (namespace) => namespace.split("/").length - 1;
   return html`
-    <${Heading} detail="Windows Management Instrumentation of this machine, as its clients see it.">WMI<//>
-    <p><${Link} to="/wmi/query">Query<//></p>
+    <${Heading} detail=${machine ? "Windows Management Instrumentation, as your account on the machine sees it." : "Windows Management Instrumentation of this machine, as its clients see it."}>WMI<//>
+    <p><${Link} to=${`${pathOf(machine)}/wmi/query`}>Query<//></p>
     <h2>Namespaces</h2>
     <ul class="namespaces">
-      ${data.value.namespaces.map((namespace) => html`<li class=${`depth-${Math.min(depth(namespace), 4)}`}><${Link} to=${`/wmi/${part(namespace)}`}>${namespace}<//></li>`)}
+      ${data.value.namespaces.map((namespace) => html`<li class=${`depth-${Math.min(depth(namespace), 4)}`}><${Link} to=${namespaceUrl(namespace, machine)}>${namespace}<//></li>`)}
     </ul>`;
 }
 
 /** Number of rows of a list before the rest is requested. */
 const firstRows = 200;
 
-export function Classes({ namespace }) {
-  const { data, error } = useData(() => get(`${resourceOf(namespace)}/classes`));
+export function Classes({ machine, namespace }) {
+  const { data, error } = useData(() => get(`${resourceOf(namespace, machine)}/classes`));
   const [filter, setFilter] = useState("");
   const [kind, setKind] = useState("provider");
   const [isAll, setAll] = useState(false);
@@ -56,15 +58,15 @@ export function Classes({ namespace }) {
   const text = filter.toLowerCase();
   const found = classes.filter((one) => kinds[kind][1](one) && one.name.toLowerCase().includes(text));
   return html`
-    <${Way} namespace=${namespace} />
+    <${Way} machine=${machine} namespace=${namespace} />
     <${Heading} detail=${`${found.length} of ${classes.length} classes${is_cut ? "; the list is incomplete" : ""}`}>${namespace}<//>
     <div class="filters">
       <label>Filter<input type="search" value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>
       <label>Classes<select value=${kind} onChange=${(event) => setKind(event.target.value)}>${Object.entries(kinds).map(([name, [label]]) => html`<option value=${name} selected=${name === kind}>${label}</option>`)}</select></label>
     </div>
     <${Table} caption="Classes" rows=${isAll ? found : found.slice(0, firstRows)} empty="No class matches." columns=${[
-      ["Class", (one) => html`<${Link} to=${classUrl(namespace, one.name)}>${one.name}<//>`],
-      ["Superclass", (one) => one.superclass && html`<${Link} to=${classUrl(namespace, one.superclass)}>${one.superclass}<//>`],
+      ["Class", (one) => html`<${Link} to=${classUrl(namespace, one.name, machine)}>${one.name}<//>`],
+      ["Superclass", (one) => one.superclass && html`<${Link} to=${classUrl(namespace, one.superclass, machine)}>${one.superclass}<//>`],
       ["Kind", (one) => [one.is_abstract && "abstract", one.is_association && "association", one.has_provider && "instances"].filter(Boolean).join(", ")],
     ]} />
     ${!isAll && found.length > firstRows && html`<p><button onClick=${() => setAll(true)}>Show all ${found.length}</button></p>`}`;
@@ -94,16 +96,16 @@ function Properties({ properties, link }) {
     ${!isAll && found.length > limit && html`<p><button onClick=${() => setAll(true)}>Show all ${found.length}</button></p>`}`;
 }
 
-export function Class({ namespace, name }) {
-  const { data, error } = useData(() => get(`${resourceOf(namespace)}/classes/${part(name)}`));
+export function Class({ machine, namespace, name }) {
+  const { data, error } = useData(() => get(`${resourceOf(namespace, machine)}/classes/${part(name)}`));
   if (!data) return html`<${Waiting} error=${error} />`;
   const one = data.value;
-  const link = (other) => html`<${Link} to=${classUrl(namespace, other)}>${other}<//> `;
+  const link = (other) => html`<${Link} to=${classUrl(namespace, other, machine)}>${other}<//> `;
   const kind = [one.is_abstract && "abstract", one.is_association && "association", one.is_singleton && "singleton"].filter(Boolean).join(", ");
   return html`
-    <${Way} namespace=${namespace} />
+    <${Way} machine=${machine} namespace=${namespace} />
     <${Heading} detail=${[kind, one.qualifiers.Description].filter(Boolean).join(" – ")}>${one.name}<//>
-    <p class="links"><${Link} to=${`${classUrl(namespace, one.name)}/instances`}>Instances<//></p>
+    <p class="links"><${Link} to=${`${classUrl(namespace, one.name, machine)}/instances`}>Instances<//></p>
     <dl>
       ${one.derivation.length > 0 && html`<dt>Superclasses</dt><dd>${one.derivation.map(link)}</dd>`}
       ${one.subclasses.length > 0 && html`<dt>Subclasses</dt><dd>${one.subclasses.slice(0, 100).map(link)}</dd>`}
@@ -117,7 +119,7 @@ export function Class({ namespace, name }) {
       ["Parameters", (method) => html`<code>${method.parameters.map((parameter) => `${parameter.is_in ? "" : "out "}${parameter.type} ${parameter.name}`).join(", ")}</code>`],
       ["Returns", (method) => html`<code>${method.returns ?? "void"}</code>`],
       ["Called on", (method) => (method.is_static ? "the class" : "an instance")],
-      ["", (method) => hasRole("administrator") && method.is_static && html`<button onClick=${() => call(namespace, one, null, method)} aria-label=${`Call ${method.name}`}>Call</button>`],
+      ["", (method) => hasRole("administrator") && method.is_static && html`<button onClick=${() => call({ machine, namespace, definition: one, object: null, method })} aria-label=${`Call ${method.name}`}>Call</button>`],
     ]} />`;
 }
 
@@ -134,11 +136,11 @@ function columnsOf(rows) {
 }
 
 /** Rows of a query, with links to the instances. */
-export function Rows({ namespace, rows, properties, caption }) {
+export function Rows({ machine, namespace, rows, properties, caption }) {
   const columns = properties ?? columnsOf(rows);
-  const target = (row) => (row.path === row.class ? classUrl(namespace, row.path) : instanceUrl(namespace, row.path));
+  const target = (row) => (row.path === row.class ? classUrl(namespace, row.path, machine) : instanceUrl(namespace, row.path, machine));
   return html`<${Table} caption=${caption} rows=${rows} empty="There is no instance." columns=${[
-    // Rows of other machines have no paths.
+    // Rows without their keys have no paths.
     [rows.some((row) => row.path) ? "Path" : "Class", (row) => (row.path ? html`<${Link} to=${target(row)}>${row.path}<//>` : row.class)],
     ...columns.map((name) => [name, (row) => shown(row.values[name]).slice(0, 300)]),
   ]} />`;
@@ -174,33 +176,33 @@ function usePages(load, inputs) {
   return { ...state, begin: () => read(undefined, []), more: () => read(state.page.next, state.rows) };
 }
 
-export function Instances({ namespace, name }) {
-  const { rows, page, error, isBusy, more } = usePages(async (cursor) => (await get(`${resourceOf(namespace)}/classes/${part(name)}/instances`, { cursor })).value, [namespace, name]);
+export function Instances({ machine, namespace, name }) {
+  const { rows, page, error, isBusy, more } = usePages(async (cursor) => (await get(`${resourceOf(namespace, machine)}/classes/${part(name)}/instances`, { cursor })).value, [namespace, name]);
   return html`
-    <${Way} namespace=${namespace} name=${name} />
+    <${Way} machine=${machine} namespace=${namespace} name=${name} />
     <${Heading} detail=${page ? `${rows.length}${page.next ? " or more" : ""}` : "…"}>Instances of ${name}<//>
     <${Problem} error=${error} />
-    ${page ? html`<${Rows} namespace=${namespace} rows=${rows} caption="Instances" /><${More} page=${page} isBusy=${isBusy} more=${more} />` : !error && html`<p class="quiet" role="status">Loading…</p>`}`;
+    ${page ? html`<${Rows} machine=${machine} namespace=${namespace} rows=${rows} caption="Instances" /><${More} page=${page} isBusy=${isBusy} more=${more} />` : !error && html`<p class="quiet" role="status">Loading…</p>`}`;
 }
 
-export function Instance({ namespace, object }) {
+export function Instance({ machine, namespace, object }) {
   const { data, error, reload } = useData(async () => {
-    const { value } = await get(`${resourceOf(namespace)}/instance`, { path: object });
-    const definition = (await get(`${resourceOf(namespace)}/classes/${part(value.class)}`)).value;
+    const { value } = await get(`${resourceOf(namespace, machine)}/instance`, { path: object });
+    const definition = (await get(`${resourceOf(namespace, machine)}/classes/${part(value.class)}`)).value;
     return { value, definition };
   });
   const [isEmptyShown, setEmptyShown] = useState(false);
-  const associated = usePages(async (cursor) => (await get(`${resourceOf(namespace)}/associations`, { path: object, cursor })).value, null);
+  const associated = usePages(async (cursor) => (await get(`${resourceOf(namespace, machine)}/associations`, { path: object, cursor })).value, null);
   useEffect(() => {
     if (!data) return;
     const methods = hasRole("administrator") ? data.definition.methods.filter((method) => !method.is_static) : [];
-    actions.value = [{ label: "Load again", run: reload }, ...methods.map((method) => ({ label: method.name, run: () => call(namespace, data.definition, object, method, reload) }))];
+    actions.value = [{ label: "Load again", run: reload }, ...methods.map((method) => ({ label: method.name, run: () => call({ machine, namespace, definition: data.definition, object, method, reload }) }))];
   }, [data]);
   if (!data) return html`<${Waiting} error=${error} />`;
   const { value, definition } = data;
   const rows = definition.properties.filter((property) => isEmptyShown || value.values[property.name] !== null);
   return html`
-    <${Way} namespace=${namespace} name=${value.class} />
+    <${Way} machine=${machine} namespace=${namespace} name=${value.class} />
     <${Heading} detail=${html`<code>${value.path}</code>`}>${value.values.Caption || value.values.Name || value.class}<//>
     <${Problem} error=${error} />
     <label class="check"><input type="checkbox" checked=${isEmptyShown} onChange=${(event) => setEmptyShown(event.target.checked)} />Properties without a value</label>
@@ -212,20 +214,21 @@ export function Instance({ namespace, object }) {
     <h2>Associated instances</h2>
     <${Problem} error=${associated.error} />
     ${associated.page
-      ? html`<${Rows} namespace=${namespace} rows=${associated.rows} caption="Associated instances" /><${More} page=${associated.page} isBusy=${associated.isBusy} more=${associated.more} />`
+      ? html`<${Rows} machine=${machine} namespace=${namespace} rows=${associated.rows} caption="Associated instances" /><${More} page=${associated.page} isBusy=${associated.isBusy} more=${associated.more} />`
       : html`<p><button disabled=${associated.isBusy} onClick=${associated.begin}>${associated.isBusy ? "Loading…" : "Find associated instances"}</button></p>`}`;
 }
 
 /** Shows the parameters of a method, calls it, and shows its output. `object` is null for a static method. */
-function call(namespace, definition, object, method, reload) {
-  dialog.value = html`<${Call} namespace=${namespace} definition=${definition} object=${object} method=${method} reload=${reload} />`;
+function call(what) {
+  dialog.value = html`<${Call} ...${what} />`;
 }
 
-function Call({ namespace, definition, object, method, reload }) {
+function Call(what) {
+  const { machine, namespace, definition, object, method, reload } = what;
   const [error, setError] = useState(null);
   const [output, setOutput] = useState(null);
   const [given, setGiven] = useState({});
-  const own = html`<${Call} namespace=${namespace} definition=${definition} object=${object} method=${method} reload=${reload} />`;
+  const own = html`<${Call} ...${what} />`;
   const submit = async (event) => {
     event.preventDefault();
     const call = {};
@@ -236,7 +239,7 @@ function Call({ namespace, definition, object, method, reload }) {
     try {
       const body = { arguments: call };
       if (object) body.path = object;
-      const { value } = await change("POST", `${resourceOf(namespace)}/classes/${part(definition.name)}/methods/${part(method.name)}`, { body });
+      const { value } = await change("POST", `${resourceOf(namespace, machine)}/classes/${part(definition.name)}/methods/${part(method.name)}`, { body });
       // The dialog for the password replaces this one.
       dialog.value = html`<${Output} method=${method} output=${value.output} />`;
       notice.value = { kind: "ok", text: `${method.name} returned ${shown(value.output.ReturnValue) || "nothing"}.` };
@@ -298,14 +301,13 @@ const examples = [
   ["Disks", "SELECT DeviceID, FileSystem, Size, FreeSpace FROM Win32_LogicalDisk"],
 ];
 
-/** The query page of this machine, or with `machine` that of another one, without a heading. */
 export function Query({ machine }) {
-  const namespaces = useData(async () => (machine ? null : get("/wmi/namespaces")), [machine]);
+  const namespaces = useData(() => get(`${pathOf(machine)}/wmi/namespaces`).catch(() => null), [machine]);
   const [namespace, setNamespace] = useState("root/cimv2");
   const [text, setText] = useState(examples[0][1]);
   const [sent, setSent] = useState(text);
   const box = useRef(null);
-  const words = useWords(machine ? null : namespace, text, box);
+  const words = useWords(machine, namespace, text, box);
   const pages = usePages((cursor) => queryWmi(cursor ? { namespace, cursor } : { namespace, query: text }, machine), null);
   const run = (event) => {
     event?.preventDefault();
@@ -318,11 +320,11 @@ export function Query({ machine }) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run(event);
   };
   return html`
-    ${!machine && html`<${Heading} detail="WQL: SELECT, ASSOCIATORS OF and REFERENCES OF. Ctrl+Enter runs the query.">Query<//>`}
+    <${Heading} detail="WQL: SELECT, ASSOCIATORS OF and REFERENCES OF. Ctrl+Enter runs the query.">Query<//>
     <form onSubmit=${run}>
-      ${machine ? html`<label>Namespace<input required maxlength="128" spellcheck="false" value=${namespace} onInput=${(event) => setNamespace(event.target.value)} /></label>` : html`<label>Namespace<select value=${namespace} onChange=${(event) => setNamespace(event.target.value)}>
+      <label>Namespace<select value=${namespace} onChange=${(event) => setNamespace(event.target.value)}>
         ${(namespaces.data?.value.namespaces ?? [namespace]).map((name) => html`<option selected=${name === namespace}>${name}</option>`)}
-      </select></label>`}
+      </select></label>
       <div class="field">
         <label for="query">Query</label>
         <textarea id="query" ref=${box} rows="3" spellcheck="false" maxlength="16000" value=${text} aria-autocomplete="list" aria-haspopup="listbox" aria-controls="words" aria-activedescendant=${words.list.length ? `word-${words.at}` : undefined}
@@ -336,17 +338,17 @@ export function Query({ machine }) {
     </form>
     ${pages.error && html`<${Position} text=${sent} error=${pages.error} />`}
     ${pages.page && html`<p class="quiet" role="status">${pages.rows.length}${pages.page.next ? " or more" : ""} rows</p>
-      <${Rows} namespace=${pages.page.namespace} rows=${pages.rows} properties=${pages.page.properties} caption="Rows" />
+      <${Rows} machine=${machine} namespace=${pages.page.namespace} rows=${pages.rows} properties=${pages.page.properties} caption="Rows" />
       <${More} page=${pages.page} isBusy=${pages.isBusy} more=${pages.more} />`}`;
 }
 
-/** Completion of the name before the cursor: classes after FROM, otherwise properties of the class of the query. None without a namespace. */
-function useWords(namespace, text, box) {
-  const classes = useData(async () => (namespace === null ? null : get(`${resourceOf(namespace)}/classes`).catch(() => null)), [namespace]);
+/** Completion of the name before the cursor: classes after FROM, otherwise properties of the class of the query. */
+function useWords(machine, namespace, text, box) {
+  const classes = useData(() => get(`${resourceOf(namespace, machine)}/classes`).catch(() => null), [machine, namespace]);
   const names = (classes.data?.value.classes ?? []).map((one) => one.name);
   const from = /\bFROM\s+([A-Za-z_]\w*)/i.exec(text)?.[1]?.toLowerCase();
   const known = names.find((name) => name.toLowerCase() === from);
-  const properties = useData(async () => (known ? get(`${resourceOf(namespace)}/classes/${part(known)}`).catch(() => null) : null), [namespace, known]);
+  const properties = useData(async () => (known ? get(`${resourceOf(namespace, machine)}/classes/${part(known)}`).catch(() => null) : null), [machine, namespace, known]);
   const [isOpen, setOpen] = useState(false);
   const [at, setAt] = useState(0);
   const before = text.slice(0, box.current?.selectionStart ?? text.length);

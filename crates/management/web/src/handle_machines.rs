@@ -13,19 +13,24 @@ use crate::event_stream::EventStream;
 use crate::machines::{Address, Machines, Operation, Password, Target, Work, parse_thumbprint};
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
+use crate::wmi::namespace;
 
-/// `GET /machines`: saved machines with their last known states.
+/// `GET /machines`: saved machines with their last known states, or with `follow=true` a stream of the states, for which
+/// each machine is asked.
 pub(crate) fn list(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
-    let session = session(request)?;
+    let (session, user) = (session(request)?, &request.caller()?.name);
     let states = console.machines.states(session)?;
-    let machines: Vec<Value> = console
-        .machines
-        .saved
-        .list(&request.caller()?.name)
-        .iter()
-        .map(|machine| described(machine, states.get(&machine.id).cloned()))
-        .collect();
-    Ok(Reply::json(json!({ "machines": machines })))
+    let machines = described_all(&console.machines.saved.list(user), &states);
+    if request.call.parameter("follow").as_deref() != Some("true") {
+        return Ok(Reply::json(machines));
+    }
+    let stream = MachineStates {
+        machines: Arc::clone(&console.machines),
+        session: session.to_owned(),
+        user: user.clone(),
+        sent: Value::Null,
+    };
+    Ok(Reply::new(200, Content::Stream(Box::new(stream))))
 }
 
 /// `POST /machines`: adds a machine and connects to it.
@@ -55,12 +60,8 @@ pub(crate) fn add(console: &Console, request: &Admitted<'_>) -> Result<Reply, Pr
 /// `GET /machines/{machine}`: asks the machine for its identity.
 pub(crate) fn check(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let (session, machine) = (session(request)?, machine(console, request)?);
-    let states = console.machines.states(session)?;
-    let state = match states.get(&machine.id) {
-        None => None,
-        Some(_) => Some(console.machines.perform(session, Work::Check { machine: machine.id.clone() })?),
-    };
-    Ok(Reply::json(described(&machine, state)))
+    let state = console.machines.perform(session, Work::Check { target: target(&machine) })?;
+    Ok(Reply::json(described(&machine, Some(state))))
 }
 
 /// `POST /machines/{machine}/connect`
@@ -82,20 +83,6 @@ pub(crate) fn remove(console: &Console, request: &Admitted<'_>) -> Result<Reply,
     let audit = format!("removed the machine {}", machine.url);
     console.machines.perform(session, Work::Forget { machine: machine.id })?;
     Ok(Reply::empty().audited(audit))
-}
-
-/// `POST /machines/{machine}/wmi/query`
-pub(crate) fn query(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
-    let (session, machine) = (session(request)?, machine(console, request)?);
-    let body = request.body()?;
-    body.require_only(&["namespace", "query", "limit"])?;
-    let (namespace, query) = wql(&body)?;
-    let limit = body.value("limit").map_or(Some(MAX_ROWS), Value::as_u64);
-    let limit =
-        limit.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| (1..=1_000).contains(limit));
-    let limit = limit.ok_or_else(|| Problem::invalid("limit is not a number from 1 to 1000"))?;
-    let work = Work::Query { machine: machine.id, namespace, query, limit };
-    console.machines.perform(session, work).map(Reply::json)
 }
 
 /// `GET /machines/{machine}/wsman`
@@ -127,7 +114,7 @@ pub(crate) fn run(console: &Console, request: &Admitted<'_>) -> Result<Reply, Pr
     let (operation, kind) = match (body.optional_text("command")?, body.optional_text("query")?) {
         (Some(_), None) => (Operation::Command(text(&body, "command", MAX_COMMAND)?.to_owned()), "command"),
         (None, Some(_)) => {
-            let (namespace, query) = wql(&body)?;
+            let (namespace, query) = query(&body)?;
             (Operation::Query { namespace, query }, "query")
         }
         _ => return Err(Problem::invalid("either command or query is required")),
@@ -197,6 +184,46 @@ impl EventStream for RunEvents {
     }
 }
 
+/// States of the machines of a user. Each machine is asked again some seconds after its last answer, as long as the
+/// stream is read.
+struct MachineStates {
+    machines: Arc<Machines>,
+    session: String,
+    user: String,
+    /// List that was sent last.
+    sent: Value,
+}
+
+impl std::fmt::Debug for MachineStates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MachineStates").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+impl EventStream for MachineStates {
+    fn next_events(&mut self) -> Result<String, String> {
+        let saved = self.machines.saved.list(&self.user);
+        if saved.is_empty() && self.sent.is_null() {
+            // The process for connections is started at the first use.
+            return Ok(String::new());
+        }
+        let work = Work::Refresh { targets: saved.iter().map(target).collect() };
+        let states = match self.machines.perform(&self.session, work) {
+            Ok(states) => states,
+            // The next read returns the states.
+            Err(problem) if problem.status == 503 => return Ok(String::new()),
+            Err(problem) => return Err(problem.detail),
+        };
+        let list = described_all(&saved, &states);
+        if list == self.sent {
+            return Ok(String::new());
+        }
+        let text = format!("data: {list}\n\n");
+        self.sent = list;
+        Ok(text)
+    }
+}
+
 /// Connects, and returns the machine with its state.
 fn connect_to(
     console: &Console,
@@ -217,6 +244,13 @@ fn target(machine: &SavedMachine) -> Target {
     Target { id, url, account, thumbprint }
 }
 
+/// Returns the list of machines with their states by identifier.
+fn described_all(machines: &[SavedMachine], states: &Value) -> Value {
+    let machines: Vec<Value> =
+        machines.iter().map(|machine| described(machine, states.get(&machine.id).cloned())).collect();
+    json!({ "machines": machines })
+}
+
 /// Returns the representation of a machine. Without a state, this session has not connected to it.
 fn described(machine: &SavedMachine, state: Option<Value>) -> Value {
     let SavedMachine { id, name, url, account, thumbprint } = machine;
@@ -232,7 +266,7 @@ fn described(machine: &SavedMachine, state: Option<Value>) -> Value {
 }
 
 /// Returns the lasting identifier of the caller's session, which owns the passwords.
-fn session<'a>(request: &'a Admitted<'_>) -> Result<&'a str, Problem> {
+pub(crate) fn session<'a>(request: &'a Admitted<'_>) -> Result<&'a str, Problem> {
     match &request.caller()?.credential {
         Credential::Session { lasting_id, .. } => Ok(lasting_id),
         Credential::Key { .. } => Err(Problem::forbidden(
@@ -241,7 +275,8 @@ fn session<'a>(request: &'a Admitted<'_>) -> Result<&'a str, Problem> {
     }
 }
 
-fn machine(console: &Console, request: &Admitted<'_>) -> Result<SavedMachine, Problem> {
+/// Returns the machine of the path, which belongs to the caller.
+pub(crate) fn machine(console: &Console, request: &Admitted<'_>) -> Result<SavedMachine, Problem> {
     Ok(console.machines.saved.find(&request.caller()?.name, request.part("machine"))?)
 }
 
@@ -270,21 +305,19 @@ fn thumbprint(body: &Body) -> Result<Option<String>, Problem> {
     text.map(parse_thumbprint).transpose().map_err(Problem::invalid)
 }
 
-/// Returns namespace and query of a body.
-fn wql(body: &Body) -> Result<(String, String), Problem> {
-    let namespace = body.optional_text("namespace")?.unwrap_or("root/cimv2").replace('\\', "/");
-    let is_name = |part: &str| {
-        !part.is_empty()
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-    };
-    if namespace.len() > MAX_NAME || !namespace.split('/').all(is_name) {
-        return Err(Problem::invalid("namespace: expected a name such as root/cimv2"));
-    }
-    let query = body.text("query")?.trim();
-    if query.is_empty() || query.len() > MAX_QUERY {
+/// Returns a query within the limit of length.
+pub(crate) fn wql(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > MAX_QUERY {
         return Err(Problem::invalid(format!("query: expected a text of 1 to {MAX_QUERY} bytes")));
     }
-    Ok((namespace, query.to_owned()))
+    Ok(text.to_owned())
+}
+
+/// Returns namespace and query of a body.
+fn query(body: &Body) -> Result<(String, String), Problem> {
+    let namespace = namespace(body.optional_text("namespace")?.unwrap_or("root/cimv2"))?;
+    Ok((namespace.to_string(), wql(body.text("query")?)?))
 }
 
 const MAX_URL: usize = 300;
@@ -292,6 +325,5 @@ const MAX_NAME: usize = 128;
 const MAX_PASSWORD: usize = 1_024;
 const MAX_QUERY: usize = 16_000;
 const MAX_COMMAND: usize = 8_000;
-const MAX_ROWS: u64 = 500;
 /// Machines of one run.
 const MAX_MEMBERS: usize = 50;

@@ -10,12 +10,17 @@
 
 mod connector;
 mod password;
+mod read_error;
 mod reading;
 mod reason;
 mod runs;
+mod state;
 mod target;
 mod task;
 mod text_pieces;
+mod user_session;
+mod wmi;
+mod wmi_request;
 
 use std::sync::Arc;
 
@@ -27,6 +32,7 @@ pub use self::connector::{Connector, MachineConnector};
 pub(crate) use self::password::Password;
 pub(crate) use self::target::{Address, Target, parse_thumbprint};
 pub(crate) use self::task::{Failure, FailureKind, Operation, Outcome, Task, Work};
+pub(crate) use self::wmi_request::{RowRequest, WmiRequest};
 
 use crate::problem::Problem;
 
@@ -90,6 +96,7 @@ impl From<Failure> for Problem {
             FailureKind::Refused => (422, "machine-refused"),
             FailureKind::TooMany => (409, "limit-reached"),
             FailureKind::NotFound => (404, "not-found"),
+            FailureKind::CursorExpired => (410, "cursor-expired"),
         };
         Self::new(status, kind, failure.detail)
     }

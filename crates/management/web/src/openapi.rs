@@ -10,7 +10,7 @@ use crate::routes::ROUTES;
 #[must_use]
 pub fn description() -> Value {
     let mut paths = Map::new();
-    for route in ROUTES {
+    for route in ROUTES.iter() {
         let item = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(item) = item.as_object_mut() {
             item.insert(route.method.to_lowercase(), operation(route));

@@ -1,5 +1,7 @@
 //! A route of the API with its rights and schemas.
 
+use management::Role;
+
 use crate::access::Requirement;
 use crate::call::Admitted;
 use crate::console::Console;
@@ -107,6 +109,13 @@ impl Route {
         Self { needs_revision: true, ..with_preview }
     }
 }
+
+pub(crate) const VIEWER: Requirement = Requirement::Role(Role::Viewer);
+pub(crate) const OPERATOR: Requirement = Requirement::Role(Role::Operator);
+pub(crate) const ADMINISTRATOR: Requirement = Requirement::Role(Role::Administrator);
+pub(crate) const ELEVATED: Requirement = Requirement::Elevated(Role::Administrator);
+pub(crate) const SITE_OR_VIEWER: Requirement = Requirement::SiteOr(Role::Viewer);
+pub(crate) const SITE_OR_ADMIN: Requirement = Requirement::SiteOr(Role::Administrator);
 
 /// Schema of a body that is not JSON.
 pub(crate) const BYTES: &str = "application/octet-stream";

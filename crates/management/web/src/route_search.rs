@@ -17,7 +17,7 @@ pub(crate) enum Found {
 pub(crate) fn find(method: &str, path: &str) -> Found {
     let Some(path) = path.strip_prefix("/api/v1") else { return Found::Nothing };
     let mut methods = Vec::new();
-    for route in ROUTES {
+    for route in ROUTES.iter() {
         let Some(parts) = matches(route.path, path) else { continue };
         if route.method == method || (route.method == "GET" && method == "HEAD") {
             return Found::Route(route, parts);

@@ -15,11 +15,12 @@ use management::Role;
 use sddl::{DomainSid, Token, well_known};
 use wmi::{Context, Engine};
 
-use self::cursors::Cursors;
+use self::pages::OpenQuery;
 use crate::caller::Caller;
 use crate::problem::Problem;
 
-pub(crate) use self::form::{class_entry, class_form, instance_form};
+pub(crate) use self::cursors::Cursors;
+pub(crate) use self::form::{class_entry, class_form, date_form, instance_form};
 pub(crate) use self::input::method_input;
 pub(crate) use self::pages::{PageRequest, Results, USUAL_ROWS};
 
@@ -42,7 +43,7 @@ pub trait LocalWmi: Send + Sync {
 pub(crate) struct Wmi {
     source: Option<Arc<dyn LocalWmi>>,
     running: KeyedLimit<String>,
-    cursors: Mutex<Cursors>,
+    cursors: Mutex<Cursors<OpenQuery>>,
 }
 
 /// Engine, and the rights of one caller.

@@ -11,7 +11,7 @@ use crate::accessibility::examine_everywhere;
 use crate::machine::{ADMINISTRATOR, Machine};
 
 /// Adds the controller as `node7` to the service with a state directory.
-fn add(bmc: &SimulatedBmc, state: &Path) {
+pub(crate) fn add(bmc: &SimulatedBmc, state: &Path) {
     let password = state.join("password-of-node7");
     fs::write(&password, "admin-pw\n").expect("a file");
     fs::set_permissions(&password, Permissions::from_mode(0o600)).expect("its mode");

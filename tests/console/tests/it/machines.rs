@@ -4,9 +4,11 @@ use std::fs;
 
 use browser::Page;
 use serde_json::{Value, json};
-use telarch_peers::{PASSWORD, Telarchd, USER};
+use telarch_peers::{Flaw, OpenwsmanService, PASSWORD, PyspnegoService, Telarchd, USER};
+use telarch_simulated_bmc::SimulatedBmc;
 
 use crate::accessibility::examine_everywhere;
+use crate::hardware::add as add_controller;
 use crate::machine::{ADMINISTRATOR, DELEGATED, Machine, free_port};
 
 /// Sends a request with the session of the page; returns status and body.
@@ -27,7 +29,12 @@ fn send(page: &Page, method: &str, path: &str, body: &Value) -> (u64, Value) {
 
 /// Adds a service with its certificate, and returns the identifier of the machine.
 fn add(page: &Page, name: &str, service: &Telarchd) -> String {
-    let machine = json!({ "name": name, "url": service.https(), "account": USER, "password": PASSWORD });
+    add_at(page, name, service.https())
+}
+
+/// Adds the service at a URL with its certificate, and returns the identifier of the machine.
+fn add_at(page: &Page, name: &str, url: &str) -> String {
+    let machine = json!({ "name": name, "url": url, "account": USER, "password": PASSWORD });
     let (status, added) = send(page, "POST", "/machines", &machine);
     assert_eq!((status, added["status"]["state"].as_str()), (201, Some("untrusted")), "{added}");
     let id = added["id"].as_str().expect("an identifier").to_owned();
@@ -64,24 +71,34 @@ fn a_server_is_added_after_its_certificate_was_compared_and_shows_when_it_is_gon
     assert!(cards.as_str().is_some_and(|text| !text.contains("unknown")), "{cards}");
     examine_everywhere(&page, "a machine");
 
-    page.click_link("WMI query");
-    page.wait_for_heading("WMI query of web1");
+    // The machine of the console has such links, too.
+    let follow = |page: &Page, end: &str| {
+        let link = format!("document.querySelector('nav a[href^=\"/machines/\"][href$=\"{end}\"]')");
+        page.wait_until(&link);
+        page.evaluate(&format!("{link}.click()"));
+    };
+    follow(&page, "/wmi/query");
+    page.wait_for_heading("Query");
     page.fill("Query", "SELECT Name FROM Win32_Process WHERE ProcessId = 1");
     page.click_button("Run");
     page.wait_for_text("Win32_Process");
     page.wait_for_text("1 rows");
     examine_everywhere(&page, "query of a machine");
-    // The machine of the console has such a link, too.
-    page.evaluate("document.querySelector('nav a[href^=\"/machines/\"][href$=\"/wsman\"]').click()");
+    follow(&page, "/wsman");
     page.wait_for_heading("Listeners");
     page.wait_for_text("MaxEnvelopeSizekb");
     examine_everywhere(&page, "WS-Management of a machine");
 
+    page.click_link("web1");
+    page.wait_for_heading("Web server");
+    page.wait_for_text("usually at https://127.0.0.1:8172/");
     drop(service);
     page.click_button("Ask again");
     page.wait_for_text("web1: unreachable since");
     page.wait_for_text("web1 (unreachable)");
     page.wait_for_text("Last answer:");
+    // Queries that failed meanwhile.
+    let _ = page.take_errors();
     examine_everywhere(&page, "an unreachable machine");
     machine.go(&page, "/machines");
     page.wait_for_text("cannot connect to");
@@ -92,6 +109,159 @@ fn a_server_is_added_after_its_certificate_was_compared_and_shows_when_it_is_gon
     page.wait_for_text("as ada: reachable");
     let text = page.evaluate("document.body.innerText").to_string();
     assert!(!text.contains(PASSWORD) && text.contains("removed the machine"), "{text}");
+}
+
+#[test]
+fn classes_instances_and_methods_of_a_machine_have_the_pages_of_this_machine() {
+    let Some(machine) = Machine::start() else { return };
+    let service = Telarchd::start(&[]);
+    let page = machine.signed_in(ADMINISTRATOR, "/machines");
+    page.wait_for_text("No machine yet.");
+    let id = add(&page, "web1", &service);
+    machine.go(&page, &format!("/machines/{id}/wmi"));
+    page.wait_for_text("root/standardcimv2");
+    examine_everywhere(&page, "namespaces of a machine");
+    page.click_link("root/cimv2");
+    page.wait_for_heading("root/cimv2");
+    page.fill("Filter", "win32_operatingsystem");
+    examine_everywhere(&page, "classes of a machine");
+    page.click_link("Win32_OperatingSystem");
+    page.wait_for_heading("Win32_OperatingSystem");
+    page.wait_for_text("CIM_OperatingSystem");
+    examine_everywhere(&page, "a class of a machine");
+    page.click_link("Instances");
+    page.wait_for_heading("Instances of Win32_OperatingSystem");
+    page.wait_until("document.querySelectorAll('main tbody tr').length === 1");
+    examine_everywhere(&page, "instances of a machine");
+    page.evaluate("document.querySelector('main tbody a').click()");
+    page.wait_for_text("Properties without a value");
+    page.wait_for_text("LastBootUpTime");
+    page.click_button("Find associated instances");
+    page.wait_for_text("Win32_ComputerSystem");
+    examine_everywhere(&page, "an instance of a machine");
+
+    machine.go(&page, &format!("/machines/{id}/events"));
+    page.wait_for_text("Condition (WQL)");
+    page.wait_for_text("The event logs of the machine, the newest first.");
+    page.wait_until("!document.body.innerText.includes('Loading…')");
+    examine_everywhere(&page, "events of a machine");
+    page.click_link("Collector");
+    page.wait_for_heading("Collector of web1");
+    examine_everywhere(&page, "the collector of a machine");
+    let events = format!("/machines/{id}/events?query=");
+    let (status, found) = send(&page, "GET", &format!("{events}EventType%20%3C%203"), &Value::Null);
+    assert_eq!((status, found["events"].is_array()), (200, true), "{found}");
+    let (status, problem) = send(&page, "GET", &format!("{events}EventType%20%3D%201)"), &Value::Null);
+    assert_eq!((status, problem["type"].as_str()), (400, Some("urn:telarch:problem:invalid-query")));
+
+    // Next rows come from the same enumeration.
+    let query = json!({ "query": "SELECT ProcessId, Handle FROM Win32_Process", "limit": 1 });
+    let path = format!("/machines/{id}/wmi/query");
+    let (status, first) = send(&page, "POST", &path, &query);
+    assert_eq!((status, first["rows"].as_array().map(Vec::len)), (200, Some(1)), "{first}");
+    assert_eq!(
+        first["rows"][0]["path"],
+        json!(format!(
+            "Win32_Process.Handle=\"{}\"",
+            first["rows"][0]["values"]["Handle"].as_str().expect("a key")
+        ))
+    );
+    let next = json!({ "cursor": first["next"] });
+    let (status, second) = send(&page, "POST", &path, &next);
+    assert_eq!(status, 200, "{second}");
+    assert_ne!(second["rows"][0], first["rows"][0]);
+    let (status, problem) = send(&page, "POST", &path, &next);
+    assert_eq!((status, problem["type"].as_str()), (410, Some("urn:telarch:problem:cursor-expired")));
+
+    machine.go(&page, &format!("/machines/{id}/wmi/root%2Fdefault/StdRegProv"));
+    page.click_button("Call EnumKey");
+    page.fill("hDefKey", "2147483650");
+    page.fill("sSubKeyName", "SOFTWARE");
+    page.click_button("Call EnumKey");
+    page.wait_for_heading("Output of EnumKey");
+    page.wait_for_text("Microsoft");
+    page.click_button("Close");
+    let (status, problem) =
+        send(&page, "GET", &format!("/machines/{id}/wmi/namespaces/root%2Fcimv2/classes/None"), &Value::Null);
+    assert!(matches!(status, 404 | 422), "{problem}");
+    assert_eq!(page.take_errors().len(), 3, "the answers 400, 410 and {status}");
+    machine.go(&page, "/management/audit");
+    page.wait_for_text("StdRegProv, method EnumKey, parameters hDefKey, sSubKeyName");
+    assert!(!page.evaluate("document.body.innerText").as_str().unwrap_or_default().contains("SOFTWARE"));
+}
+
+#[test]
+fn power_of_a_machine_is_switched_through_its_service() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let Some(machine) = Machine::start() else { return };
+    let service = Telarchd::start(&[]);
+    add_controller(&bmc, service.state_folder());
+    let page = machine.signed_in(ADMINISTRATOR, "/machines");
+    page.wait_for_text("No machine yet.");
+    let id = add(&page, "web1", &service);
+    machine.go(&page, &format!("/machines/{id}/hardware"));
+    page.wait_for_text("CPU1 Temp");
+    page.wait_until("[...document.querySelectorAll('main meter')].length > 0");
+    examine_everywhere(&page, "hardware of a machine");
+    page.click_button("Power off");
+    page.wait_for_heading("Power off: node7");
+    page.type_text("node7");
+    page.click_button("Power off");
+    page.wait_for_text("Power off: node7 has accepted it.");
+    assert!(bmc.chassis_log().lines().any(|line| line == "power=0"), "{}", bmc.chassis_log());
+    assert_eq!(page.take_errors(), [""; 0]);
+}
+
+#[test]
+fn the_list_shows_that_a_machine_is_gone_and_is_back() {
+    let Some(machine) = Machine::start() else { return };
+    let service = Telarchd::start(&[]);
+    let page = machine.signed_in(ADMINISTRATOR, "/machines");
+    page.wait_for_text("No machine yet.");
+    add(&page, "web1", &service);
+    let silent = json!({ "name": "web2", "url": format!("https://127.0.0.1:{}", free_port()), "account": "ada", "password": "x" });
+    assert_eq!(send(&page, "POST", "/machines", &silent).1["status"]["state"], "unreachable");
+    machine.go(&page, "/machines");
+    page.wait_for_text("Each machine is asked every ten seconds");
+    let row = |name: &str| {
+        format!(
+            "[...document.querySelectorAll('main tbody tr')].find((row) => row.innerText.includes('{name}'))?.innerText"
+        )
+    };
+    page.wait_until(&format!("{0}.includes('reachable') && !{0}.includes('unreachable')", row("web1")));
+    page.wait_until(&format!("{}.includes('cannot connect to')", row("web2")));
+    examine_everywhere(&page, "machines with live states");
+    drop(service);
+    page.wait_until(&format!("{}.includes('unreachable')", row("web1")));
+    page.wait_until(&format!("{}.includes('cannot connect to')", row("web1")));
+    page.wait_for_text("web1 (unreachable)");
+    // Another session has no password, but learns whether the machines answer.
+    let other = machine.signed_in(ADMINISTRATOR, "/machines");
+    other.wait_until(&format!("{}.includes('unreachable')", row("web1")));
+    assert_eq!(page.take_errors(), [""; 0]);
+}
+
+#[test]
+fn a_service_of_other_software_shows_who_it_is_and_why_pages_are_missing() {
+    let Some(machine) = Machine::start() else { return };
+    // Sign-in and sealing are those of pyspnego and pypsrp. It answers Identify, and has no WMI.
+    let service = PyspnegoService::start(&["Negotiate"], Flaw::None);
+    let page = machine.signed_in(ADMINISTRATOR, "/machines");
+    page.wait_for_text("No machine yet.");
+    let id = add_at(&page, "other", service.https());
+    let (_, connected) = send(&page, "GET", &format!("/machines/{id}"), &Value::Null);
+    assert!(
+        connected["status"]["product"].as_str().is_some_and(|name| name.contains("Negotiate")),
+        "{connected}"
+    );
+    machine.go(&page, &format!("/machines/{id}"));
+    page.wait_for_heading("other");
+    page.wait_for_text("Negotiate");
+    page.wait_until("document.querySelector('main .problem')");
+    page.wait_for_text("The services of this machine cannot be read.");
+    // Queries that were refused.
+    let _ = page.take_errors();
+    examine_everywhere(&page, "a machine without WMI");
 }
 
 #[test]
@@ -241,4 +411,25 @@ fn connections_of_a_machines_service_belong_to_a_process_without_rights() {
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("its end");
     machine.go(&page, "/machines");
     page.wait_for_text("not connected");
+}
+
+#[test]
+fn a_machine_with_openwsman_is_identified_and_its_faults_are_shown() {
+    let Some(machine) = Machine::start() else { return };
+    let Some(service) = OpenwsmanService::start() else { return };
+    let page = machine.signed_in(ADMINISTRATOR, "/machines");
+    page.wait_for_text("No machine yet.");
+    let id = add_at(&page, "other", &service.https());
+    machine.go(&page, "/machines");
+    page.wait_for_text("Openwsman Project, ");
+    // It has neither WMI nor the configuration of Windows, and answers Get and Enumerate with faults.
+    machine.go(&page, &format!("/machines/{id}"));
+    page.wait_for_text("No route can be determined to reach the destination");
+    page.wait_for_text("The services of this machine cannot be read.");
+    machine.go(&page, &format!("/machines/{id}/wsman"));
+    page.wait_until("document.body?.innerText.split('Not readable: ').length === 4");
+    machine.go(&page, &format!("/machines/{id}/wmi/root%2Fcimv2"));
+    page.wait_until("document.querySelector('main .problem')");
+    machine.go(&page, &format!("/machines/{id}"));
+    page.wait_for_text("reachable");
 }

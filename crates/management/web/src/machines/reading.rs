@@ -1,56 +1,26 @@
-//! Queries, and the configuration of a machine's WS-Management service.
+//! Items of a machine as text, and the configuration of a machine's WS-Management service.
 
-use client::{EnumerateOptions, Error, Item, Locator, Session};
+use client::{EnumerateOptions, Enumerator, Error, Item, Locator, Session};
 use serde_json::{Map, Value, json};
 use wsman::enumeration::Filter;
 use wsman::{ResourceUri, namespace};
 use xml::Element;
 
-/// Limits of the rows of a query.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RowLimits {
-    pub(super) rows: usize,
-    /// Size of all rows in bytes of XML.
-    pub(super) size: usize,
-}
-
-/// Returns the rows of a query in the form of those of this machine.
-pub(super) async fn query(
-    session: &Session,
-    space: &str,
-    text: &str,
-    limits: RowLimits,
-) -> Result<Value, Error> {
-    let locator = resource(&format!("{WMI}{space}/*"))?;
+/// Begins a WQL query.
+pub(super) async fn query_items(session: &Session, space: &str, text: &str) -> Result<Enumerator, Error> {
     let filter =
         Filter { dialect: namespace::DIALECT_WQL.to_owned(), text: text.to_owned(), ..Filter::default() };
     let options = EnumerateOptions { filter: Some(filter), ..EnumerateOptions::default() };
-    let class = class_of(text);
-    let (mut rows, mut is_cut, mut size) = (Vec::new(), false, 0);
-    let mut items = session.enumerate(&locator, options).await?;
-    while let Some(item) = items.next().await {
-        let item = item?;
-        size += item.xml().len();
-        if rows.len() >= limits.rows || size > limits.size {
-            is_cut = true;
-            items.release().await?;
-            break;
-        }
-        rows.extend(item.object().map(|object| row(object, class)));
-    }
-    Ok(json!({
-        "namespace": space,
-        "properties": null,
-        "rows": rows,
-        "omitted": [],
-        "is_cut": is_cut,
-        "next": null,
-    }))
+    session.enumerate(&every_class(space)?, options).await
 }
 
-fn row(object: Element<'_>, class: &str) -> Value {
-    // A projection has no name of a class.
-    let class = if object.name() == "XmlFragment" { class } else { object.name() };
+/// Returns the resource of all classes of a namespace.
+pub(super) fn every_class(space: &str) -> Result<Locator, Error> {
+    resource(&format!("{}{space}/*", cim::uri::WMI))
+}
+
+/// Returns a row whose values are text.
+pub(super) fn row(object: Element<'_>, class: &str) -> Value {
     let values: Map<String, Value> = wording::markup::by_name(object)
         .iter()
         .filter_map(|group| Some((group.first()?.name().to_owned(), property(group))))
@@ -89,13 +59,6 @@ fn value(element: Element<'_>, depth: usize) -> Value {
         return Value::Object(members.collect());
     }
     json!(element.text())
-}
-
-/// Returns the class of a query for its rows.
-fn class_of(query: &str) -> &str {
-    let mut words = query.split_whitespace();
-    words.find(|word| word.eq_ignore_ascii_case("from"));
-    words.next().unwrap_or_default()
 }
 
 /// Configuration, listeners and shells of the service. A part that the user may not read is `null`, with the reason.
@@ -160,14 +123,14 @@ fn members(item: &Item) -> Option<Value> {
     Some(Value::Object(members.collect()))
 }
 
-fn resource(uri: &str) -> Result<Locator, Error> {
+/// Returns a resource without selectors.
+pub(super) fn resource(uri: &str) -> Result<Locator, Error> {
     let parsed = ResourceUri::parse(uri);
     let parsed =
         parsed.map_err(|fault| Error::Setting { setting: "namespace", reason: fault.to_string() })?;
     Ok(Locator::new(parsed))
 }
 
-const WMI: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/";
 const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
 const LISTENERS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/listener";
 const MAX_ITEMS: usize = 1_000;

@@ -14,15 +14,17 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use wsman::shell::CommandLine;
 
-use super::reading::{self, RowLimits};
+use super::read_error::ReadError;
 use super::reason::reason;
 use super::task::Operation;
 use super::text_pieces::TextPieces;
+use super::wmi::{RemoteWmi, RowLimits};
 
 /// Machine of a run.
 pub(super) struct Member {
     pub(super) machine: String,
     pub(super) session: Session,
+    pub(super) wmi: Arc<RemoteWmi>,
 }
 
 /// A run. Its events stay until the session ends or has many later runs.
@@ -101,9 +103,7 @@ impl Run {
                 host.report(Report::Started).await;
                 match operation {
                     Operation::Command(line) => command(&member.session, line, &host).await,
-                    Operation::Query { namespace, query } => {
-                        rows(&member.session, &namespace, &query, &host).await
-                    }
+                    Operation::Query { namespace, query } => rows(&member, &namespace, &query, &host).await,
                 }
             }
         };
@@ -156,18 +156,19 @@ impl End {
     }
 }
 
-async fn rows(session: &Session, namespace: &str, query: &str, host: &FleetHost<Report, End>) -> End {
+async fn rows(member: &Member, namespace: &str, query: &str, host: &FleetHost<Report, End>) -> End {
     let read = tokio::select! {
         biased;
         stop = host.stopped() => return End::Stopped(stop),
-        read = reading::query(session, namespace, query, ROWS) => read,
+        read = member.wmi.first_rows(&member.session, namespace, query, ROWS) => read,
     };
     match read {
         Ok(rows) => {
             host.report(Report::Rows(rows)).await;
             End::Read
         }
-        Err(error) => End::Failed(reason(&error)),
+        Err(ReadError::Client(error)) => End::Failed(reason(&error)),
+        Err(ReadError::Failed(failure)) => End::Failed(failure.detail),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use client::{Authentication, Credentials, Endpoint, EndpointError, Error, Session, Thumbprint, TlsPolicy};
+use client::{
+    Authentication, Credentials, Endpoint, EndpointError, Error, Session, SessionBuilder, Thumbprint,
+    TlsPolicy,
+};
 use serde::{Deserialize, Serialize};
 
 use super::password::Password;
@@ -69,8 +72,19 @@ pub(crate) fn parse_thumbprint(text: &str) -> Result<String, String> {
 }
 
 impl Target {
-    /// Builds the session of the client. Sends nothing.
+    /// Builds the session of the client with the password. Sends nothing.
     pub(super) fn session(&self, password: &Password) -> Result<Session, Error> {
+        let password = client::Secret::new(password.0.to_string());
+        let credentials = Credentials { user: self.account.clone(), password };
+        self.builder()?.credentials(credentials).authentication(Authentication::Automatic).build()
+    }
+
+    /// Builds a session without credentials. Sends nothing.
+    pub(super) fn anonymous_session(&self) -> Result<Session, Error> {
+        self.builder()?.build()
+    }
+
+    fn builder(&self) -> Result<SessionBuilder, Error> {
         let setting = |reason| Error::Setting { setting: "url", reason };
         let endpoint = endpoint(&self.url).map_err(setting)?;
         let thumbprint = self.thumbprint.as_deref().and_then(|text| Thumbprint::parse(text).ok());
@@ -79,15 +93,11 @@ impl Target {
             Some(pin @ Thumbprint::Sha256(_)) => TlsPolicy::new().pin(pin).skip_name(),
             _ => TlsPolicy::new(),
         };
-        let password = client::Secret::new(password.0.to_string());
-        Session::builder(endpoint)
-            .credentials(Credentials { user: self.account.clone(), password })
-            .authentication(Authentication::Automatic)
+        Ok(Session::builder(endpoint)
             .tls(tls)
             .connect_timeout(CONNECT_TIME)
             .operation_timeout(OPERATION_TIME)
-            .answer_limit(MAX_ANSWER)
-            .build()
+            .answer_limit(MAX_ANSWER))
     }
 }
 

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::password::Password;
 use super::target::Target;
+use super::wmi_request::WmiRequest;
 
 /// Use of the network in a user's session.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,11 +25,13 @@ pub(crate) enum Work {
     /// Returns the known states of the session's machines by identifier.
     States,
     /// Asks a machine for its identity.
-    Check { machine: String },
+    Check { target: Target },
     /// Forgets a machine and its password.
     Forget { machine: String },
-    /// Runs a WQL query.
-    Query { machine: String, namespace: String, query: String, limit: usize },
+    /// Asks all machines of the user whose last answer is old, without waiting, and returns the known states.
+    Refresh { targets: Vec<Target> },
+    /// Reads WMI of a machine, or calls a method.
+    Wmi { machine: String, request: WmiRequest },
     /// Reads configuration, listeners and shells of a machine's service.
     WsMan { machine: String },
     /// Starts an operation on several machines.
@@ -91,8 +94,10 @@ pub(crate) enum FailureKind {
     Refused,
     /// A limit of the session.
     TooMany,
-    /// The run does not exist.
+    /// The run, class, method or instance does not exist.
     NotFound,
+    /// The rest of a query was not requested in time, or was requested before.
+    CursorExpired,
 }
 
 impl Failure {

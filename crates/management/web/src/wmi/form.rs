@@ -60,7 +60,8 @@ fn value_form(value: &Value) -> Json {
     }
 }
 
-fn date_form(time: &DateTime) -> String {
+/// Returns a date or an interval in the form of XML Schema.
+pub(crate) fn date_form(time: &DateTime) -> String {
     let mut text = String::new();
     match time {
         DateTime::Timestamp(time) => time.write_xml(&mut text),

@@ -8,9 +8,18 @@ use tokio::runtime::Handle;
 use wmi::{Outcome, Rows};
 
 use super::Access;
-use super::cursors::OpenQuery;
 use super::form::{instance_form, row_size};
 use crate::problem::Problem;
+
+/// Query that was read in part.
+pub(super) struct OpenQuery {
+    namespace: Namespace,
+    rows: Rows,
+    /// Row that was read, but not returned.
+    pending: Option<Instance>,
+    /// Selected properties; `None` for all.
+    properties: Option<Vec<String>>,
+}
 
 /// Requested page.
 #[derive(Clone, Copy, Debug)]
@@ -142,18 +151,11 @@ impl Access<'_> {
             .collect();
         let namespace = query.namespace.to_string();
         let properties = query.properties.clone();
-        let next = if is_complete { None } else { Some(self.store(query)?) };
+        let next = (!is_complete).then(|| self.wmi.cursors.lock().store(&self.user, query));
         Ok(json!({
             "namespace": namespace, "properties": properties, "rows": rows, "next": next, "omitted": omitted,
             "is_cut": false,
         }))
-    }
-
-    fn store(&self, query: OpenQuery) -> Result<String, Problem> {
-        let bytes: [u8; 16] = random::bytes().map_err(|_| Problem::new(500, "internal", "no randomness"))?;
-        let name: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.wmi.cursors.lock().store(name.clone(), &self.user, query);
-        Ok(name)
     }
 }
 
