@@ -203,6 +203,18 @@ impl Gateway {
         }
     }
 
+    /// Returns the names of the PowerShell endpoints that run as another account and have a process for a session's user.
+    /// Blocks until the broker has answered.
+    ///
+    /// # Errors
+    /// [`Denied`] if the session has ended, or the broker does not answer.
+    pub fn run_as_hosts(&self, session: &Session) -> Result<Vec<String>, Denied> {
+        match self.request(&GatewayRequest::ListRunAsHosts(session.id)) {
+            Ok((BrokerMessage::Endpoints(names), _)) => Ok(names),
+            other => Err(denied(other)),
+        }
+    }
+
     /// Returns the certificate chain and key of a listener as PEM. Blocks until the broker has answered.
     ///
     /// # Errors

@@ -63,6 +63,10 @@ pub trait PrivilegedOperations: Send + Sync {
     /// [`Denied`] if the settings do not allow it, or the process cannot be started.
     fn run_as_host(&self, identity: &Identity, token: &Token, endpoint: &str) -> Result<OwnedFd, Denied>;
 
+    /// Returns the names of the endpoints that run as another account, have a process for this user, and that the user
+    /// may still use.
+    fn run_as_hosts(&self, identity: &Identity, token: &Token) -> Vec<String>;
+
     /// Replaces the configuration file if it still holds the text `before`.
     ///
     /// # Errors
@@ -328,6 +332,10 @@ impl Broker {
                     user.and_then(|user| self.operations.run_as_host(&user.identity, &user.token, &endpoint)),
                 );
             }
+            GatewayRequest::ListRunAsHosts(session) => self
+                .current_user(session)
+                .map(|user| self.operations.run_as_hosts(&user.identity, &user.token))
+                .map_or_else(BrokerMessage::Denied, BrokerMessage::Endpoints),
             GatewayRequest::LookUpSid(name) => BrokerMessage::LookupResult(
                 self.operations.sid_of(&name).map(|sid| sid.numeric().to_string()),
             ),
@@ -564,6 +572,7 @@ impl RefusalForm {
         match request {
             GatewayRequest::ConnectHost(_)
             | GatewayRequest::ConnectRunAsHost { .. }
+            | GatewayRequest::ListRunAsHosts(_)
             | GatewayRequest::ChangeSettings { .. }
             | GatewayRequest::LoadCertificate(_)
             | GatewayRequest::ListMappings(_)

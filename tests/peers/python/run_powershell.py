@@ -176,7 +176,7 @@ def reconnect(login, arguments):
 def connect(login, arguments):
     """Disconnects, finds the pool and its pipeline as a new client, and receives the output."""
     first = wsman(login)
-    pool = RunspacePool(first, max_runspaces=3)
+    pool = RunspacePool(first, max_runspaces=3, **options(arguments))
     pool.open()
     shell = PowerShell(pool)
     shell.add_script(arguments["script"])
@@ -185,6 +185,8 @@ def connect(login, arguments):
     with wsman(login) as client:
         found = [other for other in RunspacePool.get_runspace_pools(client) if other.id == pool.id]
         other = found[0]
+        # pypsrp does not take the endpoint of a pool from the list.
+        other.shell.resource_uri = pool.shell.resource_uri
         pipelines = other.create_disconnected_power_shells()
         other.connect()
         results = []

@@ -80,7 +80,7 @@ pub enum BrokerMessage {
     CertificateLoaded(Secret),
     /// Name or SID that was looked up; `None` if it does not exist.
     LookupResult(Option<String>),
-    /// Names of the PowerShell endpoints of this machine.
+    /// Names of PowerShell endpoints: those of this machine, or those with a process for a user.
     Endpoints(Vec<String>),
     /// State of the machine, or outcome of a quickconfig step.
     QuickConfigResponse(MachineResponse),

@@ -101,6 +101,8 @@ pub enum GatewayRequest {
         /// Name of the endpoint.
         endpoint: String,
     },
+    /// Lists the PowerShell endpoints that run as another account and have a process for a session's user.
+    ListRunAsHosts(SessionId),
     /// Replaces the configuration file.
     ChangeSettings {
         /// Session of the requesting user.
@@ -187,6 +189,7 @@ impl GatewayRequest {
             Self::EndSession(session) => w.u8(8).fixed(&session.0),
             Self::ConnectHost(session) => w.u8(9).fixed(&session.0),
             Self::ConnectRunAsHost { session, endpoint } => w.u8(27).fixed(&session.0).text(endpoint),
+            Self::ListRunAsHosts(session) => w.u8(28).fixed(&session.0),
             Self::ChangeSettings { session, before, after } => {
                 w.u8(10).fixed(&session.0).text(before).text(after)
             }
@@ -255,6 +258,7 @@ impl GatewayRequest {
             8 => Self::EndSession(SessionId(r.fixed()?)),
             9 => Self::ConnectHost(SessionId(r.fixed()?)),
             27 => Self::ConnectRunAsHost { session: SessionId(r.fixed()?), endpoint: r.text()?.to_owned() },
+            28 => Self::ListRunAsHosts(SessionId(r.fixed()?)),
             10 => Self::ChangeSettings {
                 session: SessionId(r.fixed()?),
                 before: r.text()?.to_owned(),

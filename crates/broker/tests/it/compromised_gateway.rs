@@ -98,6 +98,7 @@ fn forged_sessions_are_refused() {
         let mut run_as = about_session(27, &guess);
         run_as.text("Backup");
         assert!(is_access_denied(&send_raw(&link, &run_as.finish())));
+        assert!(is_access_denied(&send_raw(&link, &about_session(28, &guess).finish())));
     }
     assert_eq!(server.operations.lines(), [""; 0]);
 }
@@ -130,6 +131,8 @@ fn a_session_never_reaches_the_host_of_another_user() {
     let request = GatewayRequest::ConnectRunAsHost { session: bob.session, endpoint };
     assert!(matches!(send_request(&link, &request), BrokerMessage::HostConnected));
     assert_eq!(server.operations.lines(), ["host of bob", "host of bob for Backup"]);
+    let listed = send_request(&link, &GatewayRequest::ListRunAsHosts(bob.session));
+    assert!(matches!(&listed, BrokerMessage::Endpoints(names) if names == &["backup of bob"]), "{listed:?}");
 }
 
 #[test]

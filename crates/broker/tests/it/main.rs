@@ -162,6 +162,10 @@ impl PrivilegedOperations for RecordedOperations {
         Ok(UnixStream::pair().unwrap().0.into())
     }
 
+    fn run_as_hosts(&self, identity: &Identity, _: &Token) -> Vec<String> {
+        vec![format!("backup of {}", identity.account())]
+    }
+
     fn change_settings(
         &self,
         identity: &Identity,

@@ -205,6 +205,12 @@ impl Plugins {
         self.find_by_uri(uri)?.run_as(&EndpointName::of_uri(uri)?)
     }
 
+    /// Returns whether an endpoint runs as another account than its caller.
+    #[must_use]
+    pub fn has_run_as(&self) -> bool {
+        self.iter().flat_map(Plugin::endpoint_settings).any(|endpoint| endpoint.run_as.is_some())
+    }
+
     /// Returns whether every endpoint runs as the same account as with other settings.
     pub(crate) fn run_as_before(&self, before: &Self) -> bool {
         let all = self.iter().chain(before).flat_map(Plugin::endpoint_settings);

@@ -1,6 +1,7 @@
 //! The gateway's end: a plug-in that forwards calls to the host of the caller.
 
 mod items;
+mod listing;
 
 use std::collections::{HashMap, HashSet};
 use std::os::unix::net::UnixStream;
@@ -30,6 +31,11 @@ pub trait Hosts: Send + Sync {
         endpoint: Option<String>,
     ) -> BoxFuture<'static, Result<UnixStream, Fault>>;
 
+    /// Returns the endpoints that run as another account and for which this caller has a host.
+    fn run_as_hosts(&self, _caller: Arc<Caller>) -> BoxFuture<'static, Result<Vec<String>, Fault>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
     /// Returns the name of the endpoint with this URI if it runs as another account than its caller. Names that differ
     /// in case only are one endpoint, and one name is returned for them.
     fn run_as_endpoint(&self, _uri: &str) -> Option<String> {
@@ -40,6 +46,8 @@ pub trait Hosts: Send + Sync {
 /// A plug-in that runs in a separate process for each of its callers.
 pub struct HostedPlugin {
     resources: Vec<Resource>,
+    /// Resources that list the objects of all hosts of a caller.
+    listings: Vec<Resource>,
     hosts: Arc<dyn Hosts>,
     quota: Option<UserQuota>,
     hosts_in_use: Mutex<HashMap<HostKey, Arc<HostState>>>,
@@ -120,7 +128,20 @@ impl HostedPlugin {
     /// Creates a plug-in for these resources.
     #[must_use]
     pub fn new(resources: &[Resource], hosts: Arc<dyn Hosts>) -> Self {
-        Self { resources: resources.to_vec(), hosts, quota: None, hosts_in_use: Mutex::default() }
+        Self {
+            resources: resources.to_vec(),
+            listings: Vec::new(),
+            hosts,
+            quota: None,
+            hosts_in_use: Mutex::default(),
+        }
+    }
+
+    /// Sets the resources that list the objects of all hosts of a caller: Enumerate returns those of the caller's own
+    /// host and of endpoints that run as another account, and Get finds the object in one of them.
+    #[must_use]
+    pub fn with_listings(self, listings: &[Resource]) -> Self {
+        Self { listings: listings.to_vec(), ..self }
     }
 
     /// Sets the limit of users with open shells.
@@ -130,8 +151,18 @@ impl HostedPlugin {
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
+        if self.is_listing(&call) {
+            return self.list(&call).await;
+        }
+        let resource = call.request.head().resource.as_ref();
+        let endpoint = resource.and_then(|uri| self.hosts.run_as_endpoint(uri.as_str()));
+        self.forward(&call, endpoint).await
+    }
+
+    /// Forwards a call to the caller's own host, or to that of an endpoint.
+    async fn forward(&self, call: &Call, endpoint: Option<String>) -> Result<Answer, Fault> {
         for _ in 0..MAX_ATTEMPTS {
-            if let Some(answer) = self.attempt(&call).await? {
+            if let Some(answer) = self.attempt(call, endpoint.clone()).await? {
                 return Ok(answer);
             }
         }
@@ -139,8 +170,8 @@ impl HostedPlugin {
     }
 
     /// Forwards a call to a host. Returns `None` if the host is about to end and has not started it.
-    async fn attempt(&self, call: &Call) -> Result<Option<Answer>, Fault> {
-        let Admitted { key, host, _opening } = self.admit(call)?;
+    async fn attempt(&self, call: &Call, endpoint: Option<String>) -> Result<Option<Answer>, Fault> {
+        let Admitted { key, host, _opening } = self.admit(call, endpoint)?;
         let connection = self.connection(call, key.endpoint, &host).await?;
         let Some((number, response)) = connection.begin(call).await? else { return Ok(None) };
         let mut pending = PendingCall { connection: Arc::clone(&connection), number, is_complete: false };
@@ -168,10 +199,8 @@ impl HostedPlugin {
     ///
     /// # Errors
     /// The fault of a quota, if too many other users have open shells, or the caller has too many in all its hosts.
-    fn admit(&self, call: &Call) -> Result<Admitted, Fault> {
+    fn admit(&self, call: &Call, endpoint: Option<String>) -> Result<Admitted, Fault> {
         let user = UserKey { sid: call.caller.sid(), account: call.caller.identity().account().name.clone() };
-        let resource = call.request.head().resource.as_ref();
-        let endpoint = resource.and_then(|uri| self.hosts.run_as_endpoint(uri.as_str()));
         let key = HostKey { user, endpoint };
         let mut hosts = self.hosts_in_use.lock();
         let host = match hosts.get(&key) {

@@ -42,4 +42,4 @@ pub use self::command::{
     Stream, StreamSet, without_outer_quotes,
 };
 pub use self::error::CommandError;
-pub use self::plugin::ShellPlugin;
+pub use self::plugin::{ShellListing, ShellPlugin};

@@ -3,24 +3,24 @@
 mod client_activity;
 mod context;
 mod fault;
+mod listing;
 mod shell;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::listing::ShellListing;
+use self::listing::{COMMANDS, SHELLS, shell_id};
+use self::shell::{OpenContext, Shell};
+use crate::{CommandState, CommitResult, Delivery, Stdin, Stream, StreamSet};
 use config::Config;
-use service::{Answer, BoxFuture, Call, Item, OpenObjects, Plugin, Resource, ResourceKind};
-use shells::{Registry, RemoteShell, Shells, Snapshot, snapshot};
-use wsman::enumeration::EnumerationMode;
+use service::{Answer, BoxFuture, Call, OpenObjects, Plugin, Resource, ResourceKind};
+use shells::{Registry, RemoteShell as _, Shells};
 use wsman::shell::{self as message, OpenShell, Receive, Send, Signal, SignalCode, StreamData};
 use wsman::{
     Action, EndpointReference, Fault, OptionSet, ResourceUri, SelectorSet, ShellVerb, namespace,
     write_resource_created,
 };
-use xml::Writer;
-
-use self::shell::{OpenContext, Shell};
-use crate::{CommandState, CommitResult, Delivery, Stdin, Stream, StreamSet};
 
 /// The plug-in for command shells.
 pub struct ShellPlugin {
@@ -30,9 +30,9 @@ pub struct ShellPlugin {
 impl ShellPlugin {
     /// Resource URIs served by the plug-in.
     pub const RESOURCES: [Resource; 3] = [
-        Resource { uri: COMMANDS, with_children: false, kind: ResourceKind::Shells },
+        COMMANDS,
         Resource { uri: namespace::SHELL_CMD, with_children: false, kind: ResourceKind::Shells },
-        Resource { uri: namespace::SHELL, with_children: false, kind: ResourceKind::Shells },
+        SHELLS,
     ];
 
     /// Creates a plug-in that runs every command as the user of this process.
@@ -64,8 +64,8 @@ impl ShellPlugin {
         match &call.request.head().action {
             Action::Create => self.create(&call),
             Action::Delete => self.delete(&call).await,
-            Action::Get => self.get(&call).await,
-            Action::Enumerate => self.enumerate(&call).await,
+            Action::Get => listing::get(self.registry(), &call).await,
+            Action::Enumerate => listing::enumerate(self.registry(), &call).await,
             Action::Shell(ShellVerb::Command) => self.command(&call).await,
             Action::Shell(ShellVerb::Send) => self.send(&call).await,
             Action::Shell(ShellVerb::Receive) => self.receive(&call).await,
@@ -122,58 +122,6 @@ impl ShellPlugin {
         let shell = self.registry().remove::<Shell>(shell_id(call)?, &call.caller)?;
         shell.close().await;
         Ok(answer)
-    }
-
-    async fn get(&self, call: &Call) -> Result<Answer, Fault> {
-        if call.request.head().resource.as_ref().is_some_and(|uri| *uri == *namespace::SHELL_CMD) {
-            // Windows serves Get for the generic URI only (MS-WSMV 3.1.4.2).
-            return Err(fault::action_not_supported(&Action::Get));
-        }
-        let shell = self.registry().find(shell_id(call)?, &call.caller)?;
-        let state = shell.state_in(&snapshot_for(std::slice::from_ref(&shell)).await);
-        let mut reply = call.reply();
-        state.write(reply.body());
-        call.finish(reply)
-    }
-
-    /// Lists the caller's shells, or with a filter on ShellId the commands of one shell.
-    async fn enumerate(&self, call: &Call) -> Result<Answer, Fault> {
-        let head = call.request.head();
-        if head.resource.as_ref().is_some_and(|uri| *uri == *namespace::SHELL_CMD) {
-            return Err(fault::action_not_supported(&Action::Enumerate));
-        }
-        let enumerate = call.operation.enumerate();
-        let filter = enumerate.and_then(|enumerate| enumerate.filter.as_ref());
-        if let Some(filter) = filter {
-            if filter.dialect != namespace::DIALECT_SELECTOR {
-                return Err(fault::unknown_dialect(&filter.dialect));
-            }
-            let id = filter.selectors.text(message::option::SHELL_ID).ok_or_else(fault::filter_required)?;
-            if enumerate.is_some_and(|enumerate| enumerate.mode != EnumerationMode::Object) {
-                return Err(fault::commands_without_references());
-            }
-            let shell = self.registry().find(id, &call.caller)?;
-            let items = shell.command_states().into_iter().map(|command| {
-                let mut object = Writer::new();
-                command.write(&mut object);
-                Item { object: object.into_fragment(), reference: None, bookmark: None }
-            });
-            return Ok(Answer::items(items.collect::<Vec<_>>().into_iter()));
-        }
-        if head.resource.as_ref().is_some_and(|uri| *uri == *COMMANDS) {
-            return Err(fault::filter_required());
-        }
-        let shells = self.registry().of(&call.caller);
-        let snapshot = snapshot_for(&shells).await;
-        let items = shells.into_iter().map(|shell| {
-            let mut object = Writer::new();
-            shell.state_in(&snapshot).write(&mut object);
-            let resource = ResourceUri::parse(shell.resource())?;
-            let selectors = SelectorSet::new().with(message::option::SHELL_ID, shell.id());
-            let reference = Some(EndpointReference::anonymous(resource, selectors));
-            Ok(Item { object: object.into_fragment(), reference, bookmark: None })
-        });
-        Ok(Answer::items(items.collect::<Result<Vec<_>, Fault>>()?.into_iter()))
     }
 
     async fn command(&self, call: &Call) -> Result<Answer, Fault> {
@@ -269,15 +217,6 @@ impl Plugin for ShellPlugin {
     }
 }
 
-/// Takes a snapshot of the machine's processes if one of the shells needs it.
-async fn snapshot_for(shells: &[Arc<dyn RemoteShell>]) -> Snapshot {
-    if shells.iter().any(|shell| shell.processes().needs_snapshot()) {
-        snapshot().await
-    } else {
-        Snapshot::default()
-    }
-}
-
 fn write_delivery(reply: &mut wsman::Reply, delivery: &Delivery, wanted: &[&str], command_id: &str) {
     let pieces: Vec<StreamData<'_>> =
         delivery.chunks().map(|(stream, octets)| StreamData { name: name(stream), octets }).collect();
@@ -323,8 +262,6 @@ const OPTIONS: [&str; 6] = [
     message::option::KEEP_ALIVE,
 ];
 
-/// Resource URI to enumerate the commands of a shell.
-const COMMANDS: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Command";
 const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 const STDOUT: &str = "stdout";
 const STDERR: &str = "stderr";
@@ -340,12 +277,6 @@ fn created(call: &Call, shell: &Shell) -> Result<Answer, Fault> {
     write_resource_created(reply.body(), &EndpointReference { address, resource, selectors });
     state.write(reply.body());
     call.finish(reply)
-}
-
-/// Returns the shell identifier in the selectors.
-fn shell_id(call: &Call) -> Result<&str, Fault> {
-    let selectors = &call.request.head().selectors;
-    selectors.text(message::option::SHELL_ID).ok_or_else(fault::no_shell_selected)
 }
 
 /// Returns how long a command may run without a request of its client; `None` for no limit.

@@ -24,7 +24,7 @@ use plugin_file::FilePlugin;
 use plugin_hardware::EventLogs;
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_powershell::PowerShellPlugin;
-use plugin_shell::ShellPlugin;
+use plugin_shell::{ShellListing, ShellPlugin};
 use plugin_wmi::WmiPlugin;
 use quickconfig::{MachineRequest, MachineResponse};
 use sddl::{Sid, Token};
@@ -254,7 +254,7 @@ fn catalog(gateway: &Arc<Gateway>, store: &Arc<Store>, settings: ConfigPlugin) -
     };
     Catalog::new(vec![
         Arc::new(settings),
-        Arc::new(shells.with_users(quota)),
+        Arc::new(shells.with_users(quota).with_listings(&ShellListing::RESOURCES)),
         Arc::new(wmi),
         Arc::new(logs),
         Arc::new(events),
@@ -367,6 +367,24 @@ impl Hosts for BrokerHosts {
                 }
                 _ => fault(denied),
             })
+        })
+    }
+
+    fn run_as_hosts(&self, caller: Arc<Caller>) -> BoxFuture<'static, Result<Vec<String>, Fault>> {
+        let gateway = Arc::clone(&self.gateway);
+        // No request to the broker without such endpoints.
+        let has_endpoints = self.store.state().plugins.has_run_as();
+        Box::pin(async move {
+            if !has_endpoints {
+                return Ok(Vec::new());
+            }
+            let listed = tokio::task::spawn_blocking(move || {
+                let session = BrokerClient::session(&caller)?;
+                gateway.run_as_hosts(&session)
+            });
+            let listed =
+                listed.await.unwrap_or_else(|error| Err(Denied::new(DenialKind::Failed, error.to_string())));
+            listed.map_err(fault)
         })
     }
 

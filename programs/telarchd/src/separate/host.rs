@@ -17,7 +17,7 @@ use locks::Mutex;
 use plugin_file::FilePlugin;
 use plugin_hosted::Host;
 use plugin_powershell::PowerShellPlugin;
-use plugin_shell::ShellPlugin;
+use plugin_shell::{ShellListing, ShellPlugin};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
 use sddl::Token;
 use service::{Catalog, Plugin};
@@ -65,7 +65,7 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
         let shells = open_files.restore_for_commands(shells);
         let (sender, replies) = std::sync::mpsc::channel();
         let (plugins, wmi) = match run_as {
-            Some(run_as) => (vec![endpoint_plugin(&run_as, shells)?], None),
+            Some(run_as) => (endpoint_plugins(&run_as, shells)?, None),
             None => {
                 let keeper = BrokerHardware { link: Arc::clone(&link), replies: Mutex::new(replies) };
                 // Root reads the controllers itself.
@@ -105,17 +105,19 @@ fn all_plugins(wmi: &Wmi, shells: Shells) -> Vec<Arc<dyn Plugin>> {
     plugins
 }
 
-/// Returns the only plug-in of a host that runs as the account of an endpoint. A compromised gateway therefore has
-/// neither shells, files nor WMI with the rights of this account.
+/// Returns the plug-ins of a host that runs as the account of an endpoint: the endpoint, and a list of its pools. A
+/// compromised gateway therefore has neither shells, files nor WMI with the rights of this account.
 ///
 /// Its processes have no common limit by user ID, because other callers have processes with the same ID.
-fn endpoint_plugin(run_as: &RunAsEndpoint, shells: Shells) -> Result<Arc<dyn Plugin>, Box<dyn Error>> {
+fn endpoint_plugins(run_as: &RunAsEndpoint, shells: Shells) -> Result<Vec<Arc<dyn Plugin>>, Box<dyn Error>> {
     let RunAsEndpoint { endpoint, account: _, program, configurations } = run_as;
     let endpoint = EndpointName::parse(endpoint).map_err(|reason| reason.to_string())?;
     let mut config = Config::default();
     config.enforce("PowerShell/Program", program)?;
     config.enforce("PowerShell/Configurations", configurations)?;
-    Ok(Arc::new(PowerShellPlugin::new(shells).for_endpoint(endpoint, config.powershell)))
+    let listing = ShellListing::new(Arc::clone(shells.registry()));
+    let pools = PowerShellPlugin::new(shells).for_endpoint(endpoint, config.powershell);
+    Ok(vec![Arc::new(pools), Arc::new(listing)])
 }
 
 /// Task from the broker.

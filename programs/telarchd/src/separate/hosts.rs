@@ -16,7 +16,7 @@ use auth::Account;
 use broker::{HostCommand, HostReport, Link, RunAsEndpoint};
 use config::State;
 use locks::{Condvar, Mutex};
-use sddl::Token;
+use sddl::{Sid, Token};
 
 pub(super) use self::key::HostRequest;
 use self::key::Key;
@@ -124,6 +124,21 @@ impl Hosts {
         let slots = self.slots.lock();
         let mut own = slots.iter().filter(|(key, _)| key.caller() == account);
         own.any(|(_, slot)| !matches!(slot.state.lock().host, HostState::Absent))
+    }
+
+    /// Returns the endpoints that run as another account and have a running host for this caller.
+    pub(super) fn endpoints_of(&self, caller: &str, sid: Sid) -> Vec<String> {
+        let slots = self.slots.lock();
+        let mut endpoints = Vec::new();
+        for (key, slot) in slots.iter() {
+            if let Some(endpoint) = key.endpoint_for(caller, sid)
+                && matches!(slot.state.lock().host, HostState::Running(_))
+            {
+                endpoints.push(endpoint.to_owned());
+            }
+        }
+        endpoints.sort_unstable();
+        endpoints
     }
 
     /// Asks the hosts of a caller to end if its groups or rights have changed; the next host starts with the new ones. A

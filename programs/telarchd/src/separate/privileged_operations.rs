@@ -194,6 +194,13 @@ impl PrivilegedOperations for MachineOperations {
         Ok(connection)
     }
 
+    fn run_as_hosts(&self, identity: &Identity, token: &Token) -> Vec<String> {
+        let state = self.store.state();
+        let mut endpoints = self.hosts.endpoints_of(&identity.account().name, token.user());
+        endpoints.retain(|endpoint| run_as::authorize(&state, token, endpoint).is_ok());
+        endpoints
+    }
+
     fn change_settings(
         &self,
         identity: &Identity,

@@ -9,6 +9,7 @@ use telarch_peers::{Machine, Peer as _, Proof, Pwsh, Pypsrp, Refusal, WayIn, Win
 const WAY: WayIn = WayIn::BasicOverHttps;
 const BACKUP: &str = "http://schemas.microsoft.com/powershell/Backup";
 const ORDINARY: &str = "http://schemas.microsoft.com/powershell/Microsoft.PowerShell";
+const SHELLS: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
 
 /// Returns the user ID of an account.
 fn uid(account: &str) -> Value {
@@ -144,4 +145,48 @@ fn the_policy_disable_run_as_refuses_the_endpoint_and_ends_its_pools() {
     assert_eq!(run(&ann, "PowerShell.7", &["uid"]).expect("not refused"), [uid(machine.user())]);
     machine.set_policy("[Policy]\nDisableRunAs = false\n");
     while run(&ann, "Backup", &["uid"]).is_err() {}
+}
+
+/// Returns the listed shells of a caller: the identifiers in the answer to Enumerate.
+fn listed(client: &Pypsrp) -> Vec<Value> {
+    let [listed] = client.manage([("enumerate_all", json!({"resource": SHELLS}))]);
+    let listed = listed.expect("not refused");
+    listed["items"].as_array().expect("items").iter().map(|shell| shell["Shell"]["ShellId"].clone()).collect()
+}
+
+#[test]
+fn pools_of_the_endpoint_are_listed_for_their_caller_only() {
+    let pwsh = Pwsh::new();
+    let Some(machine) = Machine::start(Proof::RunAs(&pwsh)) else { return };
+    let (ann, ben) = (machine.pypsrp(WAY), machine.pypsrp_of(machine.second(), WAY));
+    let (backup, _) = hold(&ann, "Backup").expect("not refused");
+    let (ordinary, _) = hold(&ann, "PowerShell.7").expect("not refused");
+    let (other, _) = hold(&ben, "Backup").expect("not refused");
+    let mut expected = vec![backup.to_string(), ordinary.to_string()];
+    expected.sort();
+    let mut found: Vec<String> = listed(&ann).iter().map(Value::to_string).collect();
+    found.sort();
+    assert_eq!(found, expected);
+    assert_eq!(listed(&ben), [other]);
+    assert!(listed(&machine.pypsrp_of(machine.account(), WAY)).is_empty(), "the account of the endpoint");
+    assert!(listed(&machine.pypsrp_of(machine.stranger(), WAY)).is_empty());
+    // Clients check with this request whether a pool is alive.
+    let state = get(&ann, SHELLS, &backup).expect("the owner");
+    assert!(state.to_string().contains(BACKUP), "{state}");
+    let refusal = get(&ben, SHELLS, &backup).expect_err("another caller");
+    assert!(refusal.message.contains("unknown shell"), "{refusal:?}");
+    machine.set_policy("[Policy]\nDisableRunAs = true\n");
+    while listed(&ann) != [ordinary.clone()] {}
+}
+
+#[test]
+fn another_client_finds_a_pool_of_the_endpoint_and_connects_to_it() {
+    let pwsh = Pwsh::new();
+    let Some(machine) = Machine::start(Proof::RunAs(&pwsh)) else { return };
+    let arguments = json!({"script": "uid; sleep:0.5; uid", "configuration": "Backup"});
+    let answer = machine.pypsrp(WAY).use_powershell("connect", arguments).expect("not refused");
+    assert_eq!((&answer["pools"], &answer["sizes"]), (&json!(1), &json!([1, 3])));
+    let account = uid(machine.account());
+    assert_eq!(answer["results"][0]["output"], json!([account, account]), "{answer}");
+    assert_eq!(answer["results"][1]["output"], json!(["after"]), "{answer}");
 }

@@ -148,6 +148,10 @@ pub(crate) struct LocalHosts {
     started: Mutex<Vec<Started>>,
     /// Whether the resource is an endpoint that runs as another account.
     pub(crate) run_as: AtomicBool,
+    /// Endpoints for which every caller has a host that runs as another account.
+    pub(crate) endpoints: Mutex<Vec<String>>,
+    /// Whether no caller has an ordinary host.
+    pub(crate) has_no_users: AtomicBool,
 }
 
 /// A plug-in, its host, and the handle that ends the host.
@@ -156,7 +160,14 @@ type Started = (Arc<TestPlugin>, Arc<Host>, tokio::task::AbortHandle);
 impl LocalHosts {
     pub(crate) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<String>) {
         let (events, receiver) = mpsc::unbounded_channel();
-        (Arc::new(Self { events, started: Mutex::default(), run_as: AtomicBool::default() }), receiver)
+        let hosts = Self {
+            events,
+            started: Mutex::default(),
+            run_as: AtomicBool::default(),
+            endpoints: Mutex::default(),
+            has_no_users: AtomicBool::default(),
+        };
+        (Arc::new(hosts), receiver)
     }
 
     /// Returns the plug-in of the host with this index, in the order of their start.
@@ -182,8 +193,16 @@ impl Hosts for LocalHosts {
     fn connect(
         &self,
         caller: Arc<Caller>,
-        _: Option<String>,
+        endpoint: Option<String>,
     ) -> BoxFuture<'static, Result<UnixStream, Fault>> {
+        let is_refused = match &endpoint {
+            None => self.has_no_users.load(Ordering::Relaxed),
+            Some(endpoint) => endpoint == "broken",
+        };
+        if is_refused {
+            let fault = Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, "no process");
+            return Box::pin(async move { Err(fault) });
+        }
         let (ours, theirs) = UnixStream::pair().unwrap();
         let test_plugin = Arc::new(TestPlugin {
             events: self.events.clone(),
@@ -198,6 +217,11 @@ impl Hosts for LocalHosts {
         });
         self.started.lock().unwrap().push((test_plugin, host, serving.abort_handle()));
         Box::pin(async move { Ok(ours) })
+    }
+
+    fn run_as_hosts(&self, _: Arc<Caller>) -> BoxFuture<'static, Result<Vec<String>, Fault>> {
+        let endpoints = self.endpoints.lock().unwrap().clone();
+        Box::pin(async move { Ok(endpoints) })
     }
 
     fn run_as_endpoint(&self, uri: &str) -> Option<String> {

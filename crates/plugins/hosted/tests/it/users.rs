@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use config::Config;
-use service::{OpenObjects, Plugin as _, Resource, ResourceKind};
+use service::{Content, OpenObjects, Plugin as _, Resource, ResourceKind};
 use telarch_plugin_hosted::{HostedPlugin, UserQuota};
 use wsman::{Fault, Subcode, code};
 
@@ -147,4 +147,48 @@ async fn shells_of_all_hosts_of_a_caller_share_its_quota_and_those_of_others_do_
     }
     hosts.run_as.store(true, Ordering::Relaxed);
     create(2).await.unwrap();
+}
+
+/// Returns the items and the missing sources of an enumeration of one user.
+async fn enumerate(plugin: &HostedPlugin) -> (usize, Vec<String>) {
+    let action = format!("{}/Enumerate", wsman::namespace::ENUMERATION);
+    let answer = plugin.call(call(1, &action)).await.unwrap();
+    let (Content::Items(mut items), _) = answer.into_parts() else { panic!("no items") };
+    let (mut count, mut missing) = (0, Vec::new());
+    while let Some(item) = items.next().await {
+        item.unwrap();
+        count += 1;
+        missing.extend(items.take_omissions());
+    }
+    missing.extend(items.take_omissions());
+    (count, missing.into_iter().map(|omission| omission.source).collect())
+}
+
+#[tokio::test]
+async fn a_list_has_the_objects_of_all_hosts_of_its_caller() {
+    let (hosts, _events) = LocalHosts::new();
+    let ordinary = plugin(&hosts);
+    let listing = plugin(&hosts).with_listings(&[RESOURCE]);
+    // Each host of the test has two items, and a third one is missing.
+    assert_eq!(enumerate(&listing).await, (2, vec!["three".to_owned()]));
+    *hosts.endpoints.lock().unwrap() = vec!["backup".to_owned(), "broken".to_owned()];
+    let (count, mut missing) = enumerate(&listing).await;
+    missing.sort();
+    assert_eq!((count, missing.join(" ")), (4, "broken three three".to_owned()));
+    assert_eq!(enumerate(&ordinary).await.0, 2, "another resource");
+    hosts.has_no_users.store(true, Ordering::Relaxed);
+    let listing = plugin(&hosts).with_listings(&[RESOURCE]);
+    assert_eq!(enumerate(&listing).await.0, 2, "an account that is not a user of this machine");
+}
+
+#[tokio::test]
+async fn an_object_is_found_in_any_host_of_its_caller() {
+    let (hosts, _events) = LocalHosts::new();
+    hosts.has_no_users.store(true, Ordering::Relaxed);
+    let listing = plugin(&hosts).with_listings(&[RESOURCE]);
+    let get = || listing.call(call(1, &transfer("Get")));
+    assert_eq!(get().await.err().unwrap().to_string(), "no process");
+    *hosts.endpoints.lock().unwrap() = vec!["broken".to_owned(), "backup".to_owned()];
+    assert!(get().await.is_ok());
+    assert!(listing.call(call(1, &transfer("Put"))).await.is_err(), "only Get searches");
 }

@@ -33,6 +33,12 @@ impl Key {
     pub(super) fn caller(&self) -> &str {
         self.run_as.as_ref().map_or(&self.account, |caller| &caller.account)
     }
+
+    /// Returns the endpoint that the host serves for this caller, if it runs as another account.
+    pub(super) fn endpoint_for(&self, caller: &str, sid: Sid) -> Option<&str> {
+        let run_as = self.run_as.as_ref().filter(|key| key.account == caller && key.sid == sid)?;
+        Some(&run_as.endpoint)
+    }
 }
 
 /// Host that a caller needs.
@@ -105,5 +111,10 @@ mod tests {
         }
         assert_eq!(key("ann", ann, Some(&endpoint("BACKUP"))), keys[0]);
         assert_eq!((keys[0].caller(), keys[5].caller()), ("ann", "ops"));
+        assert_eq!(keys[0].endpoint_for("ann", ann.user()), Some("backup"));
+        for (caller, token) in [("ben", ben), ("ann", ben), ("ben", ann), ("ops", ann)] {
+            assert_eq!(keys[0].endpoint_for(caller, token.user()), None, "{caller}");
+        }
+        assert_eq!(keys[5].endpoint_for("ops", ann.user()), None, "an ordinary host");
     }
 }
