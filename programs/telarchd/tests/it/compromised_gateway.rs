@@ -14,7 +14,7 @@ use crate::service_process::{Telarchd, is_root, memory};
 
 /// Returns the gateway's end of its link to the broker: a socket whose other end was created by the broker (unix(7),
 /// `SO_PEERCRED`).
-fn link(telarchd: &Telarchd) -> UnixStream {
+pub(crate) fn link(telarchd: &Telarchd) -> UnixStream {
     let gateway = telarchd.serving_pid();
     let process = pidfd_open(Pid::from_raw(gateway).unwrap(), PidfdFlags::empty()).unwrap();
     let open = fs::read_dir(format!("/proc/{gateway}/fd")).unwrap().filter_map(Result::ok);

@@ -34,6 +34,7 @@ mod recorded_sessions;
 mod records;
 mod renewal;
 mod run_as;
+mod run_as_attacks;
 mod separated;
 mod service_manager;
 mod service_process;
