@@ -65,6 +65,20 @@ fn of_endpoint(
             problems.push(RunAsProblem { severity: Severity::Error, message });
         }
     }
+    if !plugin_powershell::endpoints(&state.config).contains(name) {
+        let folder = match state.config.powershell.configurations.path() {
+            Some(folder) => folder.display().to_string(),
+            None => "the folder of the setting PowerShell/Configurations".to_owned(),
+        };
+        let message = format!(
+            "endpoint {name}: it does not exist, because it has no session configuration file\n  create {name}.pssc in {folder}, with the content @{{}} for no restrictions"
+        );
+        problems.push(RunAsProblem { severity: Severity::Warning, message });
+    }
+    if let Some((problem, remedy)) = program_problem(state) {
+        let message = format!("endpoint {name}: {problem}\n  {remedy}");
+        problems.push(RunAsProblem { severity: Severity::Warning, message });
+    }
     if state.policies.disables_run_as() {
         let message = format!(
             "endpoint {name}: the policy DisableRunAs refuses endpoints with RunAsUser\n  change the policy, or remove RunAsUser"
@@ -72,6 +86,22 @@ fn of_endpoint(
         problems.push(RunAsProblem { severity: Severity::Warning, message });
     }
     problems
+}
+
+/// Returns why there is no PowerShell for the endpoints, and the remedy.
+fn program_problem(state: &State) -> Option<(String, &'static str)> {
+    match state.config.powershell.program.path() {
+        Some(program) if program.is_file() => None,
+        Some(program) => {
+            let problem = format!("PowerShell/Program: {} does not exist", program.display());
+            Some((problem, "install PowerShell 7, or correct PowerShell/Program"))
+        }
+        None if plugin_powershell::installed(std::env::var_os("PATH").as_deref()).is_some() => None,
+        None => Some((
+            "pwsh is not installed".to_owned(),
+            "install PowerShell 7: package powershell of Microsoft",
+        )),
+    }
 }
 
 fn uid(users: &UnixUsers, user: &RunAsUser) -> io::Result<Option<u32>> {
@@ -97,6 +127,7 @@ fn is_wide(state: &State, name: &EndpointName) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use config::Store;
 
@@ -105,10 +136,23 @@ mod tests {
     /// Returns the problems of the endpoint Backup that runs as a user.
     fn found(user: &str, sddl: &str, is_root: bool) -> Vec<(Severity, String)> {
         let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("Backup.pssc"), "@{}").unwrap();
+        found_with(user, sddl, is_root, "/bin/sh", folder.path())
+    }
+
+    fn found_with(
+        user: &str,
+        sddl: &str,
+        is_root: bool,
+        program: &str,
+        configurations: &Path,
+    ) -> Vec<(Severity, String)> {
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         let uri = "http://schemas.microsoft.com/powershell/Backup";
         let text = format!(
-            "[[Plugin]]\nName = \"PowerShell\"\n[[Plugin.Endpoint]]\nName = \"Backup\"\nRunAsUser = \"{user}\"\n\
+            "PowerShell.Program = {program:?}\nPowerShell.Configurations = {configurations:?}\n\
+             [[Plugin]]\nName = \"PowerShell\"\n[[Plugin.Endpoint]]\nName = \"Backup\"\nRunAsUser = \"{user}\"\n\
              [[Plugin.Security]]\nUri = \"{uri}\"\nSddl = \"{sddl}\"\n"
         );
         fs::write(&path, text).unwrap();
@@ -136,5 +180,16 @@ mod tests {
             let [(found, message)] = problems.as_slice() else { panic!("{problems:?}") };
             assert!(*found == severity && message.contains(part), "{part}: {message}");
         }
+    }
+
+    #[test]
+    fn endpoints_without_a_file_or_a_program_are_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let problems = found_with("root", "D:P(A;;GA;;;BA)", true, "/nonexistent/pwsh", folder.path());
+        let [(Severity::Warning, file), (Severity::Warning, program)] = problems.as_slice() else {
+            panic!("{problems:?}")
+        };
+        assert!(file.contains(&format!("create Backup.pssc in {}", folder.path().display())), "{file}");
+        assert!(program.contains("PowerShell/Program: /nonexistent/pwsh does not exist"), "{program}");
     }
 }

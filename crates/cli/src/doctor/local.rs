@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use config::{Listener, Paths, State};
+use config::{Listener, Paths, Plugin, State};
 use tokio::process::Command;
 
 use super::Check;
@@ -111,14 +111,23 @@ fn powershell(state: &State) -> Outcome {
             Outcome::warn(format!("PowerShell/Program: {} does not exist", program.display()))
                 .fix("install PowerShell 7, or correct PowerShell/Program")
         }
-        Some(program) => Outcome::pass(format!("PowerShell remoting runs {}", program.display())),
+        Some(program) => Outcome::pass(remoting(program, state)),
         None => match program("pwsh").or_else(packaged) {
-            Some(program) => Outcome::pass(format!("PowerShell remoting runs {}", program.display())),
+            Some(program) => Outcome::pass(remoting(&program, state)),
             None => Outcome::pass(
                 "PowerShell remoting is unavailable: pwsh is not installed (package powershell of Microsoft)",
             ),
         },
     }
+}
+
+/// Returns the program of PowerShell remoting, and the endpoints that run as another account. Their problems are findings
+/// of `telarchd --check`.
+fn remoting(program: &Path, state: &State) -> String {
+    let endpoints = state.plugins.iter().flat_map(Plugin::endpoint_settings);
+    let run_as = endpoints
+        .filter_map(|endpoint| Some(format!("; {} as {}", endpoint.name, endpoint.run_as.as_ref()?)));
+    format!("PowerShell remoting runs {}{}", program.display(), run_as.collect::<String>())
 }
 
 /// PowerShell of Microsoft's packages.

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use telarch_peers::{Diagnosis, StoredService, WebServer, Winrm, firewall, in_network};
+use telarch_peers::{Diagnosis, Finding, StoredService, WebServer, Winrm, firewall, in_network};
 
 #[test]
 fn no_check_fails_on_a_machine_with_a_working_service() {
@@ -118,6 +118,39 @@ fn a_firewall_that_drops_the_port() {
 }
 
 #[test]
+fn endpoints_that_run_as_another_account_are_checked() {
+    let settings = |user: &str, program: &str| {
+        format!(
+            "{}[PowerShell]\nProgram = \"{program}\"\n[[Plugin]]\nName = \"PowerShell\"\n\
+             [[Plugin.Endpoint]]\nName = \"PowerShell.7\"\nRunAsUser = \"{user}\"\n",
+            listener("HTTP", free_port())
+        )
+    };
+    let diagnosis = examined(&StoredService::files(&settings("telarch-no-such-user", "/nonexistent/pwsh")));
+    let seen: Vec<_> = of_configuration(&diagnosis).into_iter().map(|finding| finding.seen).collect();
+    let mut parts = vec![
+        "endpoint PowerShell.7: RunAsUser telarch-no-such-user is not a user of this machine",
+        "endpoint PowerShell.7: PowerShell/Program: /nonexistent/pwsh does not exist",
+    ];
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        parts.push(
+            "endpoint PowerShell.7: RunAsUser telarch-no-such-user requires a service that root has started",
+        );
+    }
+    for part in parts {
+        assert!(seen.iter().any(|seen| seen.contains(part)), "{part}: {diagnosis:#?}");
+    }
+    // Everybody who may use shells may use the endpoint.
+    let diagnosis = examined(&StoredService::files(&settings("root", "/bin/sh")));
+    let wide = of_configuration(&diagnosis).into_iter().find(|finding| finding.seen.contains("runs as root"));
+    let wide = wide.unwrap_or_else(|| panic!("{diagnosis:#?}"));
+    assert!(wide.verdict == "warn" && wide.fixes[0].contains("winrm configSDDL"), "{wide:?}");
+    let shown = &diagnosis.check("powershell").seen;
+    assert_eq!(shown, "PowerShell remoting runs /bin/sh; PowerShell.7 as root");
+}
+
+#[test]
 fn settings_without_a_listener_are_a_warning() {
     let stored = StoredService::files("").start();
     let diagnosis = examined(&stored);
@@ -143,6 +176,11 @@ fn schemes_that_no_account_can_use_fail_with_the_fix() {
 fn with_account(stored: StoredService) -> StoredService {
     stored.account(&["add", "ann", "--ntlm", "--password-stdin"], "correct horse");
     stored
+}
+
+/// Returns the findings of `telarchd --check`.
+fn of_configuration(diagnosis: &Diagnosis) -> Vec<Finding> {
+    diagnosis.all().into_iter().filter(|finding| finding.check == "configuration").collect()
 }
 
 fn examined(stored: &StoredService) -> Diagnosis {
