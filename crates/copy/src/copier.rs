@@ -149,7 +149,7 @@ impl Copier {
         match &self.carrier {
             Carrier::Native(native) => native.upload_tree(local, remote, options, progress).await,
             Carrier::Remoting(remoting) => upload_tree(remoting, local, remote, options, progress).await,
-            Carrier::Shell(shell) => upload_tree(shell, local, remote, options, progress).await,
+            Carrier::Shell(shell) => shell.upload_tree(local, remote, options, progress).await,
         }
     }
 
@@ -168,7 +168,7 @@ impl Copier {
         match &self.carrier {
             Carrier::Native(native) => native.download_tree(remote, local, options, progress).await,
             Carrier::Remoting(remoting) => download_tree(remoting, remote, local, options, progress).await,
-            Carrier::Shell(shell) => download_tree(shell, remote, local, options, progress).await,
+            Carrier::Shell(shell) => shell.download_tree(remote, local, options, progress).await,
         }
     }
 

@@ -151,6 +151,6 @@ pub(crate) fn whole(root: &RemotePath, below: &RelativePath) -> RemotePath {
 }
 
 /// Maximum number of entries of a remote directory.
-const MOST_ENTRIES: usize = 1_000_000;
+pub(crate) const MOST_ENTRIES: usize = 1_000_000;
 /// Maximum length of all paths of a remote directory in bytes.
 const LONGEST_LISTING: usize = 64 << 20;

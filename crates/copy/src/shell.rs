@@ -1,6 +1,6 @@
 //! Carrier over commands of the remote shell.
 //!
-//! One command receives or sends one file. All commands run in the same shell.
+//! One command receives or sends one file, and on Windows one directory. All commands run in the same shell.
 
 mod dialect;
 mod posix;
@@ -9,6 +9,7 @@ mod script;
 mod windows;
 
 use std::ffi::OsStr;
+use std::path::Path;
 
 use client::{Session, Shell, ShellOptions};
 use copy_proto::{ContentDigest, EntryKind, RelativePath};
@@ -17,8 +18,9 @@ use self::dialect::{Dialect, PartialFile, Receive, RemoteCommand, Send};
 use self::script::{Input, NoInput, run};
 use crate::content::{PIECE, next_piece, transfer_key};
 use crate::error::CopyError;
-use crate::file_by_file::{Listing, TreeCarrier, whole};
+use crate::file_by_file::{self, Listing, TreeCarrier, whole};
 use crate::local::{LocalFile, LocalTarget};
+use crate::local_tree::CopiedTree;
 use crate::options::{Copied, CopyOptions};
 use crate::progress::Progress;
 use crate::remote_path::RemotePath;
@@ -32,13 +34,14 @@ pub use self::windows::command_line;
 pub(crate) struct ShellCarrier {
     shell: Shell,
     dialect: &'static dyn Dialect,
+    is_windows: bool,
 }
 
 impl ShellCarrier {
     /// Opens a shell.
     pub(crate) async fn open(session: &Session, is_windows: bool) -> Result<Self, CopyError> {
         let dialect: &dyn Dialect = if is_windows { &windows::Windows } else { &posix::Posix };
-        Ok(Self { shell: session.shell(ShellOptions::default()).await?, dialect })
+        Ok(Self { shell: session.shell(ShellOptions::default()).await?, dialect, is_windows })
     }
 
     pub(crate) fn description(&self) -> &'static str {
@@ -159,8 +162,7 @@ impl ShellCarrier {
 impl ShellCarrier {
     /// Returns the kind of a remote file; `None` if it does not exist.
     pub(crate) async fn kind(&self, path: &RemotePath) -> Result<Option<EntryKind>, CopyError> {
-        let command = required(self.dialect.kind(path), path)?;
-        match self.answer(path, command, NoInput).await?.trim() {
+        match self.answer(path, self.dialect.kind(path), NoInput).await?.trim() {
             "" => Ok(None),
             "directory" => Ok(Some(EntryKind::Directory)),
             "file" => Ok(Some(EntryKind::File)),
@@ -169,15 +171,55 @@ impl ShellCarrier {
     }
 }
 
+impl ShellCarrier {
+    /// Copies the entries of a local directory into a remote one: on Windows by one command, because PowerShell takes
+    /// long to start.
+    pub(crate) async fn upload_tree(
+        &self,
+        local: &Path,
+        remote: &RemotePath,
+        options: CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<CopiedTree, CopyError> {
+        if !self.is_windows {
+            return file_by_file::upload_tree(self, local, remote, options, progress).await;
+        }
+        let mut input = windows::TreeInput::new(local, options, progress)?;
+        let mut replies = windows::TreeReplies::new(remote);
+        let command = windows::receive_tree(remote);
+        let ended = run(&self.shell, command, &mut input, |bytes| replies.take(&bytes)).await?;
+        ended.map_err(|reason| CopyError::remote(remote, reason))?;
+        replies.finish(input)
+    }
+
+    /// Copies the entries of a remote directory into a local one: on Windows by one command.
+    pub(crate) async fn download_tree(
+        &self,
+        remote: &RemotePath,
+        local: &Path,
+        options: CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<CopiedTree, CopyError> {
+        if !self.is_windows {
+            return file_by_file::download_tree(self, remote, local, options, progress).await;
+        }
+        let mut receiver = windows::TreeReceiver::new(remote, local, options, progress);
+        let command = windows::send_tree(remote);
+        let ended = run(&self.shell, command, NoInput, |bytes| receiver.take(&bytes)).await?;
+        receiver.finish(ended)
+    }
+}
+
+/// Directories of Linux.
 impl TreeCarrier for ShellCarrier {
     async fn make_directory(&self, root: &RemotePath, below: Option<&RelativePath>) -> Result<(), CopyError> {
-        let command = required(self.dialect.make_directory(root, below), root)?;
+        let command = posix::Posix::make_directory(root, below);
         let named = below.map(|below| whole(root, below));
         self.answer(named.as_ref().unwrap_or(root), command, NoInput).await.map(drop)
     }
 
     async fn list(&self, root: &RemotePath) -> Result<Listing, CopyError> {
-        let command = required(self.dialect.list(root), root)?;
+        let command = posix::Posix::list(root);
         let mut records = Records::default();
         let ended = run(&self.shell, command, NoInput, |bytes| records.take(&bytes, root)).await?;
         records.finish(ended, root)
@@ -270,15 +312,6 @@ impl Records {
         }
         Ok(listing)
     }
-}
-
-/// Returns the command, if this kind of machine has it.
-fn required(command: Option<RemoteCommand>, path: &RemotePath) -> Result<RemoteCommand, CopyError> {
-    command.ok_or_else(|| {
-        let reason =
-            "directories of Windows can only be copied with PowerShell remoting; omit --carrier winrs, or copy an archive";
-        CopyError::remote(path, reason)
-    })
 }
 
 fn unexpected(path: &RemotePath) -> CopyError {

@@ -1,22 +1,26 @@
-"""Evaluates a small part of PowerShell's language, for the stand-in of `pwsh -s`.
+"""Evaluates a small part of PowerShell's language, for the stand-ins of `pwsh -s` and of `powershell -EncodedCommand`.
 
-It knows `param`, variables, assignment, `if`, `while`, `foreach`, `try`, `throw`, `break`, operators, strings with
-variables, calls of programs, and those methods of .NET that TYPES contains. Everything else is an error.
+It knows `param`, variables, assignment, `if`, `while`, `foreach`, `try`, `throw`, `break`, `exit`, operators, strings
+with variables, elements of arrays, calls of programs and script blocks, and those methods of .NET that TYPES contains.
+Everything else is an error.
 """
 
+import base64
+import collections
 import datetime
 import hashlib
 import os
 import re
 import subprocess
+import sys
 
 TOKEN = re.compile(
     r"""(?P<space>[ \t\r]+|\#[^\n]*)|(?P<end>[;\n])|(?P<number>\d+)|'(?P<single>(?:[^']|'')*)'|"(?P<double>[^"]*)"
     |\$(?P<variable>\w+)|(?P<type>\[(?:[A-Za-z][\w.]*)(?:\[\])?\])|(?P<operator>-(?:eq|ne|lt|le|gt|ge|and|or|not)\b)
-    |(?P<static>::)|(?P<symbol>[{}()=,.+\-&])|(?P<word>[A-Za-z][\w-]*)""",
+    |(?P<static>::)|(?P<symbol>[{}()\[\]=,.+\-&])|(?P<word>[A-Za-z][\w-]*)""",
     re.VERBOSE,
 )
-KEYWORDS = ("if", "else", "while", "foreach", "in", "try", "finally", "throw", "break", "param")
+KEYWORDS = ("if", "else", "while", "foreach", "in", "try", "catch", "finally", "throw", "break", "exit", "param")
 
 
 class Failure(Exception):
@@ -25,6 +29,47 @@ class Failure(Exception):
 
 class Break(Exception):
     pass
+
+
+class Exit(Exception):
+    """The script ends the process."""
+
+
+class ScriptBlock:
+    def __init__(self, text):
+        self.text = text
+
+
+class Queue(collections.deque):
+    """System.Collections.Queue."""
+
+    Enqueue = collections.deque.append
+    Dequeue = collections.deque.popleft
+    Count = property(len)
+
+
+def read_line():
+    line = sys.stdin.buffer.readline()
+    return line.decode("ascii").rstrip("\r\n") if line else None
+
+
+def write_line(stream):
+    def write(text):
+        stream.buffer.write(str(text).encode() + b"\r\n")
+        stream.buffer.flush()
+
+    return write
+
+
+def from_base64(text):
+    try:
+        return bytearray(base64.b64decode(text, validate=True))
+    except ValueError as error:
+        raise Failure(f'Exception calling "FromBase64String" with "1" argument(s): "{error}"') from error
+
+
+def to_base64(data, start=0, count=None):
+    return base64.b64encode(bytes(data)[start : None if count is None else start + count]).decode()
 
 
 class Namespace:
@@ -104,9 +149,23 @@ def copy_array(source, target, count):
 
 
 TYPES = {
+    "Activator": Namespace(CreateInstance=lambda kind: {"[Collections.Queue]": Queue}[kind]()),
+    "Console": Namespace(
+        In=Namespace(ReadLine=read_line),
+        Out=Namespace(WriteLine=write_line(sys.stdout)),
+        Error=Namespace(WriteLine=write_line(sys.stderr)),
+    ),
+    "Convert": Namespace(FromBase64String=from_base64, ToBase64String=to_base64),
+    "ScriptBlock": Namespace(Create=ScriptBlock),
+    "Text.Encoding": Namespace(
+        UTF8=Namespace(
+            GetString=lambda data: bytes(data).decode(errors="surrogateescape"),
+            GetBytes=lambda text: text.encode(errors="surrogateescape"),
+        )
+    ),
     "IO.File": Namespace(
         Exists=lambda path: os.path.exists(path) and not os.path.isdir(path),
-        Delete=lambda path: os.path.lexists(path) and os.unlink(path),
+        Delete=lambda path: os.unlink(path) if os.path.lexists(path) else None,
         Open=Stream,
         OpenRead=lambda path: Stream(path, "Open", "Read"),
         Move=lambda source, target: os.link(source, target) or os.unlink(source),
@@ -207,18 +266,18 @@ class Script:
             self.at += 1
 
     def run(self, parameters, inputs, output):
-        self.output = output
+        self.output, self.inputs = output, inputs
         self.variables = {"null": None, "true": True, "false": False, "home": os.path.expanduser("~"), "input": inputs}
         self.variables["executioncontext"] = Namespace(SessionState=Namespace(LanguageMode="FullLanguage"))
         self.skip_ends()
-        self.expect("param")
-        self.expect("(")
-        given = {name.lower(): value for name, value in parameters.items()}
-        while not self.accept(")"):
-            kind, name = self.peek()
-            self.at += 1
-            if kind == "variable":
-                self.variables[name.lower()] = given.get(name.lower())
+        if self.accept("param"):
+            self.expect("(")
+            given = {name.lower(): value for name, value in parameters.items()}
+            while not self.accept(")"):
+                kind, name = self.peek()
+                self.at += 1
+                if kind == "variable":
+                    self.variables[name.lower()] = given.get(name.lower())
         self.statements("eof")
 
     def statements(self, end):
@@ -275,18 +334,13 @@ class Script:
             self.skip_block()
         elif word == "try":
             self.at += 1
-            body = self.at
-            self.skip_block()
-            self.expect("finally")
-            finish, self.at = self.at, body
-            try:
-                self.block()
-            finally:
-                self.at = finish
-                self.block()
+            self.attempt()
         elif word == "break":
             self.at += 1
             raise Break
+        elif word == "exit":
+            self.at += 1
+            raise Exit(self.expression())
         elif word == "throw":
             self.at += 1
             raise Failure(str(self.expression()))
@@ -300,12 +354,43 @@ class Script:
             if result is not None:
                 self.output(result)
 
+    def attempt(self):
+        """Runs the blocks of `try`, after that word."""
+        body = self.at
+        self.skip_block()
+        is_caught = self.accept("catch")
+        if not is_caught:
+            self.expect("finally")
+        other, self.at = self.at, body
+        if not is_caught:
+            try:
+                self.block()
+            finally:
+                self.at = other
+                self.block()
+            return
+        try:
+            self.block()
+        except Failure as failure:
+            self.at = other
+            self.variables["_"] = Namespace(Exception=Namespace(Message=str(failure)))
+            self.block()
+        else:
+            self.at = other
+            self.skip_block()
+
     def pipeline(self):
         if self.accept(","):
             return self.expression()
         if self.accept("&"):
-            return self.program()
+            return self.call_block() if self.peek() == ("symbol", "(") else self.program()
         return self.expression()
+
+    def call_block(self):
+        block = self.primary()
+        if not isinstance(block, ScriptBlock):
+            raise Failure("only script blocks are called")
+        Script(block.text).run({}, self.inputs, self.output)
 
     def program(self):
         words = []
@@ -390,8 +475,13 @@ class Script:
             self.expect(")")
         else:
             raise Failure(f"The term '{value}' is not recognized as a name of a cmdlet.")
-        while self.accept("."):
-            result = self.member(result)
+        while self.peek() in (("symbol", "."), ("symbol", "[")):
+            if self.accept("."):
+                result = self.member(result)
+                continue
+            self.expect("[")
+            result = result[self.expression()]
+            self.expect("]")
         return result
 
     def member(self, owner):

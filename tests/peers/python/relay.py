@@ -1,6 +1,8 @@
 """Somebody in between: ends TLS with a certificate of its own and passes everything on over TLS of its own.
 
-The one argument is the https address that is passed on to. It prints its own address and serves until its input ends.
+The first argument is the https address that is passed on to. It prints its own address and serves until its input ends.
+With the second argument `--windows`, a service with the vendor Microsoft identifies as Windows: its element Product gets
+another name of the same length.
 """
 
 import asyncio
@@ -16,10 +18,13 @@ trusting.check_hostname = False
 trusting.verify_mode = ssl.CERT_NONE
 
 
+is_windows = sys.argv[2:] == ["--windows"]
+
+
 async def pass_on(source, target):
     try:
         while octets := await source.read(65_536):
-            target.write(octets)
+            target.write(octets.replace(b"telarch:Product", b"telarch:Renamed") if is_windows else octets)
             await target.drain()
     except OSError:
         pass

@@ -33,19 +33,34 @@ impl Pwsh {
     /// As [`Pwsh::new`].
     #[must_use]
     pub fn in_mode(mode: &str) -> Self {
+        Self::of_script("pwsh", &format!("pwsh_server.py' --mode '{mode}"))
+    }
+
+    /// Returns a program `powershell` that evaluates a part of the language in the argument of `-EncodedCommand`.
+    ///
+    /// # Panics
+    ///
+    /// As [`Pwsh::new`].
+    #[must_use]
+    pub fn of_commands() -> Self {
+        Self::of_script("powershell", "powershell_command.py")
+    }
+
+    /// Returns a program that runs a script with arguments, which are within single quotes.
+    fn of_script(name: &str, script: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder");
         // Accounts other than that of the test start it as well.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
-        let program = folder.path().join("pwsh");
+        let program = folder.path().join(name);
         let python = environment_program("python");
         let python = Path::new(python.get_program()).display();
-        let script = package_folder().join("python/pwsh_server.py");
+        let script = package_folder().join("python").join(script);
         // Ordinary users may not reach the Python of root; the system's own has the same version where it is tested.
         let packages = environment().join("lib/python3.*/site-packages");
         let text = format!(
-            "#!/bin/sh\nif test -x '{python}'; then exec '{python}' -BEs '{script}' --mode {mode} \"$@\"; fi\n\
+            "#!/bin/sh\nif test -x '{python}'; then exec '{python}' -BEs '{script}' \"$@\"; fi\n\
              for packages in {packages}; do export PYTHONPATH=\"$packages\"; done\n\
-             exec python3 -Bs '{script}' --mode {mode} \"$@\"\n",
+             exec python3 -Bs '{script}' \"$@\"\n",
             script = script.display(),
             packages = packages.display(),
         );

@@ -21,8 +21,22 @@ impl Relay {
     /// When it does not listen.
     #[must_use]
     pub fn to(url: &str) -> Self {
+        Self::start(url, &[])
+    }
+
+    /// Starts it in front of a service with the vendor Microsoft, which clients then take for Windows.
+    ///
+    /// # Panics
+    ///
+    /// When it does not listen.
+    #[must_use]
+    pub fn as_windows(url: &str) -> Self {
+        Self::start(url, &["--windows"])
+    }
+
+    fn start(url: &str, options: &[&str]) -> Self {
         let mut command = script_command("relay.py");
-        command.arg(url).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(url).args(options).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let mut own = String::new();
         let mut stdout = BufReader::new(child.stdout.take().expect("it was asked for"));

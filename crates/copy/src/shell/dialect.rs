@@ -25,15 +25,8 @@ pub(super) trait Dialect: fmt::Debug + std::marker::Send + Sync {
     /// machine cannot be resumed.
     fn partial(&self, file: &PartialFile<'_>) -> Option<RemoteCommand>;
 
-    /// Returns a command that creates a directory; `None` if directories of this kind of machine cannot be copied.
-    fn make_directory(&self, root: &RemotePath, below: Option<&RelativePath>) -> Option<RemoteCommand>;
-
     /// Returns a command that prints the kind of a file: `directory`, `file`, `other`, or nothing if it does not exist.
-    fn kind(&self, path: &RemotePath) -> Option<RemoteCommand>;
-
-    /// Returns a command that prints the entries below a directory: first an empty record, then records of a letter for
-    /// the kind and a path, each ended by NUL.
-    fn list(&self, root: &RemotePath) -> Option<RemoteCommand>;
+    fn kind(&self, path: &RemotePath) -> RemoteCommand;
 
     /// Returns a command that prints a [`SentFile`](super::receiver::SentFile) line and then the file.
     fn send(&self, request: &Send<'_>) -> RemoteCommand;
@@ -49,6 +42,8 @@ pub(super) trait Dialect: fmt::Debug + std::marker::Send + Sync {
 pub(super) struct RemoteCommand {
     pub(super) line: CommandLine,
     pub(super) interpreter: Interpreter,
+    /// Beginning of the input.
+    pub(super) prelude: Vec<u8>,
 }
 
 /// Target of an upload, with the key of its temporary file.

@@ -44,18 +44,8 @@ impl Dialect for Posix {
         Some(on_target(file, PARTIAL, &[file.key]))
     }
 
-    fn make_directory(&self, root: &RemotePath, below: Option<&RelativePath>) -> Option<RemoteCommand> {
-        let below = below.map(RelativePath::as_bytes).unwrap_or_default();
-        let arguments = [&*escaped(root.as_bytes()), &*escaped(below), "make"];
-        Some(script(&format!("{ENTER}enter \"$@\"\n"), &arguments))
-    }
-
-    fn kind(&self, path: &RemotePath) -> Option<RemoteCommand> {
-        Some(script(KIND, &[&escaped(path.as_bytes())]))
-    }
-
-    fn list(&self, root: &RemotePath) -> Option<RemoteCommand> {
-        Some(script(&format!("{ENTER}{LIST}"), &[&escaped(root.as_bytes())]))
+    fn kind(&self, path: &RemotePath) -> RemoteCommand {
+        script(KIND, &[&escaped(path.as_bytes())])
     }
 
     fn send(&self, request: &Send<'_>) -> RemoteCommand {
@@ -79,6 +69,21 @@ impl Dialect for Posix {
 
     fn decode(&self, text: &mut Vec<u8>, _end: End) -> Result<Vec<u8>, String> {
         Ok(std::mem::take(text))
+    }
+}
+
+impl Posix {
+    /// Returns a command that creates a directory below `root`, or the root itself.
+    pub(super) fn make_directory(root: &RemotePath, below: Option<&RelativePath>) -> RemoteCommand {
+        let below = below.map(RelativePath::as_bytes).unwrap_or_default();
+        let arguments = [&*escaped(root.as_bytes()), &*escaped(below), "make"];
+        script(&format!("{ENTER}enter \"$@\"\n"), &arguments)
+    }
+
+    /// Returns a command that prints the entries below a directory: first an empty record, then records of a letter for
+    /// the kind and a path, each ended by NUL.
+    pub(super) fn list(root: &RemotePath) -> RemoteCommand {
+        script(&format!("{ENTER}{LIST}"), &[&escaped(root.as_bytes())])
     }
 }
 
@@ -107,7 +112,7 @@ fn script(text: &str, arguments: &[&str]) -> RemoteCommand {
     let arguments = words.into_iter().chain(arguments.iter().map(|&argument| argument.to_owned()));
     let line =
         CommandLine { command: "sh".to_owned(), arguments: arguments.collect(), ..CommandLine::default() };
-    RemoteCommand { line, interpreter: Interpreter::Skipped }
+    RemoteCommand { line, interpreter: Interpreter::Skipped, prelude: Vec::new() }
 }
 
 /// Writes bytes for `printf %b` (POSIX.1-2017, printf): unusual bytes are `\0` and an octal number.
@@ -232,13 +237,13 @@ mod tests {
     fn a_directory_is_written_and_listed_with_any_names() {
         let folder = tempfile::tempdir().unwrap();
         let root = RemotePath::new(folder.path().join("root\n").as_os_str().as_bytes());
-        output(&Posix.make_directory(&root, None).unwrap(), b"");
-        output(&Posix.make_directory(&root, Some(&below(b"-a/b\n/\xff $x"))).unwrap(), b"");
-        output(&Posix.make_directory(&root, Some(&below(b"-a"))).unwrap(), b"");
+        output(&Posix::make_directory(&root, None), b"");
+        output(&Posix::make_directory(&root, Some(&below(b"-a/b\n/\xff $x"))), b"");
+        output(&Posix::make_directory(&root, Some(&below(b"-a"))), b"");
         let file = below(b"-a/b\n/new \n/-f\n");
         output(&receive_below(&root, &file, b"content"), b"content");
         symlink("/etc/passwd", folder.path().join("root\n/link")).unwrap();
-        let listed = output(&Posix.list(&root).unwrap(), b"");
+        let listed = output(&Posix::list(&root), b"");
         let mut records: Vec<&[u8]> = listed.split(|byte| *byte == 0).collect();
         assert_eq!((records.remove(0), records.pop()), (&b""[..], Some(&b""[..])));
         let position = |record: &[u8]| records.iter().position(|other| *other == record).unwrap();
@@ -252,9 +257,9 @@ mod tests {
         let sent = output(&Posix.send(&Send { path: &root, below: Some(&file), found: None }), b"");
         assert!(sent.starts_with(b"7 640 ") && sent.ends_with(b" 0\ncontent"), "{sent:?}");
         for (path, kind) in [(root.as_bytes().to_vec(), "directory\n"), (b"/dev/null".to_vec(), "other\n")] {
-            assert_eq!(output(&Posix.kind(&RemotePath::new(path)).unwrap(), b""), kind.as_bytes());
+            assert_eq!(output(&Posix.kind(&RemotePath::new(path)), b""), kind.as_bytes());
         }
-        assert_eq!(output(&Posix.kind(&RemotePath::from("/nonexistent")).unwrap(), b""), b"");
+        assert_eq!(output(&Posix.kind(&RemotePath::from("/nonexistent")), b""), b"");
     }
 
     #[test]
@@ -274,7 +279,7 @@ mod tests {
             receive_below(&root, &below(b"link/other/file"), b"new"),
             receive_below(&root, &below(b"dangling/file"), b"new"),
             receive_below(&root, &below(b"link"), b"new"),
-            Posix.make_directory(&root, Some(&below(b"link/made"))).unwrap(),
+            Posix::make_directory(&root, Some(&below(b"link/made"))),
             Posix.send(&Send { path: &root, below: Some(&below(b"link/file")), found: None }),
             Posix.send(&Send { path: &root, below: Some(&below(b"file")), found: None }),
         ] {

@@ -39,7 +39,8 @@ pub(super) struct SentFile {
     offset: u64,
 }
 
-struct Arriving {
+/// File of which a part has arrived.
+pub(super) struct Arriving {
     sent: SentFile,
     file: IncomingFile,
     hash: Sha256,
@@ -85,9 +86,94 @@ impl<'a> Receiver<'a> {
     pub(crate) fn finish(mut self) -> Result<Copied, CopyError> {
         self.write(End::Here)?;
         let Self { path, target, options, arriving, .. } = self;
-        let Some(Arriving { sent, mut file, hash, length }) = arriving else {
-            return Err(CopyError::remote(path, "the remote machine has sent no file"));
+        match arriving {
+            Some(arriving) => arriving.finish(path, target, options),
+            None => Err(CopyError::remote(path, "the remote machine has sent no file")),
+        }
+    }
+
+    /// Parses the first line and opens the temporary file. Returns `false` if the line is not complete.
+    fn begin(&mut self) -> Result<bool, CopyError> {
+        let Some(end) = self.text.iter().position(|byte| *byte == b'\n') else {
+            if self.text.len() > LONGEST_LINE {
+                return Err(self.unexpected());
+            }
+            return Ok(false);
         };
+        let rest = self.text.split_off(end + 1);
+        let line = std::mem::replace(&mut self.text, rest);
+        let sent = std::str::from_utf8(&line).ok().and_then(SentFile::parse);
+        let sent = sent.ok_or_else(|| self.unexpected())?;
+        self.progress.expect(sent.size);
+        self.progress.advance(sent.offset);
+        self.arriving = Some(Arriving::open(self.target, &self.key, sent, self.options)?);
+        Ok(true)
+    }
+
+    /// Writes the decoded part of the output.
+    fn write(&mut self, end: End) -> Result<(), CopyError> {
+        let Some(arriving) = &mut self.arriving else { return Ok(()) };
+        let bytes = self.dialect.decode(&mut self.text, end);
+        let bytes = bytes.map_err(|reason| CopyError::remote(self.path, reason))?;
+        arriving.write(&bytes, self.path, self.target)?;
+        self.progress.advance(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    fn unexpected(&self) -> CopyError {
+        CopyError::remote(self.path, "the remote machine has sent an unexpected response")
+    }
+}
+
+impl Arriving {
+    /// Opens the temporary file.
+    pub(super) fn open(
+        target: &LocalTarget,
+        key: &str,
+        sent: SentFile,
+        options: CopyOptions,
+    ) -> Result<Self, CopyError> {
+        let mode = match (options.preserve, sent.mode) {
+            (true, Some(mode)) => FileMode::Exact(mode),
+            (_, mode) => FileMode::New(mode.unwrap_or(0o666)),
+        };
+        let begin = if options.resume { Begin::Continued } else { Begin::Empty };
+        let file = target.directory.receive(target.name(), key, mode, begin);
+        let mut file = file.map_err(|error| CopyError::local(&target.path, error))?;
+        if options.resume {
+            lock_partial(target, file.file())?;
+        }
+        file.keep(options.resume);
+        let mut hash = Sha256::new();
+        file.file().set_len(sent.offset).map_err(|error| target.failed(error))?;
+        hash_exactly(&mut file.file(), sent.offset, &mut hash).map_err(|error| target.failed(error))?;
+        Ok(Self { length: sent.offset, sent, file, hash })
+    }
+
+    /// Appends a part of the content.
+    pub(super) fn write(
+        &mut self,
+        bytes: &[u8],
+        path: &RemotePath,
+        target: &LocalTarget,
+    ) -> Result<(), CopyError> {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.length = self.length.saturating_add(length);
+        if self.length > self.sent.size {
+            return Err(CopyError::remote(path, "the file has grown while it was copied"));
+        }
+        self.hash.update(bytes);
+        self.file.file().write_all(bytes).map_err(|error| CopyError::local(&target.path, error))
+    }
+
+    /// Verifies the content and gives the file its name.
+    pub(super) fn finish(
+        self,
+        path: &RemotePath,
+        target: &LocalTarget,
+        options: CopyOptions,
+    ) -> Result<Copied, CopyError> {
+        let Self { sent, mut file, hash, length } = self;
         let is_complete = length == sent.size;
         if !is_complete || ContentDigest::finish(hash) != sent.digest {
             // The beginning of another content is useless.
@@ -105,65 +191,19 @@ impl<'a> Receiver<'a> {
             sha256: sent.digest.as_str().to_owned(),
         })
     }
-
-    /// Parses the first line and opens the temporary file. Returns `false` if the line is not complete.
-    fn begin(&mut self) -> Result<bool, CopyError> {
-        let Some(end) = self.text.iter().position(|byte| *byte == b'\n') else {
-            if self.text.len() > LONGEST_LINE {
-                return Err(self.unexpected());
-            }
-            return Ok(false);
-        };
-        let rest = self.text.split_off(end + 1);
-        let line = std::mem::replace(&mut self.text, rest);
-        let sent = std::str::from_utf8(&line).ok().and_then(SentFile::parse);
-        let sent = sent.ok_or_else(|| self.unexpected())?;
-        self.progress.expect(sent.size);
-        self.progress.advance(sent.offset);
-        self.arriving = Some(self.open(sent)?);
-        Ok(true)
-    }
-
-    fn open(&self, sent: SentFile) -> Result<Arriving, CopyError> {
-        let mode = match (self.options.preserve, sent.mode) {
-            (true, Some(mode)) => FileMode::Exact(mode),
-            (_, mode) => FileMode::New(mode.unwrap_or(0o666)),
-        };
-        let begin = if self.options.resume { Begin::Continued } else { Begin::Empty };
-        let file = self.target.directory.receive(self.target.name(), &self.key, mode, begin);
-        let mut file = file.map_err(|error| CopyError::local(&self.target.path, error))?;
-        if self.options.resume {
-            lock_partial(self.target, file.file())?;
-        }
-        file.keep(self.options.resume);
-        let mut hash = Sha256::new();
-        file.file().set_len(sent.offset).map_err(|error| self.target.failed(error))?;
-        hash_exactly(&mut file.file(), sent.offset, &mut hash).map_err(|error| self.target.failed(error))?;
-        Ok(Arriving { length: sent.offset, sent, file, hash })
-    }
-
-    /// Writes the decoded part of the output.
-    fn write(&mut self, end: End) -> Result<(), CopyError> {
-        let Some(arriving) = &mut self.arriving else { return Ok(()) };
-        let bytes = self.dialect.decode(&mut self.text, end);
-        let bytes = bytes.map_err(|reason| CopyError::remote(self.path, reason))?;
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        arriving.length = arriving.length.saturating_add(length);
-        if arriving.length > arriving.sent.size {
-            return Err(CopyError::remote(self.path, "the file has grown while it was copied"));
-        }
-        arriving.hash.update(&bytes);
-        arriving.file.file().write_all(&bytes).map_err(|error| CopyError::local(&self.target.path, error))?;
-        self.progress.advance(length);
-        Ok(())
-    }
-
-    fn unexpected(&self) -> CopyError {
-        CopyError::remote(self.path, "the remote machine has sent an unexpected response")
-    }
 }
 
 impl SentFile {
+    /// Returns the properties of a file of Windows, which has no permissions.
+    pub(super) fn of_windows(size: &str, seconds: &str, digest: &str) -> Option<Self> {
+        Self::parse(&format!("{size} - {seconds} {digest} 0"))
+    }
+
+    /// Returns the size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     fn parse(line: &str) -> Option<Self> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [size, mode, modified, digest, offset] = words.as_slice() else { return None };

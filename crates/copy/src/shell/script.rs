@@ -24,6 +24,12 @@ impl Input for NoInput {
     }
 }
 
+impl<I: Input> Input for &mut I {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, CopyError> {
+        (**self).next()
+    }
+}
+
 /// Runs a command and passes its output on. The inner error is its message if it fails.
 ///
 /// After an error the command is terminated, and has time to remove its temporary file.
@@ -33,11 +39,11 @@ pub(super) async fn run(
     input: impl Input,
     output: impl FnMut(Vec<u8>) -> Result<(), CopyError>,
 ) -> Result<Result<(), String>, CopyError> {
-    let RemoteCommand { line, interpreter } = command;
+    let RemoteCommand { line, interpreter, prelude } = command;
     let options = CommandOptions { interpreter, ..CommandOptions::default() };
     let mut command = shell.start(&line, options).await?;
     let stdin = command.input();
-    match exchange(&mut command, stdin, input, output).await {
+    match exchange(&mut command, stdin, prelude, input, output).await {
         Ok(ended) => {
             command.finish().await?;
             Ok(ended)
@@ -53,10 +59,14 @@ pub(super) async fn run(
 async fn exchange(
     command: &mut Command,
     mut stdin: Stdin,
+    prelude: Vec<u8>,
     mut input: impl Input,
     mut output: impl FnMut(Vec<u8>) -> Result<(), CopyError>,
 ) -> Result<Result<(), String>, CopyError> {
     let sending = async move {
+        if !prelude.is_empty() {
+            stdin.write(&prelude).await?;
+        }
         while let Some(piece) = input.next()? {
             stdin.write(&piece).await?;
         }

@@ -2,14 +2,18 @@
 //!
 //! Contents are lines of base64, because the console converts line ends and characters.
 
+mod tree;
+mod tree_receiver;
+
 use std::ffi::OsStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use client::Interpreter;
-use copy_proto::RelativePath;
 use wsman::shell::CommandLine;
 
+pub(super) use self::tree::{TreeInput, TreeReplies, receive_tree, send_tree};
+pub(super) use self::tree_receiver::TreeReceiver;
 use super::dialect::{Dialect, End, PartialFile, Receive, RemoteCommand, Send};
 use crate::RemotePath;
 
@@ -28,36 +32,24 @@ impl Dialect for Windows {
 
     fn receive(&self, request: &Receive<'_>) -> RemoteCommand {
         let Receive { target, digest, mode: _, is_exact: _, modified, offset: _ } = request;
-        let name = target.name.map(|name| name.to_string_lossy()).unwrap_or_default();
-        let time = modified.map_or_else(|| "-1".to_owned(), |seconds| seconds.to_string());
-        encoded(&format!(
-            "$path = {}\n$name = {}\n$key = '{}'\n$digest = '{}'\n$time = {time}\n{FUNCTIONS}{RECEIVE}",
-            quoted(&target.path.to_string()),
-            quoted(&name),
-            target.key,
-            digest.as_str(),
-        ))
+        let name = STANDARD.encode(target.name_bytes());
+        let time = modified.map_or_else(|| "-".to_owned(), |seconds| seconds.to_string());
+        let mut command = on_root(&[ROOT, RECEIVE], target.path);
+        let line = format!("{name} {} {} {time}\r\n", target.key, digest.as_str());
+        command.prelude.extend_from_slice(line.as_bytes());
+        command
     }
 
     fn partial(&self, _file: &PartialFile<'_>) -> Option<RemoteCommand> {
         None
     }
 
-    // The scripts would not fit into a command line of cmd.
-    fn make_directory(&self, _root: &RemotePath, _below: Option<&RelativePath>) -> Option<RemoteCommand> {
-        None
-    }
-
-    fn kind(&self, _path: &RemotePath) -> Option<RemoteCommand> {
-        None
-    }
-
-    fn list(&self, _root: &RemotePath) -> Option<RemoteCommand> {
-        None
+    fn kind(&self, path: &RemotePath) -> RemoteCommand {
+        on_root(&[ROOT, KIND], path)
     }
 
     fn send(&self, request: &Send<'_>) -> RemoteCommand {
-        encoded(&format!("$path = {}\n{FUNCTIONS}{SEND}", quoted(&request.path.to_string())))
+        on_root(&[ROOT, SEND], request.path)
     }
 
     fn encode(&self, bytes: &[u8]) -> Vec<u8> {
@@ -108,16 +100,6 @@ pub(crate) fn check_file_name(name: &OsStr) -> Result<(), String> {
     Ok(())
 }
 
-/// Quotes a text for PowerShell.
-fn quoted(text: &str) -> String {
-    // PowerShell accepts typographic quotation marks, too.
-    let doubled: String = text
-        .chars()
-        .flat_map(|c| std::iter::repeat_n(c, if matches!(c, '\'' | '\u{2018}'..='\u{201B}') { 2 } else { 1 }))
-        .collect();
-    format!("'{doubled}'")
-}
-
 /// Returns the command line that runs a script and fails if the script fails.
 fn encoded(script: &str) -> RemoteCommand {
     let script = format!(
@@ -125,7 +107,23 @@ fn encoded(script: &str) -> RemoteCommand {
          try {{\n{script}\n}} catch {{ [Console]::Error.WriteLine($_.Exception.Message); exit 1 }}"
     );
     let command = command_line("powershell", &script);
-    RemoteCommand { line: CommandLine { command, ..CommandLine::default() }, interpreter: Interpreter::Used }
+    RemoteCommand {
+        line: CommandLine { command, ..CommandLine::default() },
+        interpreter: Interpreter::Used,
+        prelude: Vec::new(),
+    }
+}
+
+/// Returns the command that runs a script of these parts, which is the beginning of its input, because the command line
+/// of cmd is too short for it. The next line of the input is the path `root`.
+fn on_root(parts: &[&str], root: &RemotePath) -> RemoteCommand {
+    let mut prelude = Vec::new();
+    for line in STANDARD.encode(parts.concat()).as_bytes().chunks(SCRIPT_LINE) {
+        prelude.extend_from_slice(line);
+        prelude.extend_from_slice(b"\r\n");
+    }
+    prelude.extend_from_slice(format!("\r\n{}\r\n", STANDARD.encode(root.to_string())).as_bytes());
+    RemoteCommand { prelude, ..encoded(START) }
 }
 
 /// Returns a command line with the script as base64 of UTF-16LE, which no shell interprets.
@@ -135,11 +133,15 @@ pub fn command_line(program: &str, script: &str) -> String {
     format!("{program} -NoProfile -NonInteractive -EncodedCommand {}", STANDARD.encode(bytes))
 }
 
-const FUNCTIONS: &str = include_str!("windows/functions.ps1");
+const START: &str = include_str!("windows/start.ps1");
+const ROOT: &str = include_str!("windows/root.ps1");
+const KIND: &str = include_str!("windows/kind.ps1");
 const RECEIVE: &str = include_str!("windows/receive.ps1");
 const SEND: &str = include_str!("windows/send.ps1");
 /// Number of bytes per line, short enough for the console reader.
 const LINE: usize = 3_072;
+/// Number of characters per line of a script, as long as a line of content.
+const SCRIPT_LINE: usize = 4_096;
 /// Maximum length of a received line in bytes; the script sends 64 KiB.
 const LONGEST_LINE: usize = 128 * 1_024;
 /// Names that are devices in every directory.
@@ -170,14 +172,6 @@ mod tests {
         })
     }
 
-    /// Returns the script of a command.
-    fn script(command: &RemoteCommand) -> String {
-        let text = command.line.command.rsplit(' ').next().unwrap();
-        let bytes = STANDARD.decode(text).unwrap();
-        let units: Vec<u16> = bytes.chunks(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
-        String::from_utf16(&units).unwrap()
-    }
-
     #[test]
     fn lines_split_across_reads_are_reassembled() {
         let text = Windows.encode(&(0..=255).cycle().take(10_000).collect::<Vec<u8>>());
@@ -194,22 +188,33 @@ mod tests {
         assert!(endless.is_err());
     }
 
+    /// Returns the script at the beginning of the input of a command, and the lines after it.
+    fn input(command: &RemoteCommand) -> (String, Vec<String>) {
+        let text = String::from_utf8(command.prelude.clone()).unwrap();
+        assert!(text.lines().all(|line| line.len() <= SCRIPT_LINE));
+        let (script, rest) = text.split_once("\r\n\r\n").unwrap();
+        let script = STANDARD.decode(script.replace("\r\n", "")).unwrap();
+        (String::from_utf8(script).unwrap(), rest.lines().map(str::to_owned).collect())
+    }
+
     #[test]
-    fn any_path_is_quoted_as_one_text() {
-        assert_eq!(quoted("C:\\it's $x"), "'C:\\it''s $x'");
-        assert_eq!(quoted("a\u{2019}b"), "'a\u{2019}\u{2019}b'");
-        let script = script(&receive("C:\\it's $(calc)", "a'b.txt"));
-        assert!(script.contains("$path = 'C:\\it''s $(calc)'\n$name = 'a''b.txt'\n"), "{script}");
-        assert!(script.contains("$time = 4294967295\n") && script.contains("$key = '0123456789abcdef'\n"));
+    fn paths_are_lines_of_the_input_and_never_part_of_a_script() {
+        let path = "C:\\it's $(calc)";
+        let (script, lines) = input(&receive(path, "a'b.txt"));
+        assert_eq!(script, [ROOT, RECEIVE].concat());
+        let digest = ContentDigest::of(&b""[..], 0).unwrap();
+        let second =
+            format!("{} 0123456789abcdef {} 4294967295", STANDARD.encode("a'b.txt"), digest.as_str());
+        assert_eq!(lines, [STANDARD.encode(path), second]);
+        let send = Windows.send(&Send { path: &RemotePath::from(path), below: None, found: None });
+        assert_eq!(input(&send), ([ROOT, SEND].concat(), vec![STANDARD.encode(path)]));
     }
 
     #[test]
     fn commands_fit_the_limit_of_cmd() {
-        let longest = "C:\\".to_owned() + &"a".repeat(257);
-        let path = RemotePath::from(longest.as_str());
-        let send = Windows.send(&Send { path: &path, below: None, found: None });
-        for command in [receive(&longest, &"n".repeat(60)), send] {
-            assert!(command.line.command.len() < 8_191, "{}", command.line.command.len());
+        let path = RemotePath::from("C:\\x");
+        for command in [receive("C:\\x", "x"), Windows.kind(&path)] {
+            assert!(command.line.command.len() < 2_000, "{}", command.line.command.len());
         }
     }
 

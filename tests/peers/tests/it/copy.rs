@@ -1,6 +1,7 @@
 //! `telarch cp` against the service, by both carriers; pywinrm and `sha256sum` check the copies.
 
 mod remoting;
+mod windows;
 
 use std::ffi::OsStr;
 use std::fs;

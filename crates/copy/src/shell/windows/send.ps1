@@ -1,8 +1,15 @@
-if ([IO.Directory]::Exists($f)) { throw "$f is a directory" }
-$digest = Digest $f
-$i = New-Object IO.FileInfo $f
-$time = [long][Math]::Floor(($i.LastWriteTimeUtc - $epoch).TotalSeconds)
-[Console]::Out.WriteLine("$($i.Length) - $time $digest 0")
-$from = [IO.File]::OpenRead($f); $b = New-Object byte[] 49152
-try { while (($count = $from.Read($b, 0, $b.Length)) -gt 0) {
-[Console]::Out.WriteLine([Convert]::ToBase64String($b, 0, $count)) } } finally { $from.Dispose() }
+if ([IO.Directory]::Exists($root)) { throw "$root is a directory" }
+$buffer = [Array]::CreateInstance([byte], 49152)
+$s = [IO.File]::OpenRead($root)
+try {
+$size = $s.Length
+$digest = [BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($s)).Replace('-', '').ToLowerInvariant()
+$time = [long][Math]::Floor(([IO.File]::GetLastWriteTimeUtc($root) - [DateTime]'1970-01-01').TotalSeconds)
+[Console]::Out.WriteLine("$size - $time $digest 0")
+$null = $s.Seek(0, 'Begin')
+$count = $s.Read($buffer, 0, $buffer.Length)
+while ($count -gt 0) {
+[Console]::Out.WriteLine([Convert]::ToBase64String($buffer, 0, $count))
+$count = $s.Read($buffer, 0, $buffer.Length)
+}
+} finally { $s.Dispose() }
