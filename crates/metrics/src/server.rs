@@ -10,6 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::text_format::to_text_format;
+
 /// Source of the pages.
 pub trait Pages: Send + Sync + 'static {
     /// Returns the page at a path. `query` is the text after the question mark, or empty.
@@ -35,6 +37,16 @@ impl Page {
     #[must_use]
     pub fn open_metrics(text: String) -> Self {
         Self { status: 200, content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8", text }
+    }
+
+    /// Returns a page of OpenMetrics in the older text format, if the client accepts that and not OpenMetrics.
+    fn accepted_by(self, accept: Option<&str>) -> Self {
+        let accepts_text_only =
+            accept.is_some_and(|accept| accept.contains("text/plain") && !accept.contains(OPEN_METRICS));
+        match self.content_type.starts_with(OPEN_METRICS) && accepts_text_only {
+            true => Self::prometheus(to_text_format(&self.text)),
+            false => self,
+        }
     }
 
     /// Creates a page of text for a person, or an error, with an HTTP status.
@@ -69,7 +81,8 @@ async fn answer(mut stream: TcpStream, pages: &impl Pages) -> io::Result<()> {
     let (is_head, page) = loop {
         match RequestHead::parse(&received, &Limits::default()) {
             Ok(Some((head, _))) => {
-                break (head.method() == Method::Head, page(head.method(), head.target(), pages));
+                let page = page(head.method(), head.target(), pages).accepted_by(head.header("Accept"));
+                break (head.method() == Method::Head, page);
             }
             Ok(None) => {}
             Err(error) => break (false, Page::text(error.status(), "bad request\n")),
@@ -105,6 +118,8 @@ fn page(method: Method, target: &str, pages: &impl Pages) -> Page {
     pages.page(path, query)
 }
 
+/// Media type of OpenMetrics.
+const OPEN_METRICS: &str = "application/openmetrics-text";
 const METHOD_NOT_ALLOWED: u16 = 405;
 const MAX_CONNECTIONS: usize = 64;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -149,6 +164,21 @@ mod tests {
         let (head, body) = exchange("GET /open HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         assert!(head.contains("application/openmetrics-text; version=1.0.0"), "{head}");
         assert_eq!(body, "# EOF\n");
+    }
+
+    #[tokio::test]
+    async fn clients_without_openmetrics_receive_the_older_format() {
+        for (accept, is_open) in [
+            ("*/*", true),
+            ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", true),
+            ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", false),
+            ("text/plain", false),
+        ] {
+            let request = format!("GET /open HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n");
+            let (head, body) = exchange(&request).await;
+            assert_eq!(head.contains("application/openmetrics-text; version=1.0.0"), is_open, "{accept}");
+            assert_eq!(body, if is_open { "# EOF\n" } else { "" }, "{accept}");
+        }
     }
 
     #[tokio::test]

@@ -8,5 +8,5 @@ mod http_post;
 mod tls_settings;
 
 pub use connection::{Address, Connection};
-pub use http_post::{HttpHeader, HttpTarget};
+pub use http_post::{HttpHeader, HttpResponse, HttpTarget};
 pub use tls_settings::{is_loopback, tls_config};

@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::{Instant, SystemTime};
 
 use auth::Scheme;
-use metrics::CollectorStatistics;
+use metrics::{CollectorStatistics, ExportOutcome};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -41,6 +41,8 @@ pub(crate) struct Metrics {
     shells: Gauge,
     runspace_pools: Gauge,
     transfers: Gauge,
+    exports: Family<ResultLabel, Counter>,
+    rejected_points: Counter,
     collector: CollectorMetrics,
 }
 
@@ -100,6 +102,11 @@ struct SignInLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabel {
     limit: &'static str,
 }
@@ -122,6 +129,8 @@ impl Metrics {
             shells: Gauge::default(),
             runspace_pools: Gauge::default(),
             transfers: Gauge::default(),
+            exports: Family::default(),
+            rejected_points: Counter::default(),
             collector: CollectorMetrics::default(),
         };
         metrics.register();
@@ -158,6 +167,16 @@ impl Metrics {
         registry.register("shells", "Open shells for commands", self.shells.clone());
         registry.register("runspace_pools", "Open runspace pools of PowerShell", self.runspace_pools.clone());
         registry.register("file_transfers", "Open file transfers", self.transfers.clone());
+        registry.register(
+            "metrics_exports",
+            "Requests that sent metrics to a receiver of OpenTelemetry, by result",
+            self.exports.clone(),
+        );
+        registry.register(
+            "metrics_rejected_points",
+            "Data points that the receiver of OpenTelemetry has rejected",
+            self.rejected_points.clone(),
+        );
         registry.register_collector(Box::new(self.collector.clone()));
     }
 
@@ -165,6 +184,9 @@ impl Metrics {
     fn create_series(&self) {
         for limit in [Limit::Connections, Limit::Requests, Limit::Bodies, Limit::Quota] {
             drop(self.refusals.get_or_create(&LimitLabel { limit: limit.name() }));
+        }
+        for result in [OK, PARTIAL, FAILED] {
+            drop(self.exports.get_or_create(&ResultLabel { result }));
         }
         for scheme in Scheme::HTTP {
             for result in [OK, FAILED] {
@@ -200,6 +222,19 @@ impl Metrics {
     /// Counts a connection or request that was refused because of a limit.
     pub(crate) fn refuse(&self, limit: Limit) {
         self.refusals.get_or_create(&LimitLabel { limit: limit.name() }).inc();
+    }
+
+    /// Counts a request that has sent metrics to a receiver.
+    pub(crate) fn record_export(&self, outcome: ExportOutcome) {
+        let result = match outcome {
+            ExportOutcome::Accepted { rejected: 0 } => OK,
+            ExportOutcome::Accepted { rejected } => {
+                self.rejected_points.inc_by(rejected);
+                PARTIAL
+            }
+            ExportOutcome::Failed => FAILED,
+        };
+        self.exports.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// Returns all metrics in the text format of OpenMetrics.
@@ -288,6 +323,8 @@ fn action_name(action: &Action) -> &'static str {
 const OK: &str = "ok";
 const FAULT: &str = "fault";
 const FAILED: &str = "failed";
+/// The receiver has rejected some data points.
+const PARTIAL: &str = "partial";
 /// The client closed the connection before the response was ready.
 const CANCELLED: &str = "cancelled";
 

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use metrics::{CollectorStatistics, Page, Pages, Snapshot};
+use metrics::{CollectorStatistics, ExportOutcome, Page, Pages, Snapshot};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -42,20 +42,27 @@ pub async fn serve_metrics(service: Arc<Service>) {
     }
 }
 
-/// Sends the metrics of a service to another process: a snapshot for each byte that the process sends, until it closes
-/// the connection.
+/// Sends the metrics of a service to the process that exports them: a snapshot for each outcome of the previous request
+/// that the process sends, until it closes the connection. Outcomes are counted.
 ///
 /// # Errors
 /// I/O errors.
 pub async fn serve_snapshots(service: Arc<Service>, socket: UnixStream) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let mut socket = tokio::net::UnixStream::from_std(socket)?;
-    while socket.read(&mut [0]).await? > 0 {
+    let mut last = [0; ExportOutcome::LENGTH];
+    loop {
+        match socket.read_exact(&mut last).await {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            read => read?,
+        };
+        if let Some(outcome) = ExportOutcome::decode(last) {
+            service.record_export(outcome);
+        }
         let snapshot =
             service.metrics_snapshot().ok_or_else(|| io::Error::other("cannot write the metrics"))?;
         socket.write_all(&snapshot.to_bytes()).await?;
     }
-    Ok(())
 }
 
 /// Settings of the endpoint.
@@ -124,6 +131,11 @@ impl Pages for ServiceMetrics {
 }
 
 impl Service {
+    /// Counts a request that has sent the metrics to a receiver.
+    pub fn record_export(&self, outcome: ExportOutcome) {
+        self.metrics.record_export(outcome);
+    }
+
     /// Returns the current metrics; `None` if they cannot be written as text.
     pub fn metrics_snapshot(&self) -> Option<Snapshot> {
         let page = self.metrics.to_text(self.levels(), self.collector_statistics()).ok()?;

@@ -22,6 +22,7 @@ pub mod ipmi_proto;
 pub mod kerberos;
 pub mod linux;
 pub mod management;
+pub mod metrics;
 pub mod nats;
 pub mod nginx;
 pub mod plugin_hosted;

@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use broker::wire::{Malformed, Reader, Writer};
 use config::{Config, State};
 use files::TrustedFile;
-use metrics::{OtlpEncoder, Snapshot};
-use outbound::{Address, HttpHeader, HttpTarget, is_loopback, tls_config};
+use metrics::{ExportOutcome, ExportResponse, OtlpEncoder, Snapshot};
+use outbound::{Address, HttpHeader, HttpResponse, HttpTarget, is_loopback, tls_config};
 use service::Service;
 use tokio::sync::{Notify, watch};
 use zeroize::Zeroizing;
@@ -156,8 +156,9 @@ pub(crate) trait SnapshotSource {
     /// Waits for a time; returns `false` if no more metrics must be sent.
     fn wait(&mut self, time: Duration) -> io::Result<bool>;
 
-    /// Returns the current metrics; `None` if no more metrics must be sent.
-    fn snapshot(&mut self) -> io::Result<Option<Snapshot>>;
+    /// Counts the outcome of the last request, if there was one, and returns the current metrics; `None` if no more
+    /// metrics must be sent.
+    fn snapshot(&mut self, last: Option<ExportOutcome>) -> io::Result<Option<Snapshot>>;
 }
 
 /// Sends metrics at the interval of the settings until the source ends.
@@ -175,26 +176,111 @@ pub(crate) fn send_metrics(
         ("host.name", &*host),
     ];
     let mut encoder = OtlpEncoder::new(&attributes, "telarchd", version);
-    let mut is_failing = false;
-    while let Some(snapshot) = source.snapshot()? {
+    let mut log = ExportLog::default();
+    let mut delay = Delay::of(settings.interval);
+    let mut last = None;
+    while let Some(snapshot) = source.snapshot(last)? {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let body = encoder.encode(&snapshot, u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
-        match target.post("application/x-protobuf", &body) {
-            Ok(()) if is_failing => {
-                is_failing = false;
-                tracing::info!(receiver = ?target, "Receiver accepts metrics again");
-            }
-            Err(error) if !is_failing => {
-                is_failing = true;
-                tracing::warn!(receiver = ?target, error, "Cannot send metrics; repeating at each interval");
-            }
-            _ => {}
-        }
-        if !source.wait(settings.interval)? {
+        let exchanged = target.exchange(CONTENT_TYPE, &body, ExportResponse::MAX_LENGTH);
+        let wait = delay.after(exchanged.as_ref().ok(), now.as_secs());
+        last = Some(log.report(&target, exchanged, wait));
+        if !source.wait(wait)? {
             break;
         }
     }
     Ok(())
+}
+
+/// Time between two requests.
+struct Delay {
+    interval: Duration,
+    /// Time after the last request, which the receiver has refused because it is overloaded; `None` after any other.
+    backoff: Option<Duration>,
+}
+
+impl Delay {
+    fn of(interval: Duration) -> Self {
+        Self { interval, backoff: None }
+    }
+
+    /// Returns the time to the next request after a response: the interval, or longer if the receiver is overloaded
+    /// (OTLP 1.x, "OTLP/HTTP Throttling"). `now` is in seconds since 1970.
+    fn after(&mut self, response: Option<&HttpResponse>, now: u64) -> Duration {
+        let overloaded = response.filter(|response| OVERLOADED.contains(&response.status));
+        let Some(response) = overloaded else {
+            self.backoff = None;
+            return self.interval;
+        };
+        let longer = match response.retry_delay(now) {
+            Some(time) => time.min(MAX_RETRY_AFTER),
+            None => {
+                let doubled = self.backoff.unwrap_or(self.interval).saturating_mul(2);
+                doubled.min(MAX_BACKOFF)
+            }
+        };
+        let wait = longer.max(self.interval);
+        self.backoff = Some(wait);
+        wait
+    }
+}
+
+/// Results that were logged, so that each is logged once until it changes.
+#[derive(Default)]
+struct ExportLog {
+    is_failing: bool,
+    /// Message of the last response in which the receiver has rejected points or warned.
+    warning: Option<String>,
+}
+
+impl ExportLog {
+    /// Logs the result of a request if it is another one than that of the request before, and returns the outcome.
+    fn report(
+        &mut self,
+        target: &HttpTarget,
+        exchanged: Result<HttpResponse, String>,
+        wait: Duration,
+    ) -> ExportOutcome {
+        let response = match exchanged {
+            Ok(response) if response.is_success() => response,
+            other => {
+                let error = other.map_or_else(|error| error, |response| refusal(&response));
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    tracing::warn!(receiver = ?target, error, next = ?wait, "Cannot send metrics; repeating later");
+                }
+                return ExportOutcome::Failed;
+            }
+        };
+        if std::mem::take(&mut self.is_failing) {
+            tracing::info!(receiver = ?target, "Receiver accepts metrics again");
+        }
+        // Receivers that answer with another type, or an invalid message, have accepted everything.
+        let parsed = response.is_type(CONTENT_TYPE).then(|| ExportResponse::parse(&response.body)).flatten();
+        let ExportResponse { rejected, message } = parsed.unwrap_or_default();
+        let warning = (rejected > 0 || !message.is_empty()).then_some(message);
+        if self.warning != warning {
+            match &warning {
+                Some(message) if rejected > 0 => {
+                    tracing::warn!(receiver = ?target, rejected, message, "Receiver rejected data points");
+                }
+                Some(message) => {
+                    tracing::warn!(receiver = ?target, message, "Receiver accepted metrics with a warning");
+                }
+                None => tracing::info!(receiver = ?target, "Receiver accepts all data points again"),
+            }
+            self.warning = warning;
+        }
+        ExportOutcome::Accepted { rejected }
+    }
+}
+
+/// Returns the message for a refused request, with the reason of the receiver.
+fn refusal(response: &HttpResponse) -> String {
+    let reason = response.is_type(CONTENT_TYPE).then(|| ExportResponse::failure_message(&response.body));
+    match reason.flatten() {
+        Some(reason) => format!("{}: {reason}", response.refusal()),
+        None => response.refusal(),
+    }
 }
 
 /// Sending of metrics by a service in one process. It ends when this is dropped.
@@ -306,12 +392,23 @@ impl SnapshotSource for OwnMetrics {
         Ok(self.ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout))
     }
 
-    fn snapshot(&mut self) -> io::Result<Option<Snapshot>> {
+    fn snapshot(&mut self, last: Option<ExportOutcome>) -> io::Result<Option<Snapshot>> {
+        if let Some(outcome) = last {
+            self.service.record_export(outcome);
+        }
         let snapshot = self.service.metrics_snapshot();
         snapshot.map(Some).ok_or_else(|| io::Error::other("cannot write the metrics"))
     }
 }
 
+/// Media type of OTLP in Protocol Buffers.
+const CONTENT_TYPE: &str = "application/x-protobuf";
+/// Status codes of a receiver that is overloaded or cannot be reached by its proxy.
+const OVERLOADED: [u16; 4] = [429, 502, 503, 504];
+/// Maximum time to the next request, if the receiver names one.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+/// Maximum time to the next request, if the receiver names none and the interval is shorter.
+const MAX_BACKOFF: Duration = Duration::from_secs(300);
 /// Path of OTLP if the URL has none.
 const DEFAULT_PATH: &str = "/v1/metrics";
 /// Maximum length of a file in bytes.
@@ -377,5 +474,34 @@ mod tests {
         let error = read("http://otel").err().unwrap().to_string();
         assert!(error.contains("only sent with TLS"), "{error}");
         assert!(read("").unwrap().is_none());
+    }
+
+    #[test]
+    fn an_overloaded_receiver_decides_the_time_of_the_next_request() {
+        let seconds = Duration::from_secs;
+        let response = |status: u16, retry_after: Option<&str>| HttpResponse {
+            status,
+            retry_after: retry_after.map(str::to_owned),
+            content_type: None,
+            body: Vec::new(),
+        };
+        let mut delay = Delay::of(seconds(60));
+        for (status, retry_after, expected) in [
+            (503, Some("90"), 90),
+            (503, Some("5"), 60),
+            (429, Some("999999"), 3_600),
+            (200, None, 60),
+            (503, None, 120),
+            (504, None, 240),
+            (502, None, 300),
+            (429, None, 300),
+            (400, Some("90"), 60),
+            (429, None, 120),
+        ] {
+            assert_eq!(delay.after(Some(&response(status, retry_after)), 0), seconds(expected), "{status}");
+        }
+        assert_eq!(delay.after(None, 0), seconds(60), "no response");
+        let mut slow = Delay::of(seconds(900));
+        assert_eq!(slow.after(Some(&response(503, None)), 0), seconds(900));
     }
 }

@@ -1,7 +1,10 @@
 """Receives metrics by OTLP over HTTP and prints each request as a line of JSON, decoded with OpenTelemetry's own schema.
 
-Arguments: port, or 0 for any; the only accepted value of the header Authorization, or nothing for any request; files of
-a certificate and its key for TLS. The first line is the port.
+Arguments: port, or 0 for any; the only accepted value of the header Authorization, or nothing for any request; a list of
+the first answers in JSON; files of a certificate and its key for TLS. The first line is the port.
+
+An answer has `rejected` and `message` of a partial success, or the `status` of a refusal with `retry_after` and
+`message`. Refused requests are printed as `{"refused": STATUS}`.
 """
 
 import http.server
@@ -10,12 +13,14 @@ import ssl
 import sys
 
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.wrappers_pb2 import StringValue
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
 )
 
-port, authorization, *tls = sys.argv[1:]
+port, authorization, answers, *tls = sys.argv[1:]
+answers = json.loads(answers)
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -26,11 +31,25 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         if self.path != "/v1/metrics" or self.headers["Content-Type"] != "application/x-protobuf":
             return self.respond(404, b"")
         request = ExportMetricsServiceRequest.FromString(body)
-        self.respond(200, ExportMetricsServiceResponse().SerializeToString())
+        answer = answers.pop(0) if answers else {}
+        message = answer.get("message", "")
+        if status := answer.get("status"):
+            # A google.rpc.Status with its field `message`, which has the number 2.
+            text = StringValue(value=message).SerializeToString()
+            self.respond(status, b"\x12" + text[1:] if text else b"", answer.get("retry_after"))
+            return print(json.dumps({"refused": status}), flush=True)
+        response = ExportMetricsServiceResponse()
+        if "rejected" in answer:
+            response.partial_success.rejected_data_points = answer["rejected"]
+            response.partial_success.error_message = message
+        self.respond(200, response.SerializeToString())
         print(json.dumps(MessageToDict(request)), flush=True)
 
-    def respond(self, status, body):
+    def respond(self, status, body, retry_after=None):
         self.send_response(status)
+        self.send_header("Content-Type", "application/x-protobuf")
+        if retry_after:
+            self.send_header("Retry-After", retry_after)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -32,13 +32,22 @@ impl MetricsPage {
     /// If the service serves no metrics, or the parser rejects the page.
     #[must_use]
     pub fn of_log(log: &str) -> Self {
-        let line = log.lines().find(|line| line.contains("Serving metrics")).unwrap_or_default();
-        let address = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
-        let url = format!("http://{}/metrics", address.expect("the address is logged"));
+        let url = format!("http://{}/metrics", Self::address(log));
         let ended = run(script_command("metrics.py").arg(url), b"", LIMIT);
         assert_eq!(ended.code, 0, "metrics.py failed: {}", tail(&ended.stderr));
         let (text, samples) = serde_json::from_slice(&ended.stdout).expect("the script prints JSON");
         Self { text, samples }
+    }
+
+    /// Returns the address at which a service with this log serves metrics.
+    ///
+    /// # Panics
+    /// If the service serves no metrics.
+    #[must_use]
+    pub fn address(log: &str) -> &str {
+        let line = log.lines().find(|line| line.contains("Serving metrics")).unwrap_or_default();
+        let address = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
+        address.expect("the address is logged")
     }
 
     /// Returns the value of a sample.

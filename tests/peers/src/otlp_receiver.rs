@@ -24,7 +24,17 @@ impl OtlpReceiver {
     /// When it does not start.
     #[must_use]
     pub fn start(port: u16, authorization: &str) -> Self {
-        Self::start_with(port, authorization, &[])
+        Self::start_with(port, authorization, &Value::Array(Vec::new()), &[])
+    }
+
+    /// Starts a receiver on any port, whose first answers are those of a list; see `otlp_receiver.py`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[must_use]
+    pub fn start_answering(answers: &Value) -> Self {
+        Self::start_with(0, "", answers, &[])
     }
 
     /// Starts a receiver with TLS on any port, with the files of a certificate and its key.
@@ -34,12 +44,12 @@ impl OtlpReceiver {
     /// When it does not start.
     #[must_use]
     pub fn start_tls(authorization: &str, certificate: &Path, key: &Path) -> Self {
-        Self::start_with(0, authorization, &[certificate, key])
+        Self::start_with(0, authorization, &Value::Array(Vec::new()), &[certificate, key])
     }
 
-    fn start_with(port: u16, authorization: &str, tls: &[&Path]) -> Self {
+    fn start_with(port: u16, authorization: &str, answers: &Value, tls: &[&Path]) -> Self {
         let mut command = script_command("otlp_receiver.py");
-        command.arg(port.to_string()).arg(authorization).args(tls);
+        command.arg(port.to_string()).arg(authorization).arg(answers.to_string()).args(tls);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("Python");
         let output = BufReader::new(child.stdout.take().expect("it was asked for"));
         let mut receiver = Self { child, output, port: 0 };

@@ -20,6 +20,7 @@ mod ipmi_proto;
 mod kerberos;
 mod linux;
 mod management;
+mod metrics;
 mod nats;
 mod nginx;
 mod plugin_hosted;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use broker::{Broker, BrokerMessage, Link};
 use config::Store;
-use metrics::Snapshot;
+use metrics::{ExportOutcome, Snapshot};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -48,7 +48,7 @@ pub(super) fn run(uid: u32, gid: u32) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Connection to the gateway, which answers each byte with a snapshot.
+/// Connection to the gateway, which answers each outcome of the previous request with a snapshot.
 struct GatewayConnection(UnixStream);
 
 impl SnapshotSource for GatewayConnection {
@@ -63,9 +63,9 @@ impl SnapshotSource for GatewayConnection {
         }
     }
 
-    fn snapshot(&mut self) -> io::Result<Option<Snapshot>> {
+    fn snapshot(&mut self, last: Option<ExportOutcome>) -> io::Result<Option<Snapshot>> {
         self.0.set_read_timeout(Some(GATEWAY_TIMEOUT))?;
-        self.0.write_all(&[1])?;
+        self.0.write_all(&ExportOutcome::encode(last))?;
         let mut length = [0; 4];
         match self.0.read_exact(&mut length) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),

@@ -1,7 +1,10 @@
 //! Metrics of the service, read with the parser of Prometheus' own library.
 
+use std::process::Command;
+
 use telarch_peers::{
-    Curl, MetricsPage, PASSWORD, Peer as _, Pwsh, Pypsrp, Reply, Telarchd, USER, WayIn, Winrm, Winrs,
+    Curl, MetricsPage, PASSWORD, Peer as _, Prometheus, Pwsh, Pypsrp, Reply, Telarchd, USER, WayIn, Winrm,
+    Winrs, promtool_check,
 };
 
 #[test]
@@ -99,6 +102,44 @@ fn the_dashboard_shows_metrics_that_exist() {
         let family = name.trim_end_matches("_total").trim_end_matches("_bucket");
         assert!(page.text.contains(&format!("# TYPE {family} ")), "{name} in\n{}", page.text);
     }
+}
+
+#[test]
+fn prometheus_reads_the_metrics_and_answers_queries() {
+    let service = Telarchd::start(&METRICS);
+    assert_eq!(send(&service, PASSWORD, &message(CONFIG, "transfer/Get", "")).status, 200);
+    assert_eq!(send(&service, "wrong", &message(CONFIG, "transfer/Get", "")).status, 401);
+    let log = service.logged(&["Serving metrics"]);
+    let Some(prometheus) = Prometheus::start(MetricsPage::address(&log)) else { return };
+    assert_eq!(prometheus.wait_for("up == 1").len(), 1);
+    for (query, expected) in [
+        ("telarch_requests_total{action=\"Get\",result=\"ok\"}", "1"),
+        ("sum(telarch_sign_ins_total{result=\"failed\"})", "1"),
+        ("telarch_build_info", "1"),
+        ("telarch_request_duration_seconds_bucket{action=\"Get\",le=\"+Inf\"}", "1"),
+    ] {
+        let series = prometheus.wait_for(query);
+        assert_eq!(series.len(), 1, "{query}: {series:?}");
+        assert_eq!(series[0]["value"][1], expected, "{query}: {series:?}");
+    }
+    // Prometheus has read the types of the metrics, too.
+    assert_eq!(
+        prometheus.wait_for("histogram_quantile(0.9, telarch_request_duration_seconds_bucket)").len(),
+        1
+    );
+}
+
+#[test]
+fn promtool_finds_no_problem_in_the_older_format() {
+    let service = Telarchd::start(&METRICS);
+    assert_eq!(send(&service, PASSWORD, &message(CONFIG, "transfer/Get", "")).status, 200);
+    let log = service.logged(&["Serving metrics"]);
+    let url = format!("http://{}/metrics", MetricsPage::address(&log));
+    let page = Command::new("curl").args(["-s", "-H", "Accept: text/plain", &url]).output().expect("curl");
+    let page = String::from_utf8(page.stdout).expect("text");
+    assert!(page.contains("# TYPE telarch_requests_total counter"), "{page}");
+    let Some(checked) = promtool_check(&page) else { return };
+    assert_eq!(checked.text(), ("", "", 0), "{page}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Metrics that the service sends by OTLP, decoded with the schema of OpenTelemetry.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use telarch_peers::{Curl, MetricsPage, OtlpReceiver, PASSWORD, Telarchd, USER};
@@ -116,6 +117,52 @@ fn an_outage_of_the_receiver_is_reported_once_and_ends() {
         (nanoseconds(&point["asInt"]), nanoseconds(&point["startTimeUnixNano"]))
     });
     assert_eq!((after.0, after.1), (before.0 + 1, before.1), "counters continue");
+}
+
+#[test]
+fn rejected_points_are_logged_once_with_the_reason_and_counted() {
+    let rejects = json!({"rejected": 2, "message": "too \u{1b}[31mold\nerror: forged"});
+    let mut receiver = OtlpReceiver::start_answering(&json!([rejects, rejects, {"rejected": 0}]));
+    let url = format!("http://127.0.0.1:{}", receiver.port());
+    let service = Telarchd::start(&[("Metrics.OtlpUrl", &url), ("Metrics.OtlpInterval", "1")]);
+    for _ in 0..3 {
+        receiver.next_request();
+    }
+    let after = receiver.next_request();
+    assert_eq!(after.point("telarch_metrics_rejected_points", "sum", &[])["asInt"], "4");
+    for (result, count) in [("partial", "2"), ("ok", "1"), ("failed", "0")] {
+        let exports = after.point("telarch_metrics_exports", "sum", &[("result", result)]);
+        assert_eq!(exports["asInt"], count, "{result}");
+    }
+    let log = service.logged(&["Receiver accepts all data points again"]);
+    let rejected: Vec<&str> = log.lines().filter(|line| line.contains("rejected data points")).collect();
+    let [line] = rejected.as_slice() else { panic!("{log}") };
+    assert!(line.contains("rejected=2") && line.contains("too  [31mold error: forged"), "{line}");
+}
+
+#[test]
+fn an_overloaded_receiver_is_asked_later_and_its_reason_is_logged() {
+    let answers = json!([
+        {"status": 503, "retry_after": "3", "message": "queue is full"},
+        {"status": 429, "message": "slow down"},
+    ]);
+    let mut receiver = OtlpReceiver::start_answering(&answers);
+    let url = format!("http://127.0.0.1:{}", receiver.port());
+    let service = Telarchd::start(&[("Metrics.OtlpUrl", &url), ("Metrics.OtlpInterval", "1")]);
+    let mut times = Vec::new();
+    for status in [503, 429] {
+        assert_eq!(receiver.next_request().0, json!({"refused": status}));
+        times.push(Instant::now());
+    }
+    let after = receiver.next_request();
+    assert_eq!(after.point("telarch_metrics_exports", "sum", &[("result", "failed")])["asInt"], "2");
+    // The receiver prints a request after its answer, so that a part of the time may be over.
+    let waited = times[1] - times[0];
+    assert!(waited > Duration::from_secs(2), "Retry-After: {waited:?}");
+    let waited = times[1].elapsed();
+    assert!(waited > Duration::from_secs(1), "twice the interval: {waited:?}");
+    let log = service.logged(&["Receiver accepts metrics again"]);
+    assert!(log.contains("status 503: queue is full"), "{log}");
 }
 
 /// Returns a 64-bit number, which JSON has as a text.
