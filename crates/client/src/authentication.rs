@@ -25,6 +25,7 @@ pub(crate) use self::mechanism::TokenExchange;
 pub use self::rules::Delegation;
 pub(crate) use self::rules::{HostVerification, Rules, SchemeSelector, exposed};
 pub use self::service_name::{ServiceName, SpnPort};
+use crate::ClientKeytab;
 use crate::error::{Error, Exposed};
 
 /// User name and password.
@@ -92,8 +93,10 @@ pub(crate) enum Login {
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     pub(crate) scheme: Scheme,
-    /// `None` for the user's Kerberos ticket.
+    /// `None` for the key, or for the user's Kerberos ticket.
     credentials: Option<Arc<Credentials>>,
+    /// `None` for the user's Kerberos ticket.
+    keytab: Option<ClientKeytab>,
     pub(crate) ntlm: Ntlm,
     pub(crate) protection: Protection,
     service_name: ServiceName,
@@ -196,6 +199,7 @@ impl Tokens {
             credentials,
             ntlm: if needs_kerberos { Ntlm::Forbidden } else { choice.ntlm },
             protection: choice.protection,
+            keytab: rules.keytab.clone(),
             service_name: rules.service_name.clone(),
             delegation: rules.delegation,
         })
@@ -213,6 +217,7 @@ impl Tokens {
             scheme: Scheme::Negotiate,
             ntlm: if credentials.is_some() { Ntlm::Allowed } else { Ntlm::Forbidden },
             credentials: credentials.map(Arc::new),
+            keytab: None,
             protection: Protection::Plain,
             service_name: ServiceName::default(),
             delegation: Delegation::Refused,

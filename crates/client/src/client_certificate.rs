@@ -90,10 +90,34 @@ impl ClientCertificate {
     /// [`ClientCertificateError`] if a file is missing, unsafe or invalid, or if the key does not match.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, ClientCertificateError> {
         let text = read(certificate, if certificate == key { Secrecy::Key } else { Secrecy::None })?;
-        let chain = tls::certificates(&text)
+        let key_text = if certificate == key { None } else { Some(read(key, Secrecy::Key)?) };
+        Self::parse((certificate, &text), (key, key_text.as_deref().unwrap_or(&text)))
+    }
+
+    /// Loads the certificate with its intermediate certificates and its key from a PEM file, which only its owner and the
+    /// members of its group may read.
+    ///
+    /// # Errors
+    /// [`ClientCertificateError`] as for [`Self::from_files`].
+    pub fn of_group(path: &Path) -> Result<Self, ClientCertificateError> {
+        Self::from_pem(path, &read(path, Secrecy::KeyOfGroup)?)
+    }
+
+    /// Uses the certificate with its intermediate certificates and its key in a text in PEM; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`ClientCertificateError`] if a part is missing or invalid, or if the key does not match.
+    pub fn from_pem(path: &Path, text: &[u8]) -> Result<Self, ClientCertificateError> {
+        Self::parse((path, text), (path, text))
+    }
+
+    fn parse(
+        (certificate, text): (&Path, &[u8]),
+        (key, key_text): (&Path, &[u8]),
+    ) -> Result<Self, ClientCertificateError> {
+        let chain = tls::certificates(text)
             .map_err(|_| ClientCertificateError::NoCertificate { path: certificate.to_owned() })?;
-        let text = if certificate == key { text } else { read(key, Secrecy::Key)? };
-        let private = tls::private_key(&text).map_err(|error| match error {
+        let private = tls::private_key(key_text).map_err(|error| match error {
             PemError::EncryptedKey => ClientCertificateError::Encrypted { path: key.to_owned() },
             _ => ClientCertificateError::NoKey { path: key.to_owned() },
         })?;
@@ -157,6 +181,7 @@ impl fmt::Debug for ClientCertificate {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Secrecy {
     None,
+    KeyOfGroup,
     Key,
 }
 
@@ -165,6 +190,7 @@ fn read(path: &Path, secrecy: Secrecy) -> Result<Zeroizing<Vec<u8>>, ClientCerti
     const LARGEST: usize = 1 << 20;
     let file = match secrecy {
         Secrecy::None => TrustedFile::readable(path),
+        Secrecy::KeyOfGroup => TrustedFile::of_group(path),
         Secrecy::Key => TrustedFile::private(path),
     };
     let file = file.open()?.ok_or_else(|| read_failed(path, io::ErrorKind::NotFound.into()))?;

@@ -32,6 +32,7 @@
 mod affinity;
 mod authentication;
 mod client_certificate;
+mod client_keytab;
 mod connection;
 mod endpoint;
 mod enumeration;
@@ -59,6 +60,7 @@ pub use auth::choice::{ClientScheme as Scheme, Obstacle, Refusal, Sealing, Trust
 pub use auth::{Secret, ServiceClass, ServicePrincipalName, SpnError};
 pub use authentication::{Authentication, Credentials, Delegation, ServiceName, SpnPort, Unencrypted};
 pub use client_certificate::{ClientCertificate, ClientCertificateError};
+pub use client_keytab::{ClientKeytab, ClientKeytabError};
 pub use endpoint::{Endpoint, EndpointError, Transport};
 pub use enumeration::{EnumerateOptions, Enumerator, Item};
 pub use error::{Error, Exposed, OtherScheme, Progress, SignInCause, UnexpectedBody, Violation, Waiting};

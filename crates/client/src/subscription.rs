@@ -96,6 +96,17 @@ impl Session {
         Ok(managed)
     }
 
+    /// Returns a push subscription that an earlier session has created, by its identifier; sends nothing.
+    #[must_use]
+    pub fn push_subscription(&self, locator: &Locator, identifier: String) -> PushSubscription {
+        PushSubscription {
+            session: self.clone(),
+            locator: locator.clone(),
+            identifier: Some(identifier),
+            expires: None,
+        }
+    }
+
     async fn open_subscription(
         &self,
         locator: &Locator,
@@ -237,6 +248,12 @@ impl Drop for Subscription {
 }
 
 impl PushSubscription {
+    /// Identifier of the subscription, with which [`Session::push_subscription`] finds it again; `None` after its end.
+    #[must_use]
+    pub fn identifier(&self) -> Option<&str> {
+        self.identifier.as_deref()
+    }
+
     /// Time until the subscription expires, counted from its creation or last renewal; `None` is never.
     #[must_use]
     pub fn expires(&self) -> Option<Duration> {

@@ -46,6 +46,8 @@ pub struct TrustedFile {
 pub enum Access {
     /// Other users may read the file, which contains no secrets.
     Read,
+    /// Members of the group of the file may read it, and all other users have no access to it.
+    ReadByGroup,
     /// Other users have no access to the file, which contains secrets.
     Nothing,
 }
@@ -137,6 +139,12 @@ impl TrustedFile {
     #[must_use]
     pub fn private(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), access: Access::Nothing }
+    }
+
+    /// Names a file that only its owner and the members of its group may read.
+    #[must_use]
+    pub fn of_group(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), access: Access::ReadByGroup }
     }
 
     /// Returns the path as given to the constructor.

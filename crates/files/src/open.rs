@@ -52,7 +52,12 @@ pub(crate) fn check(path: &Path, file: &File, access: Access) -> Result<(), File
     if mode & 0o022 != 0 {
         return Err(FileError::Writable { path: path.to_owned(), mode });
     }
-    if access == Access::Nothing && mode & 0o077 != 0 {
+    let secret = match access {
+        Access::Read => 0,
+        Access::ReadByGroup => 0o007,
+        Access::Nothing => 0o077,
+    };
+    if mode & secret != 0 {
         return Err(FileError::Readable { path: path.to_owned(), mode });
     }
     Ok(())

@@ -59,9 +59,14 @@ impl Principal {
 
     /// Returns the principal of the service that a ticket names; `None` if it is not a valid principal.
     pub(crate) fn of_service(service: &TicketService) -> Option<Self> {
-        let (components, realm) = (service.components().to_vec(), service.realm().to_owned());
+        Self::of_parts(service.components().to_vec(), service.realm().to_owned())
+    }
+
+    /// Returns the principal with these components; `None` if it is not a valid principal.
+    pub(crate) fn of_parts(components: Vec<String>, realm: String) -> Option<Self> {
         let is_valid = is_name(&realm) && components.iter().all(|component| is_name(component));
-        (is_valid && components.len() <= MAX_COMPONENTS).then_some(Self { components, realm })
+        let has_components = !components.is_empty() && components.len() <= MAX_COMPONENTS;
+        (is_valid && has_components).then_some(Self { components, realm })
     }
 
     /// Name, if there is no instance.

@@ -17,7 +17,7 @@ use super::kerberos as krb;
 use super::{Credentials, ServiceName, Tokens};
 use crate::error::{Error, SignInCause};
 use crate::random::random;
-use crate::{Endpoint, ServiceTicket};
+use crate::{ClientKeytab, Endpoint, ServiceTicket};
 
 /// Token exchange that is about to start.
 pub(crate) struct TokenExchange {
@@ -116,7 +116,10 @@ impl Tokens {
     ) -> Result<krb::Initiator, Error> {
         let library = Library::load().map_err(|error| self.kerberos_failed(endpoint, &error))?;
         let credentials = match credentials {
-            None => kerberos::Credentials::of_this_user(),
+            None => self
+                .keytab
+                .as_ref()
+                .map_or_else(kerberos::Credentials::of_this_user, ClientKeytab::credentials),
             Some(credentials) => {
                 let name = name_of(credentials)?;
                 let principal = krb::principal(&library, &name, endpoint.host());

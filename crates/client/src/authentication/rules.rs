@@ -12,7 +12,7 @@ use kerberos::Library;
 
 use super::{Authentication, Credentials, Login, SchemeSearch, Unencrypted};
 use crate::error::{Error, Exposed};
-use crate::{Endpoint, ServiceName, Transport};
+use crate::{ClientKeytab, Endpoint, ServiceName, Transport};
 
 /// Settings for all schemes: those of `winrm/config/client` and those of the caller.
 ///
@@ -26,6 +26,8 @@ pub(crate) struct Rules {
     pub(crate) sealing: Sealing,
     pub(crate) service_name: ServiceName,
     pub(crate) delegation: Delegation,
+    /// Key for Kerberos without user name and password.
+    pub(crate) keytab: Option<ClientKeytab>,
     /// Whether the certificate of the host is fully verified over HTTPS.
     pub(crate) host_verification: HostVerification,
 }
@@ -74,6 +76,7 @@ impl Default for Rules {
             sealing: Sealing::Wanted,
             service_name: ServiceName::default(),
             delegation: Delegation::default(),
+            keytab: None,
             host_verification: HostVerification::default(),
         }
     }

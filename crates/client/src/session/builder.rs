@@ -21,7 +21,7 @@ use crate::proxy::Proxy;
 use crate::route::Route;
 use crate::tls::{Securer, TlsPolicy};
 use crate::trace::{Trace, Tracer};
-use crate::{ClientCertificate, Endpoint, HostTrust, Scheme, Sealing, Transport};
+use crate::{ClientCertificate, ClientKeytab, Endpoint, HostTrust, Scheme, Sealing, Transport};
 
 /// Settings of a [`Session`].
 #[derive(Clone, Debug)]
@@ -75,6 +75,13 @@ impl SessionBuilder {
 
     pub(super) fn over(self, sockets: LocalSockets) -> Self {
         Self { local: Some(sockets), ..self }
+    }
+
+    /// Sets the key for Kerberos, also within Negotiate, in place of the user's ticket. User name and password take
+    /// precedence.
+    pub fn client_keytab(mut self, keytab: ClientKeytab) -> Self {
+        self.rules.keytab = Some(keytab);
+        self
     }
 
     /// Sets the user name and the password.
