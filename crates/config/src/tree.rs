@@ -234,6 +234,10 @@ sections! {
         "MaxConnectedSources" max_connected_sources: Count<1, 65_536> = Number::of::<256>(), FileOnly;
         /// URL of this collector for sources that push; empty for the name of this machine, port 5986 and /wsman.
         "DeliveryUrl" delivery_url: OptionalHttpUrl = OptionalHttpUrl::default(), FileOnly;
+        /// Keytab of this machine for sources with the credentials type LocalMachine.
+        "MachineKeytab" machine_keytab: OptionalPath = OptionalPath::default(), FileOnly;
+        /// PEM file with certificate and key of this machine for sources with the credentials type LocalMachine and HTTPS.
+        "MachineCertificate" machine_certificate: OptionalPath = OptionalPath::default(), FileOnly;
     }
 
     /// Forwarder of local events. Windows has no such settings.
@@ -248,6 +252,10 @@ sections! {
         "TextFiles" text_files: LogFiles = LogFiles::default(), FileOnly;
         /// PEM file with further authorities for the certificates of subscribers to which this machine pushes events.
         "PushAuthorities" push_authorities: OptionalPath = OptionalPath::default(), FileOnly;
+        /// Keytab for subscribers that require Kerberos for events that this machine pushes.
+        "PushKeytab" push_keytab: OptionalPath = OptionalPath::default(), FileOnly;
+        /// PEM file with certificate and key for subscribers that require a certificate for events that this machine pushes.
+        "PushCertificate" push_certificate: OptionalPath = OptionalPath::default(), FileOnly;
     }
 
     /// Information returned by Identify. Windows has no such settings.

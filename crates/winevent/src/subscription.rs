@@ -209,14 +209,24 @@ impl Subscription {
         self.enabled && self.expires.is_none_or(|end| now < end)
     }
 
-    /// Returns the direction of the requests that carry events. The presets of a collector-initiated subscription pull:
-    /// events arrive within the time of the preset, and sources need not reach the collector.
+    /// Returns the direction of the requests that carry events, if sources need not reach the collector. The presets of a
+    /// collector-initiated subscription pull: events arrive within the time of the preset.
     #[must_use]
     pub fn delivery_mode(&self) -> DeliveryMode {
         match (self.kind, self.mode) {
             (SubscriptionType::CollectorInitiated, ConfigurationMode::Custom) => self.delivery.mode,
             (SubscriptionType::CollectorInitiated, _) => DeliveryMode::Pull,
             (SubscriptionType::SourceInitiated, _) => self.delivery.mode,
+        }
+    }
+
+    /// Returns the direction of the requests that carry events, as Windows selects it: sources of a collector-initiated
+    /// subscription push with the presets [`ConfigurationMode::MinLatency`] and [`ConfigurationMode::MinBandwidth`].
+    #[must_use]
+    pub fn delivery_mode_of_windows(&self) -> DeliveryMode {
+        match self.mode {
+            ConfigurationMode::MinLatency | ConfigurationMode::MinBandwidth => DeliveryMode::Push,
+            ConfigurationMode::Normal | ConfigurationMode::Custom => self.delivery_mode(),
         }
     }
 

@@ -9,6 +9,8 @@ import threading
 import uuid
 import xml.etree.ElementTree as ET
 
+from sldc import expand
+
 EVENTING = "http://schemas.xmlsoap.org/ws/2004/08/eventing"
 WSMAN = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"
 
@@ -38,8 +40,8 @@ def values(element):
 class Sink(http.server.ThreadingHTTPServer):
     """Receives pushed events. `refuses_after` is the number of accepted events after which it refuses more."""
 
-    def __init__(self, mode, refuses_after, is_flaky, certificate=None, login=None):
-        super().__init__(("127.0.0.1", 0), Delivery)
+    def __init__(self, mode, refuses_after, is_flaky, certificate=None, login=None, port=0):
+        super().__init__(("127.0.0.1", port), Delivery)
         self.scheme = "https" if certificate else "http"
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -69,6 +71,13 @@ class Delivery(http.server.BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers["Content-Length"]))
         if self.server.authorization not in (None, self.headers["Authorization"]):
             return self.answer(401, "")
+        if not content:
+            # A message without content only authenticates the connection to the proxy before this server.
+            return self.answer(200, "")
+        size, is_complete = len(content), None
+        if self.headers["Content-Encoding"] == "SLDC":
+            content, trailer = expand(content)
+            is_complete = int.from_bytes(trailer, "little") == len(content)
         envelope = ET.fromstring(content)
         header, body = envelope
         headers = {local(one): one for one in header}
@@ -76,6 +85,10 @@ class Delivery(http.server.BaseHTTPRequestHandler):
         message = {
             "path": self.path,
             "type": self.headers["Content-Type"],
+            "encoding": self.headers["Content-Encoding"],
+            "sizes": [size, len(content)],
+            "is_complete": is_complete,
+            "client": self.headers["X-Client"],
             "action": headers["Action"].text,
             "token": headers["Token"].text if "Token" in headers else None,
             "authorization": self.headers["Authorization"],

@@ -139,7 +139,14 @@ SUBSCRIBE_PUSH = """<e:Subscribe>{end_to}<e:Delivery Mode="{mode}">{delivery}<e:
 def push(login, arguments):
     """Subscribes with push delivery, receives events, runs a program, and receives more until the end if that is asked for."""
     subscriber = Subscriber(login, arguments["resource"])
-    sink = Sink(arguments["mode"], arguments["refuses_after"], arguments["is_flaky"], arguments["certificate"], arguments["login"])
+    sink = Sink(
+        arguments["mode"],
+        arguments["refuses_after"],
+        arguments["is_flaky"],
+        arguments["certificate"],
+        arguments["login"],
+        arguments["port"],
+    )
     address = (arguments["address"] or sink.address())
     reference = '<a:ReferenceProperties><t:Token xmlns:t="urn:test">&lt;7&gt;</t:Token></a:ReferenceProperties>'
     endpoint = "<a:Address>%s</a:Address>%s%s" % (address, reference, arguments["policy"])

@@ -1,8 +1,9 @@
-//! Apache before the service: it asks for Basic or Digest, and hands on what it lets through.
+//! Apache before the service or a subscriber: it asks for Basic, Digest, Kerberos or a certificate, and hands on what it
+//! lets through.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,12 +25,24 @@ pub struct Apache {
 }
 
 /// Authentication scheme that Apache requires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asking {
     /// RFC 7617.
     Basic,
     /// RFC 7616, whose nonces are good for as many seconds.
     Digest(u32),
+    /// RFC 4559 with Kerberos only, by mod_auth_gssapi with the keys of a keytab.
+    Kerberos(PathBuf),
+    /// A certificate of the authorities in a PEM file, over HTTPS only.
+    Certificate(PathBuf),
+}
+
+/// Server behind Apache.
+struct Target {
+    path: &'static str,
+    url: String,
+    /// Directives for the requests to it.
+    directives: String,
 }
 
 impl Apache {
@@ -40,6 +53,35 @@ impl Apache {
     /// When it is there and does not listen.
     #[must_use]
     pub fn start(service: &Telarchd, asking: Asking, certificate: (&str, &str)) -> Option<Self> {
+        let inner = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+        let target = Target {
+            path: "/wsman",
+            url: service.http().to_owned(),
+            directives: format!("RequestHeader set Authorization \"Basic {inner}\"\n"),
+        };
+        Self::before(&target, &asking, certificate)
+    }
+
+    /// Starts it before a subscriber that receives events at this port over HTTP. The header `X-Client` has the user or
+    /// the common name of the certificate that Apache has verified.
+    ///
+    /// # Panics
+    /// When it is there and does not listen.
+    #[must_use]
+    pub fn before_sink(port: u16, asking: Asking, certificate: (&str, &str)) -> Option<Self> {
+        let client = match asking {
+            Asking::Certificate(_) => "%{SSL_CLIENT_S_DN_CN}s",
+            _ => "expr=%{REMOTE_USER}",
+        };
+        let target = Target {
+            path: "/events",
+            url: format!("http://127.0.0.1:{port}/events"),
+            directives: format!("RequestHeader set X-Client \"{client}\"\n"),
+        };
+        Self::before(&target, &asking, certificate)
+    }
+
+    fn before(target: &Target, asking: &Asking, certificate: (&str, &str)) -> Option<Self> {
         let modules = Path::new(MODULES);
         let Some(program) = installed("apache2").filter(|_| modules.join("mod_auth_digest.so").exists())
         else {
@@ -48,6 +90,12 @@ impl Apache {
             );
             return None;
         };
+        if matches!(asking, Asking::Kerberos(_)) && !modules.join("mod_auth_gssapi.so").exists() {
+            skips::skip!(
+                "there is no mod_auth_gssapi here (./test --install, or Debian: apt-get install libapache2-mod-auth-gssapi)"
+            );
+            return None;
+        }
         let folder =
             tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for Apache");
         // As root, Apache runs as another user, which must be able to read its files.
@@ -63,7 +111,7 @@ impl Apache {
         // Somebody else may take a port between the time it is found free and the time Apache asks for it.
         let started = (0..5).find_map(|_| {
             let (http, https) = (free_port(), free_port());
-            let text = settings(folder.path(), (http, https), asking, service.http());
+            let text = settings(folder.path(), (http, https), asking, target);
             write("apache.conf", &text);
             start(&program, folder.path()).map(|child| (child, http, https))
         });
@@ -81,6 +129,12 @@ impl Apache {
     #[must_use]
     pub fn https(&self) -> String {
         format!("https://127.0.0.1:{}/wsman", self.https)
+    }
+
+    /// The URL for messages to the subscriber, over HTTPS.
+    #[must_use]
+    pub fn sink(&self) -> String {
+        format!("https://localhost:{}/events", self.https)
     }
 
     /// A line for each request so far: the status, whether the nonce was stale, and how the client signed in.
@@ -104,42 +158,44 @@ impl Drop for Apache {
     }
 }
 
-fn settings(folder: &Path, (http, https): (u16, u16), asking: Asking, service: &str) -> String {
-    let modules: String = [
-        "mpm_event",
-        "authn_core",
-        "authn_file",
-        "authz_core",
-        "authz_user",
-        "auth_basic",
-        "auth_digest",
-        "headers",
-        "proxy",
-        "proxy_http",
-        "setenvif",
-        "socache_shmcb",
-        "ssl",
-    ]
-    .iter()
-    .map(|name| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n"))
-    .collect();
+fn settings(folder: &Path, (http, https): (u16, u16), asking: &Asking, target: &Target) -> String {
+    let kerberos = matches!(asking, Asking::Kerberos(_)).then_some("auth_gssapi");
+    let modules: String = MODULE_NAMES
+        .iter()
+        .chain(kerberos.iter())
+        .map(|name| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n"))
+        .collect();
     let scheme = match asking {
-        Asking::Basic => "AuthType Basic\n  AuthUserFile basic\n".to_owned(),
-        Asking::Digest(lifetime) => {
-            format!("AuthType Digest\n  AuthUserFile digest\n  AuthDigestNonceLifetime {lifetime}\n")
+        Asking::Basic => {
+            "AuthType Basic\n  AuthUserFile basic\n  AuthName machines\n  Require valid-user\n".to_owned()
         }
+        Asking::Digest(lifetime) => format!(
+            "AuthType Digest\n  AuthUserFile digest\n  AuthDigestNonceLifetime {lifetime}\n  AuthName {REALM}\n  \
+             Require valid-user\n"
+        ),
+        Asking::Kerberos(keytab) => format!(
+            "AuthType GSSAPI\n  AuthName {REALM}\n  GssapiCredStore keytab:{}\n  GssapiAllowedMech krb5\n  \
+             GssapiConnectionBound On\n  Require valid-user\n",
+            keytab.display()
+        ),
+        Asking::Certificate(_) => "Require all granted\n".to_owned(),
+    };
+    let verification = match asking {
+        Asking::Certificate(authorities) => {
+            format!("SSLVerifyClient require\n  SSLCACertificateFile {}\n  ", authorities.display())
+        }
+        _ => String::new(),
     };
     let user = if rustix::process::geteuid().is_root() { "User #65534\nGroup #65534\n" } else { "" };
-    let inner = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    let Target { path, url, directives } = target;
     format!(
         "ServerRoot {folder}\nServerName localhost\nPidFile pid\nErrorLog /dev/stderr\nLogLevel notice\n{modules}{user}\
          Listen 127.0.0.1:{http}\nListen 127.0.0.1:{https}\nKeepAlive On\nKeepAliveTimeout 30\nStartServers 1\nMutex pthread\n\
          SetEnvIf Authorization \"(.+)\" SIGNED=$1\nLogFormat \"%>s %{{WWW-Authenticate}}o | %{{SIGNED}}e\" requests\nCustomLog requests requests\n\
-         <Location />\n  {scheme}  AuthName {REALM}\n  Require valid-user\n\
-         RequestHeader set Authorization \"Basic {inner}\"\n</Location>\n\
-         ProxyPass /wsman {service}\n\
+         <Location />\n  {scheme}{directives}</Location>\n\
+         ProxyPass {path} {url}\n\
          <VirtualHost 127.0.0.1:{https}>\n  SSLEngine on\n  SSLCertificateFile certificate.pem\n  \
-         SSLCertificateKeyFile key.pem\n  ProxyPass /wsman {service}\n  CustomLog requests requests\n</VirtualHost>\n",
+         SSLCertificateKeyFile key.pem\n  {verification}ProxyPass {path} {url}\n  CustomLog requests requests\n</VirtualHost>\n",
         folder = folder.display(),
     )
 }
@@ -148,6 +204,8 @@ fn settings(folder: &Path, (http, https): (u16, u16), asking: Asking, service: &
 fn start(program: &Path, folder: &Path) -> Option<Child> {
     let mut command = Command::new(program);
     command.arg("-DFOREGROUND").arg("-d").arg(folder).arg("-f").arg(folder.join("apache.conf"));
+    // As root, Apache runs as another user, which cannot write the replay cache of the test.
+    command.env("KRB5RCACHENAME", "none:");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     let stderr = Collected::from(child.stderr.take().expect("it was asked for"), ());
@@ -183,6 +241,22 @@ fn octets(digits: &str) -> Vec<u8> {
     let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap_or_default());
     pairs.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal digits")).collect()
 }
+
+const MODULE_NAMES: [&str; 13] = [
+    "mpm_event",
+    "authn_core",
+    "authn_file",
+    "authz_core",
+    "authz_user",
+    "auth_basic",
+    "auth_digest",
+    "headers",
+    "proxy",
+    "proxy_http",
+    "setenvif",
+    "socache_shmcb",
+    "ssl",
+];
 
 /// Directory of Apache's modules on Debian.
 const MODULES: &str = "/usr/lib/apache2/modules";

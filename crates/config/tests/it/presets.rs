@@ -179,7 +179,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
 }
 
 /// Path, preset `telarch`, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
-const VALUES: [[&str; 3]; 75] = [
+const VALUES: [[&str; 3]; 79] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],
     ["MaxBatchItems", "32000", "32000"],
@@ -246,11 +246,15 @@ const VALUES: [[&str; 3]; 75] = [
     ["EventCollector/MaxTotalMB", "0", "0"],
     ["EventCollector/MaxConnectedSources", "256", "256"],
     ["EventCollector/DeliveryUrl", "", ""],
+    ["EventCollector/MachineKeytab", "", ""],
+    ["EventCollector/MachineCertificate", "", ""],
     ["EventForwarding/MaxForwardingRate", "0", "0"],
     ["EventForwarding/CertificateThumbprint", "", ""],
     ["EventForwarding/SyslogFiles", "", ""],
     ["EventForwarding/TextFiles", "", ""],
     ["EventForwarding/PushAuthorities", "", ""],
+    ["EventForwarding/PushKeytab", "", ""],
+    ["EventForwarding/PushCertificate", "", ""],
     ["Identify/ProductVendor", "", ""],
     ["Connections/MaxOpen", "640", "640"],
     ["Metrics/Enabled", "false", "false"],

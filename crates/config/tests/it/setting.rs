@@ -186,7 +186,7 @@ fn the_vendor_is_a_printable_text_or_empty() {
     }
 }
 
-const ORDER: [&str; 75] = [
+const ORDER: [&str; 79] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -249,11 +249,15 @@ const ORDER: [&str; 75] = [
     "EventCollector/MaxTotalMB",
     "EventCollector/MaxConnectedSources",
     "EventCollector/DeliveryUrl",
+    "EventCollector/MachineKeytab",
+    "EventCollector/MachineCertificate",
     "EventForwarding/MaxForwardingRate",
     "EventForwarding/CertificateThumbprint",
     "EventForwarding/SyslogFiles",
     "EventForwarding/TextFiles",
     "EventForwarding/PushAuthorities",
+    "EventForwarding/PushKeytab",
+    "EventForwarding/PushCertificate",
     "Identify/ProductVendor",
     "Connections/MaxOpen",
     "Metrics/Enabled",

@@ -19,9 +19,19 @@ pub(crate) enum PushError {
     Unencrypted(String),
     /// The address requires authentication.
     #[error(
-        "this service has no credentials for the authentication {0} at the subscriber; use the profile of Basic or Digest in the element Auth, or omit the policy in NotifyTo and identify the subscription by reference properties"
+        "unsupported authentication \"{0}\" at the subscriber; use the profile of Basic or Digest in the element Auth, the policy of Kerberos or of a certificate in NotifyTo, or no authentication, and identify the subscription by reference properties"
     )]
     Authentication(String),
+    /// The address requires Kerberos or a certificate, and the settings name no file.
+    #[error(
+        "the subscriber requires {scheme}, and the service has no {content} for it; set EventForwarding.{setting} on this machine"
+    )]
+    NotConfigured { scheme: &'static str, content: &'static str, setting: &'static str },
+    /// The file of the settings cannot be used.
+    #[error(
+        "the subscriber requires {scheme}: {reason}; check EventForwarding.{setting} on this machine, which the user of the subscription must be able to read"
+    )]
+    Unusable { scheme: &'static str, setting: &'static str, reason: String },
     /// The delivery requires authentication, and the request contains no credentials.
     #[error(
         "the delivery requires authentication, but the request has no user name and password; send a UsernameToken with the text of the password in the header IssuedTokens"
@@ -59,7 +69,10 @@ impl From<PushError> for Fault {
                 Self::new(Subcode::UnsupportedFeature, code::ADDRESSING_MODE, reason)
                     .with_detail(Detail::ADDRESSING_MODE)
             }
-            PushError::Authentication(_) | PushError::NoCredentials => {
+            PushError::Authentication(_)
+            | PushError::NotConfigured { .. }
+            | PushError::Unusable { .. }
+            | PushError::NoCredentials => {
                 Self::new(Subcode::UnsupportedFeature, code::UNSUPPORTED_FEATURE, reason)
                     .with_detail(Detail::AUTHORIZATION_MODE)
             }

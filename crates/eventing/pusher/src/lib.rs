@@ -7,7 +7,8 @@
 //!
 //! The service connects to any address that a subscriber names, as far as the settings `Client/…` permit. The
 //! subscriber is an authenticated user with access to the events. Responses are bounded, and nothing of them is
-//! returned to the subscriber. Only credentials that the request contains are sent, to the server for events.
+//! returned to the subscriber. Credentials are those of the request or, if the subscriber
+//! requires Kerberos or a certificate, those of the settings; they are used at the server for events only.
 
 #![forbid(unsafe_code)]
 

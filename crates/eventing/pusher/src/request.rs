@@ -22,11 +22,17 @@ pub(crate) struct PushRequest {
     pub(crate) rules: DeliveryRules,
 }
 
-/// Credentials at the addresses of the subscriber.
+/// Sign-in at the addresses of the subscriber.
 #[derive(Clone, Debug)]
-pub(crate) struct SignIn {
-    pub(crate) scheme: SinkScheme,
-    pub(crate) credentials: SinkCredentials,
+pub(crate) enum SignIn {
+    /// Basic with the credentials of the request.
+    Basic(SinkCredentials),
+    /// Digest with the credentials of the request.
+    Digest(SinkCredentials),
+    /// Kerberos with the keytab of the settings.
+    Keytab,
+    /// Certificate of the settings.
+    Certificate,
 }
 
 /// Encoding and compression of messages.
@@ -72,18 +78,7 @@ impl PushRequest {
     pub(crate) fn of(call: &Call, mode: DeliveryMode) -> Result<Self, Fault> {
         let subscribe = call.request.require_body("Subscribe")?;
         let settings = DeliverySettings::parse(subscribe).map_err(PushError::from)?;
-        let sign_in = match requested_profile(subscribe) {
-            None => None,
-            Some(profile) => {
-                let scheme = SinkScheme::of_profile(&profile)
-                    .ok_or_else(|| PushError::Authentication(excerpt(&profile)))?;
-                let credentials = call.request.header().and_then(SinkCredentials::of_header);
-                Some(SignIn { scheme, credentials: credentials.ok_or(PushError::NoCredentials)? })
-            }
-        };
-        if let Some(profile) = settings.profiles.first() {
-            return Err(PushError::Authentication(excerpt(profile)).into());
-        }
+        let sign_in = SignIn::of(call, requested_profile(subscribe), &settings.profiles)?;
         let encoding = match settings.encoding.as_deref() {
             None => Encoding::Utf8,
             Some(name) if name.eq_ignore_ascii_case("UTF-8") => Encoding::Utf8,
@@ -101,6 +96,36 @@ impl PushRequest {
             sign_in,
         })
     }
+}
+
+impl SignIn {
+    /// Returns the sign-in that the delivery requests in `w:Auth` (DSP0226), or that the policy of the address requires
+    /// (MS-WSMV 2.2.4.2). The policy lists alternatives.
+    fn of(call: &Call, requested: Option<String>, policy: &[String]) -> Result<Option<Self>, PushError> {
+        let scheme = match (&requested, policy.first()) {
+            (Some(profile), _) => {
+                SinkScheme::of_profile(profile).ok_or_else(|| PushError::Authentication(excerpt(profile)))?
+            }
+            (None, Some(first)) => {
+                let mut schemes = policy.iter().filter_map(|profile| SinkScheme::of_profile(profile));
+                // The policy of an address cannot contain credentials.
+                let scheme =
+                    schemes.find(|one| matches!(one, SinkScheme::Kerberos | SinkScheme::Certificate));
+                scheme.ok_or_else(|| PushError::Authentication(excerpt(first)))?
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(match scheme {
+            SinkScheme::Kerberos => Self::Keytab,
+            SinkScheme::Certificate => Self::Certificate,
+            SinkScheme::Basic => Self::Basic(credentials_of(call)?),
+            SinkScheme::Digest => Self::Digest(credentials_of(call)?),
+        }))
+    }
+}
+
+fn credentials_of(call: &Call) -> Result<SinkCredentials, PushError> {
+    call.request.header().and_then(SinkCredentials::of_header).ok_or(PushError::NoCredentials)
 }
 
 impl DeliveryRules {

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use client::{Authentication, Credentials, Endpoint, RawResponse, Secret, Session, TlsPolicy, Transport};
-use config::Config;
-use winevent::delivery::{Address, CollectorAnswer, Push, SinkScheme, SourceMessage, decode};
+use client::{
+    Authentication, ClientCertificate, ClientKeytab, Credentials, Endpoint, RawResponse, Secret, Session,
+    SessionBuilder, TlsPolicy, Transport,
+};
+use config::{Config, EventForwarding};
+use winevent::delivery::{Address, CollectorAnswer, Push, SinkCredentials, SourceMessage, decode};
 use winevent::sldc;
 use wsman::eventing::DeliveryMode;
 use xml::Fragment;
@@ -40,7 +43,9 @@ impl Sink {
     ) -> Result<Self, PushError> {
         let unusable = |reason: String| PushError::Address { url: excerpt(&address.url), reason };
         let endpoint = Endpoint::parse(&address.url).map_err(|error| unusable(error.to_string()))?;
-        if endpoint.transport() == Transport::Http && !config.client.allow_unencrypted {
+        // Kerberos encrypts messages.
+        let is_open = endpoint.transport() == Transport::Http && !matches!(sign_in, Some(SignIn::Keytab));
+        if is_open && !config.client.allow_unencrypted {
             return Err(PushError::Unencrypted(excerpt(&address.url)));
         }
         let host = endpoint.host().to_owned();
@@ -49,18 +54,7 @@ impl Sink {
             tls = tls.ca_file(path);
         }
         let builder = Session::builder(endpoint).tls(tls).with_client_settings(&config.client, &host);
-        let builder = match sign_in {
-            None => builder.authentication(Authentication::None),
-            Some(SignIn { scheme, credentials }) => {
-                let password = Secret::new(credentials.password.to_string());
-                builder.credentials(Credentials { user: credentials.user.clone(), password }).authentication(
-                    match scheme {
-                        SinkScheme::Basic => Authentication::Basic,
-                        SinkScheme::Digest => Authentication::Digest,
-                    },
-                )
-            }
-        };
+        let builder = with_sign_in(builder, sign_in, &config.event_forwarding)?;
         let session = builder
             .connect_timeout(CONNECT_TIMEOUT)
             .total_timeout(Some(MESSAGE_TIMEOUT))
@@ -132,6 +126,54 @@ impl Sink {
         let body = sldc::encode(&body)?;
         Ok(self.session.post_encoded(&body, &[("Content-Encoding", "SLDC")]).await?)
     }
+}
+
+/// Adds the sign-in. The files are read with the rights of this process, which as root is that of the subscriber.
+fn with_sign_in(
+    builder: SessionBuilder,
+    sign_in: Option<&SignIn>,
+    settings: &EventForwarding,
+) -> Result<SessionBuilder, PushError> {
+    Ok(match sign_in {
+        None => builder.authentication(Authentication::None),
+        Some(SignIn::Basic(user)) => {
+            builder.credentials(credentials(user)).authentication(Authentication::Basic)
+        }
+        Some(SignIn::Digest(user)) => {
+            builder.credentials(credentials(user)).authentication(Authentication::Digest)
+        }
+        Some(SignIn::Keytab) => {
+            let (scheme, setting) = ("Kerberos", "PushKeytab");
+            let path = settings.push_keytab.path();
+            let path = path.ok_or(PushError::NotConfigured { scheme, content: "keytab", setting })?;
+            let keytab = ClientKeytab::of_file(path).map_err(|error| PushError::Unusable {
+                scheme,
+                setting,
+                reason: in_one_line(&error),
+            })?;
+            builder.client_keytab(keytab).authentication(Authentication::Negotiate)
+        }
+        Some(SignIn::Certificate) => {
+            let (scheme, setting) = ("a certificate", "PushCertificate");
+            let path = settings.push_certificate.path();
+            let path = path.ok_or(PushError::NotConfigured { scheme, content: "certificate", setting })?;
+            let certificate = ClientCertificate::of_group(path).map_err(|error| PushError::Unusable {
+                scheme,
+                setting,
+                reason: in_one_line(&error),
+            })?;
+            builder.client_certificate(certificate).authentication(Authentication::Certificate)
+        }
+    })
+}
+
+fn credentials(user: &SinkCredentials) -> Credentials {
+    Credentials { user: user.user.clone(), password: Secret::new(user.password.to_string()) }
+}
+
+/// Returns a message with its advice in one line.
+fn in_one_line(error: &dyn std::error::Error) -> String {
+    error.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }
 
 /// Checks that a response acknowledges the message with this identifier.

@@ -7,13 +7,17 @@ use zeroize::Zeroizing;
 
 use super::names::{EVENTING, SECURITY, TRUST, WSMAN};
 
-/// Authentication at the address for events, from the element `w:Auth` of the delivery.
+/// Authentication at the address for events, from the element `w:Auth` of the delivery, or from the policy of the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinkScheme {
     /// User name and password in a header.
     Basic,
     /// User name and password by challenge and response.
     Digest,
+    /// Kerberos within SPNEGO.
+    Kerberos,
+    /// Certificate in the TLS handshake.
+    Certificate,
 }
 
 /// User name and password in the header `wst:IssuedTokens`.
@@ -40,6 +44,8 @@ impl SinkScheme {
         match name.strip_prefix("https/").or_else(|| name.strip_prefix("http/"))? {
             "basic" => Some(Self::Basic),
             "digest" => Some(Self::Digest),
+            "spnego-kerberos" => Some(Self::Kerberos),
+            "mutual" => Some(Self::Certificate),
             _ => None,
         }
     }
@@ -116,7 +122,9 @@ mod tests {
         for (name, scheme) in [
             ("http/basic", Some(SinkScheme::Basic)),
             ("https/digest", Some(SinkScheme::Digest)),
-            ("https/mutual", None),
+            ("https/mutual", Some(SinkScheme::Certificate)),
+            ("http/spnego-kerberos", Some(SinkScheme::Kerberos)),
+            ("https/basic/mutual", None),
             ("basic", None),
         ] {
             assert_eq!(SinkScheme::of_profile(&format!("{PROFILES}{name}")), scheme, "{name}");

@@ -1,12 +1,21 @@
 //! Push delivery of local events and of WMI events: pywinrm subscribes, and a server of Python receives.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
 use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::{Value, json};
-use telarch_peers::{Machine, Peer as _, Proof, Pywinrm, Refusal, Telarchd};
+use telarch_peers::{
+    Apache, Asking, Keys, Machine, PASSWORD, Peer as _, Proof, Pywinrm, REALM, Realm, Refusal, Telarchd,
+    USER, in_realm,
+};
+use tempfile::TempDir;
 use wsman::namespace::{DIALECT_EVENT_QUERY, DIALECT_WQL};
 
 use crate::event_collector::certificates::Authority;
 use crate::event_log::{EventSource, WAY, everything, messages};
+use crate::service_process::{free_ports, write_private};
 
 const EVENT_LOG: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/EventLog";
 const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/*";
@@ -20,7 +29,7 @@ fn request(mode: &str, count: u64) -> Value {
         "options": {"CDATA": "true", "ReadExistingEvents": "true"}, "bookmark": null, "bookmarks": true,
         "delivery": "", "policy": "", "address": null, "end_to": false, "expires": "PT1H", "refuses_after": null,
         "is_flaky": false, "certificate": null, "program": null, "starts": null, "until": "events",
-        "login": null, "tokens": null,
+        "login": null, "tokens": null, "port": 0,
     })
 }
 
@@ -61,6 +70,7 @@ fn a_sink_receives_the_journal_in_every_push_mode() {
                 "{message}"
             );
             assert_eq!(message["asks"], json!(mode != "Push"), "{message}");
+            assert_eq!(message["encoding"], Value::Null, "{message}");
         }
         let most = if mode == "Events" { 20 } else { 1 };
         assert_eq!(deliveries(&pushed)[0]["events"].as_array().unwrap().len(), most, "{mode}");
@@ -84,6 +94,38 @@ fn pushed_events_without_cdata_are_the_content_of_the_message() {
         assert_eq!(message["events"][0]["class"], "Event", "{message}");
         assert!(message["type"].as_str().unwrap().to_ascii_lowercase().contains("utf-16"), "{message}");
     }
+}
+
+#[test]
+fn messages_are_compressed_if_the_subscriber_asks_for_it() {
+    let Some(source) = EventSource::with_settings(60, &UNENCRYPTED) else { return };
+    for (mode, encoding, name) in
+        [("Push", "UTF-8", "SLDC"), ("PushWithAck", "UTF-8", "sldc"), ("Events", "UTF-16", "SLDC")]
+    {
+        let mut wanted = request(mode, 60);
+        wanted["options"] = json!({"CDATA": "true", "ReadExistingEvents": "true", "Compression": name});
+        wanted["delivery"] = json!(format!(
+            "<w:Heartbeats>PT600S</w:Heartbeats><w:MaxElements>20</w:MaxElements>\
+             <w:ContentEncoding>{encoding}</w:ContentEncoding>"
+        ));
+        let pushed = push(&source.service, wanted).unwrap();
+        assert_eq!(texts(&pushed), source.journal(), "{mode}");
+        for message in pushed["messages"].as_array().unwrap() {
+            assert_eq!(
+                (&message["encoding"], &message["is_complete"]),
+                (&json!("SLDC"), &json!(true)),
+                "{message}"
+            );
+            let sizes = [0, 1].map(|index| message["sizes"][index].as_u64().unwrap());
+            assert!(sizes[0] < sizes[1], "{sizes:?} bytes: {message}");
+        }
+    }
+    // An unknown algorithm is ignored.
+    let mut wanted = request("Events", 60);
+    wanted["options"] = json!({"CDATA": "true", "ReadExistingEvents": "true", "Compression": "zstd"});
+    let pushed = push(&source.service, wanted).unwrap();
+    assert_eq!(texts(&pushed), source.journal());
+    assert!(deliveries(&pushed).iter().all(|message| message["encoding"].is_null()), "{pushed}");
 }
 
 #[test]
@@ -176,6 +218,7 @@ fn deliveries_that_cannot_work_are_refused() {
         ("address", "ftp://127.0.0.1/events", 2_150_858_870_u64),
         ("address", " ", 2_150_858_817),
         ("policy", policy, 2_150_858_818),
+        ("policy", &policy.replace("spnego-kerberos", "other"), 2_150_858_818),
         ("delivery", "<w:ContentEncoding>EBCDIC</w:ContentEncoding>", 2_150_858_828),
     ] {
         let mut wrong = request("Events", 1);
@@ -239,7 +282,8 @@ fn the_service_signs_in_at_the_sink_with_the_credentials_of_the_subscriber() {
     assert_eq!(deliveries(&pushed)[0]["authorization"], Value::Null, "{pushed}");
     for (name, value, part) in [
         ("tokens", Value::Null, "no user name and password"),
-        ("delivery", auth("https/mutual"), "no credentials for the authentication"),
+        ("delivery", auth("https/mutual"), "set EventForwarding.PushCertificate"),
+        ("delivery", auth("https/basic/mutual"), "unsupported authentication"),
         ("address", json!("http://localhost:1/events"), "without encryption"),
     ] {
         let mut wrong = wanted.clone();
@@ -248,6 +292,144 @@ fn the_service_signs_in_at_the_sink_with_the_credentials_of_the_subscriber() {
         assert!(refusal.message.contains(part), "{refusal:?}");
     }
     assert!(!service.log().contains("s3cret"), "{}", service.log());
+}
+
+/// Apache before the server that receives messages, with a certificate of an authority.
+struct Proxied {
+    _folder: TempDir,
+    authority: Authority,
+    apache: Apache,
+    port: u16,
+}
+
+impl Proxied {
+    /// Returns `None` if Apache is missing. `asking` has the authority for certificates of clients.
+    fn start(asking: impl FnOnce(&Authority) -> Asking) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new(folder.path(), "authority");
+        let pair = authority.issue("localhost", ExtendedKeyUsagePurpose::ServerAuth);
+        let [certificate, key] = [&pair.certificate, &pair.key].map(|path| fs::read_to_string(path).unwrap());
+        let [port] = free_ports();
+        let apache = Apache::before_sink(port, asking(&authority), (&certificate, &key))?;
+        Some(Self { _folder: folder, authority, apache, port })
+    }
+
+    /// Starts a service that trusts the certificate of Apache.
+    fn service(&self, settings: &[(&str, &str)]) -> Telarchd {
+        let file = self.authority.file.display().to_string();
+        Telarchd::start(&[&[("EventForwarding.PushAuthorities", file.as_str())], settings].concat())
+    }
+
+    /// Returns a request for the start of a program, whose event passes Apache.
+    fn request(&self, seconds: &str) -> Value {
+        let mut wanted = program_start("Events", seconds);
+        (wanted["port"], wanted["address"]) = (json!(self.port), json!(self.apache.sink()));
+        wanted
+    }
+}
+
+#[test]
+fn the_service_signs_in_with_digest_at_apache() {
+    let Some(proxied) = Proxied::start(|_| Asking::Digest(300)) else { return };
+    let service = proxied.service(&[]);
+    let mut wanted = proxied.request("3609");
+    wanted["tokens"] = json!([USER, PASSWORD.replace('&', "&amp;").replace('<', "&lt;")]);
+    wanted["delivery"] = auth("https/digest");
+    let pushed = push(&service, wanted.clone()).unwrap();
+    let delivery = &deliveries(&pushed)[0];
+    assert_eq!(delivery["events"][0]["class"], "__InstanceCreationEvent", "{pushed}");
+    let authorization = delivery["authorization"].as_str().unwrap();
+    assert!(authorization.starts_with(&format!("Digest username=\"{USER}\"")), "{authorization}");
+    let requests = proxied.apache.requests();
+    assert!(requests[0].starts_with("401 Digest") && requests[1].starts_with("200"), "{requests:?}");
+    // The subscription ends with a wrong password.
+    wanted["tokens"] = json!([USER, "wr0ng"]);
+    (wanted["count"], wanted["until"], wanted["starts"]) = (json!(0), json!("fault"), Value::Null);
+    wanted["delivery"] = json!(format!(
+        "{}<w:Heartbeats>PT600S</w:Heartbeats><w:ConnectionRetry Total=\"0\">PT1S</w:ConnectionRetry>",
+        auth("https/digest").as_str().unwrap()
+    ));
+    let refused = push(&service, wanted).unwrap();
+    assert_eq!(refused["messages"], json!([]));
+    service.logged(&["Push delivery failed", "https://localhost:"]);
+    let log = service.log();
+    assert!(!log.contains("wr0ng") && !log.contains(PASSWORD), "{log}");
+}
+
+/// Returns the policy of an address that requires authentication.
+fn policy(profile: &str) -> Value {
+    json!(format!(
+        "<c:Policy xmlns:c=\"http://schemas.xmlsoap.org/ws/2002/12/policy\" \
+         xmlns:auth=\"http://schemas.microsoft.com/wbem/wsman/1/authentication\"><c:ExactlyOne><c:All>\
+         <auth:Authentication Profile=\"http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/{profile}\"/>\
+         </c:All></c:ExactlyOne></c:Policy>"
+    ))
+}
+
+#[test]
+fn the_service_presents_its_certificate_to_apache() {
+    let Some(proxied) = Proxied::start(|authority| Asking::Certificate(authority.file.clone())) else {
+        return;
+    };
+    let pair = proxied.authority.issue("web1.example", ExtendedKeyUsagePurpose::ClientAuth);
+    let both = [&pair.certificate, &pair.key].map(|path| fs::read_to_string(path).unwrap()).concat();
+    let file = pair.certificate.with_extension("both");
+    write_private(&file, &both);
+    let service = proxied.service(&[("EventForwarding.PushCertificate", file.to_str().unwrap())]);
+    let mut wanted = proxied.request("3610");
+    wanted["policy"] = policy("https/mutual");
+    let pushed = push(&service, wanted.clone()).unwrap();
+    let delivery = &deliveries(&pushed)[0];
+    assert_eq!(delivery["client"], "web1.example", "{pushed}");
+    assert_eq!(delivery["events"][0]["class"], "__InstanceCreationEvent", "{pushed}");
+    // Apache refuses the connection of a service without the profile.
+    let mut without = wanted.clone();
+    (without["policy"], without["count"]) = (json!(""), json!(0));
+    (without["until"], without["starts"]) = (json!("fault"), Value::Null);
+    without["delivery"] =
+        json!("<w:Heartbeats>PT600S</w:Heartbeats><w:ConnectionRetry Total=\"0\">PT1S</w:ConnectionRetry>");
+    assert_eq!(push(&service, without).unwrap()["messages"], json!([]));
+    // All users could read the key.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let refusal = push(&service, wanted).expect_err("a readable key");
+    assert!(refusal.message.contains("others can read"), "{refusal:?}");
+}
+
+#[test]
+fn the_service_signs_in_with_its_keytab_at_apache() {
+    let name = "event_push::the_service_signs_in_with_its_keytab_at_apache";
+    in_realm(name, Keys::AesSha2, |realm| {
+        let Some(proxied) = Proxied::start(|_| Asking::Kerberos(readable_copy(realm))) else { return };
+        let keytab = machine_keytab(realm, "web1$");
+        let service = proxied.service(&[("EventForwarding.PushKeytab", keytab.to_str().unwrap())]);
+        let mut wanted = proxied.request("3611");
+        wanted["policy"] = policy("https/spnego-kerberos");
+        let pushed = push(&service, wanted.clone()).unwrap();
+        let delivery = &deliveries(&pushed)[0];
+        assert_eq!(delivery["client"], format!("web1$@{REALM}"), "{pushed}");
+        assert_eq!(delivery["events"][0]["class"], "__InstanceCreationEvent", "{pushed}");
+        let unconfigured = proxied.service(&[]);
+        let refusal = push(&unconfigured, wanted).expect_err("no keytab");
+        assert!(refusal.message.contains("set EventForwarding.PushKeytab"), "{refusal:?}");
+    });
+}
+
+/// Returns a keytab with the key of a new principal.
+pub(crate) fn machine_keytab(realm: &Realm, principal: &str) -> PathBuf {
+    let keytab = realm.path("machine.keytab");
+    realm.kadmin(&format!("addprinc -randkey {principal}"));
+    realm.kadmin(&format!("ktadd -k {} {principal}", keytab.display()));
+    keytab
+}
+
+/// Returns a copy of the keytab of the services for Apache, which as root runs as another user.
+fn readable_copy(realm: &Realm) -> PathBuf {
+    let copy = realm.path("apache.keytab");
+    fs::copy(realm.keytab(), &copy).unwrap();
+    for (path, mode) in [(copy.as_path(), 0o644), (copy.parent().unwrap(), 0o755)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    copy
 }
 
 /// Returns a request for the start of a program with these arguments.

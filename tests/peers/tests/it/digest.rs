@@ -77,12 +77,11 @@ fn a_stale_nonce_is_replaced_without_a_password_prompt() {
 
 #[test]
 fn a_wrong_password_is_reported() {
-    for asking in [Asking::Digest(300), Asking::Basic] {
+    for (asking, scheme, word) in [
+        (Asking::Digest(300), "-authentication:digest", "Digest"),
+        (Asking::Basic, "-authentication:basic", "Basic"),
+    ] {
         let Some((_service, apache)) = start(asking) else { return };
-        let (scheme, word) = match asking {
-            Asking::Basic => ("-authentication:basic", "Basic"),
-            Asking::Digest(_) => ("-authentication:digest", "Digest"),
-        };
         let winrm = winrm(&apache.https(), &[scheme, "-skipCAcheck", "-skipCNcheck"]);
         let run = winrm.password(Password::Switch("not-the-password")).run(&["get", "winrm/config"]);
         let (stdout, stderr, code) = run.text();
