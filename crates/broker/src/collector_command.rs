@@ -36,6 +36,10 @@ pub struct CollectorFiles {
     pub outputs: Vec<CollectorFile>,
     /// Settings of the database of the collector in TOML; at most one file.
     pub store: Vec<CollectorFile>,
+    /// Keytab of this machine for sources; at most one file.
+    pub keytab: Vec<CollectorFile>,
+    /// Certificate and key of this machine for sources in PEM; at most one file.
+    pub certificate: Vec<CollectorFile>,
     /// Passwords for sources in clear text, because the collector's user cannot read the key of this machine.
     pub passwords: Zeroizing<Vec<u8>>,
 }
@@ -43,12 +47,14 @@ pub struct CollectorFiles {
 /// Hides the passwords.
 impl std::fmt::Debug for CollectorFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { subscriptions, authorities, outputs, store, passwords: _ } = self;
+        let Self { subscriptions, authorities, outputs, store, keytab, certificate, passwords: _ } = self;
         f.debug_tuple("CollectorFiles")
             .field(subscriptions)
             .field(authorities)
             .field(outputs)
             .field(store)
+            .field(keytab)
+            .field(certificate)
             .finish()
     }
 }
@@ -99,6 +105,8 @@ impl CollectorCommand {
                 write_files(&mut w, &files.authorities);
                 write_files(&mut w, &files.outputs);
                 write_files(&mut w, &files.store);
+                write_files(&mut w, &files.keytab);
+                write_files(&mut w, &files.certificate);
                 w.octets(&files.passwords);
             }
             Self::ServeGateway => _ = w.u8(2),
@@ -127,6 +135,8 @@ impl CollectorCommand {
                         authorities: read_files(&mut r)?,
                         outputs: read_files(&mut r)?,
                         store: read_files(&mut r)?,
+                        keytab: read_files(&mut r)?,
+                        certificate: read_files(&mut r)?,
                         passwords: Zeroizing::new(r.octets()?.to_vec()),
                     },
                 }
@@ -183,6 +193,8 @@ mod tests {
             authorities: vec![file("ca.pem")],
             outputs: Vec::new(),
             store: vec![file("event-store.toml")],
+            keytab: vec![file("krb5.keytab")],
+            certificate: Vec::new(),
             passwords: Zeroizing::new(b"secret".to_vec()),
         };
         assert!(!format!("{files:?}").contains("115"));

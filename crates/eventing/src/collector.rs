@@ -217,6 +217,32 @@ impl Collector {
         }
     }
 
+    /// Returns the identifier of the subscription at a source that pushes, if the collector has not cancelled it: after a
+    /// crash the source may still have the subscription.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if the store cannot be read.
+    pub async fn open_delivery(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+    ) -> Result<Option<String>, CollectorError> {
+        self.store.delivery(&source.id(), &subscription.id).await
+    }
+
+    /// Stores the identifier of the subscription at a source that pushes; `None` after the end of the subscription.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if the store cannot be written.
+    pub async fn set_open_delivery(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+        identifier: Option<&str>,
+    ) -> Result<(), CollectorError> {
+        self.store.set_delivery(&source.id(), &subscription.id, identifier).await
+    }
+
     /// Creates the secret with which a source may deliver the events of a collector-initiated subscription from now on.
     ///
     /// # Errors

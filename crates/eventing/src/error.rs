@@ -61,6 +61,39 @@ pub enum CollectorError {
         /// Latest version that this program supports.
         supported: i64,
     },
+    /// Another process has opened the store.
+    #[error(
+        "the event store {} is in use\n  stop the collector first, for example with systemctl stop telarchd",
+        path.display()
+    )]
+    StoreInUse {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// There is no store.
+    #[error(
+        "there is no event store {}\n  select the state directory of the service with --state",
+        path.display()
+    )]
+    NoStore {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The settings name no database.
+    #[error("the settings of the collector name no database\n  create event-store.toml next to the settings")]
+    NoDatabase,
+    /// The database has content already.
+    #[error(
+        "the event database {address} has {subscriptions} subscriptions and {sources} sources already\n  replace them with --replace, or name another database in event-store.toml"
+    )]
+    DatabaseOccupied {
+        /// Name and hosts of the database.
+        address: String,
+        /// Number of subscriptions.
+        subscriptions: i64,
+        /// Number of sources.
+        sources: i64,
+    },
     /// The file with the settings of the database cannot be used.
     #[error("cannot use {}: {reason}", path.display())]
     DatabaseSettings {

@@ -44,7 +44,8 @@ pub use output::{Format, Layout, OutputSettings, Rotation};
 pub use source::{Source, SourceKind};
 pub use source_passwords::{OpenedPasswords, SourcePasswords};
 pub use store::{
-    DatabaseSettings, SourceState, StoreReader, StoreSettings, StoredSource, StoredSubscription,
+    DatabaseSettings, Moved, Occupied, SourceState, StoreReader, StoreSettings, StoredSource,
+    StoredSubscription, move_to_database,
 };
 pub use subscription_folder::SubscriptionFolder;
 pub use subscriptions::{CollectorSubscription, Subscriptions};

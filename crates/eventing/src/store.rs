@@ -2,8 +2,10 @@
 //!
 //! Both have the same tables. A committed bookmark survives a crash of the machine with the store.
 
+mod content;
 mod database;
 mod location;
+mod migration;
 mod node;
 mod postgres;
 mod reader;
@@ -13,8 +15,10 @@ mod stored;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::content::Occupied;
 pub use self::database::DatabaseSettings;
 pub use self::location::StoreSettings;
+pub use self::migration::{Moved, move_to_database};
 use self::postgres::PostgresStore;
 pub(crate) use self::postgres::Shared;
 pub use self::reader::StoreReader;
@@ -146,6 +150,40 @@ impl Store {
                 blocking(move || store.bookmarks(&source)).await
             }
             Self::Postgres(store) => store.bookmarks(source).await,
+        }
+    }
+
+    /// Returns the identifier of the push subscription at a source that the collector has not cancelled.
+    pub(crate) async fn delivery(
+        &self,
+        source: &str,
+        subscription: &str,
+    ) -> Result<Option<String>, CollectorError> {
+        match self {
+            Self::Sqlite(store) => {
+                let store = Arc::clone(store);
+                let (source, subscription) = (source.to_owned(), subscription.to_owned());
+                blocking(move || store.delivery(&source, &subscription)).await
+            }
+            Self::Postgres(store) => store.delivery(source, subscription).await,
+        }
+    }
+
+    /// Stores the identifier of the push subscription at a source, or removes it.
+    pub(crate) async fn set_delivery(
+        &self,
+        source: &str,
+        subscription: &str,
+        identifier: Option<&str>,
+    ) -> Result<(), CollectorError> {
+        match self {
+            Self::Sqlite(store) => {
+                let store = Arc::clone(store);
+                let (source, subscription) = (source.to_owned(), subscription.to_owned());
+                let identifier = identifier.map(str::to_owned);
+                blocking(move || store.set_delivery(&source, &subscription, identifier.as_deref())).await
+            }
+            Self::Postgres(store) => store.set_delivery(source, subscription, identifier).await,
         }
     }
 

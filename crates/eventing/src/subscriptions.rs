@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use winevent::Subscription;
-use winevent::subscription::{CredentialsType, SubscriptionType};
+use winevent::subscription::SubscriptionType;
 use xml::{Bounds, Document};
 
 use crate::error::CollectorError;
@@ -166,13 +166,6 @@ fn parse(path: &Path, content: &[u8]) -> Result<CollectorSubscription, String> {
 
 /// Checks the rules of a collector-initiated subscription.
 fn check_sources(subscription: &Subscription) -> Result<(), String> {
-    if subscription.credentials == CredentialsType::LocalMachine {
-        return Err(
-            "the CredentialsType LocalMachine is not supported; use Default, Negotiate, Digest or Basic, \
-                    with a user name and a password"
-                .to_owned(),
-        );
-    }
     let mut addresses = HashSet::new();
     let mut all = subscription.sources.iter().map(|source| &source.address);
     match all.find(|address| !addresses.insert(address.to_ascii_lowercase())) {

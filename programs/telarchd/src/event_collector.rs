@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{CollectorFile, CollectorFiles};
-use client::TlsPolicy;
+use client::{ClientCertificate, ClientKeytab, TlsPolicy};
 use config::{Config, Paths};
 use eventing::{
     Collector, CollectorError, CollectorParts, DatabaseSettings, DestinationSettings, Format, IdentityCheck,
@@ -19,7 +19,7 @@ use eventing::{
 };
 use files::{Access, FolderRules, TrustedFile};
 use plugin_events::{Authorities, EventsPlugin};
-use puller::{Puller, PullerParts};
+use puller::{MachineCredentials, Puller, PullerParts};
 use service::{ClientCertificates, EventEndpoint};
 use zeroize::Zeroizing;
 
@@ -53,7 +53,12 @@ pub(crate) async fn open_ephemeral(
         None => (Authorities::default(), ClientCertificates::Unused),
     };
     let tls = trust_in_sources(&authorities);
-    let puller = Puller::new(puller_parts(&collector, config, tls));
+    let settings = &config.event_collector;
+    let keytab = read_machine_file(settings.machine_keytab.path(), "EventCollector.MachineKeytab")?;
+    let certificate =
+        read_machine_file(settings.machine_certificate.path(), "EventCollector.MachineCertificate")?;
+    let machine = machine_credentials(&keytab, &certificate)?;
+    let puller = Puller::new(puller_parts(&collector, config, tls, machine));
     puller.follow();
     let plugin = EventsPlugin::new(certificates);
     plugin.begin(collector, authorities);
@@ -67,7 +72,23 @@ pub(crate) struct EphemeralCollector {
     pub(crate) puller: Puller,
 }
 
-fn puller_parts(collector: &Arc<Collector>, config: &Config, tls: TlsPolicy) -> PullerParts {
+/// Returns the credentials in files of the administrator, each with at most one element.
+fn machine_credentials(
+    keytab: &[CollectorFile],
+    certificate: &[CollectorFile],
+) -> Result<MachineCredentials, Box<dyn Error>> {
+    let keytab = keytab.first().map(|file| ClientKeytab::in_memory(Path::new(&file.path), &file.content));
+    let certificate =
+        certificate.first().map(|file| ClientCertificate::from_pem(Path::new(&file.path), &file.content));
+    Ok(MachineCredentials { keytab: keytab.transpose()?, certificate: certificate.transpose()? })
+}
+
+fn puller_parts(
+    collector: &Arc<Collector>,
+    config: &Config,
+    tls: TlsPolicy,
+    machine: MachineCredentials,
+) -> PullerParts {
     let maximum = config.event_collector.max_connected_sources.get();
     PullerParts {
         collector: Arc::clone(collector),
@@ -75,7 +96,9 @@ fn puller_parts(collector: &Arc<Collector>, config: &Config, tls: TlsPolicy) -> 
         max_connections: usize::try_from(maximum).unwrap_or(usize::MAX),
         turn: puller::TURN,
         delivery_url: delivery_url(config),
+        presets_push: config.event_collector.delivery_url.url().is_some(),
         tls,
+        machine,
     }
 }
 
@@ -129,26 +152,42 @@ pub(crate) async fn open(
     }
     let folder = folder_in(&paths.state);
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    PersistentCollector::open(config, &folder, read_files(paths)?).await.map(Some)
+    PersistentCollector::open(config, &folder, read_files(paths, settings)?).await.map(Some)
 }
 
 /// Reads the files of the administrator that the collector uses.
-pub(crate) fn read_files(paths: &Paths) -> Result<CollectorFiles, Box<dyn Error>> {
+pub(crate) fn read_files(
+    paths: &Paths,
+    settings: &config::EventCollector,
+) -> Result<CollectorFiles, Box<dyn Error>> {
     Ok(CollectorFiles {
         subscriptions: read_subscriptions(paths)?,
         authorities: read_files_of(&paths.event_authorities, "pem", Access::Read)?,
         // They may contain credentials.
         outputs: read_files_of(&paths.event_outputs, "toml", Access::Nothing)?,
-        store: read_store(&paths.event_store)?,
+        store: read_private(&paths.event_store, DatabaseSettings::MAX_FILE)?.into_iter().collect(),
+        keytab: read_machine_file(settings.machine_keytab.path(), "EventCollector.MachineKeytab")?,
+        certificate: read_machine_file(
+            settings.machine_certificate.path(),
+            "EventCollector.MachineCertificate",
+        )?,
         passwords: SourcePasswords::of_state(&paths.state).export()?,
     })
 }
 
-/// Reads the file with the database of the collector, if there is one. It may contain a password.
-fn read_store(path: &Path) -> Result<Vec<CollectorFile>, Box<dyn Error>> {
-    let content = TrustedFile::private(path).read(DatabaseSettings::MAX_FILE);
-    let content = content.map_err(|error| error.with_advice())?;
-    Ok(content.into_iter().map(|content| collector_file(path, content)).collect())
+/// Reads a file with a secret, if there is one.
+fn read_private(path: &Path, most: usize) -> Result<Option<CollectorFile>, Box<dyn Error>> {
+    let content = TrustedFile::private(path).read(most).map_err(|error| error.with_advice())?;
+    Ok(content.map(|content| collector_file(path, content)))
+}
+
+/// Reads the file with credentials of this machine that a setting names.
+fn read_machine_file(path: Option<&Path>, setting: &str) -> Result<Vec<CollectorFile>, Box<dyn Error>> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    let Some(file) = read_private(path, MAX_FILE)? else {
+        return Err(format!("there is no {}\n  correct {setting}", path.display()).into());
+    };
+    Ok(vec![file])
 }
 
 /// Reads the files of subscriptions.
@@ -232,7 +271,8 @@ impl PersistentCollector {
         let tls = trust_in_sources(&authorities);
         let plugin = EventsPlugin::new(certificates);
         let (config, receiver) = (config.clone(), plugin.clone());
-        let parts = OpeningParts { collector, config, authorities, tls, plugin: receiver };
+        let machine = machine_credentials(&files.keytab, &files.certificate)?;
+        let parts = OpeningParts { collector, config, authorities, tls, machine, plugin: receiver };
         Ok(Self { opening: Opening::begin(parts).await?, plugin })
     }
 

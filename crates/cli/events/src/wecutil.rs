@@ -15,6 +15,7 @@ use std::fs;
 use std::io::{BufRead, Read as _, Write};
 use std::path::Path;
 
+use config::Store;
 use eventing::SubscriptionFolder;
 use winevent::subscription::{DeliveryMode, EVENT_QUERY_DIALECT, SubscriptionType};
 use winevent::{QueryList, Subscription};
@@ -50,7 +51,7 @@ pub fn run(words: &[String], places: &Places, streams: &mut Streams<'_>) -> Resu
         Command::Show { name, output, is_unicode } => {
             let subscription = find(folder, &name)?;
             let text = match output {
-                Output::Terse => terse::text(&subscription),
+                Output::Terse => terse::text(&subscription, delivery_mode(places, &subscription)),
                 Output::Xml => subscription.to_xml() + "\n",
             };
             let text = if is_unicode { utf16(&text) } else { text.into_bytes() };
@@ -93,6 +94,13 @@ pub fn run(words: &[String], places: &Places, streams: &mut Streams<'_>) -> Resu
         Command::QuickConfig { is_quiet } => quick_config::run(places, is_quiet, streams)?,
     }
     Ok(())
+}
+
+/// Returns the direction of the requests that carry events. A collector whose URL is set lets sources push as Windows does.
+fn delivery_mode(places: &Places, subscription: &Subscription) -> DeliveryMode {
+    let has_url = Store::open(&places.settings)
+        .is_ok_and(|store| store.snapshot().event_collector.delivery_url.url().is_some());
+    if has_url { subscription.delivery_mode_of_windows() } else { subscription.delivery_mode() }
 }
 
 fn find(folder: &SubscriptionFolder, name: &str) -> Result<Subscription, ToolError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use client::{
     Authentication, Credentials, Endpoint, IllegalCharacters, Locator, PushSubscription, Secret, Session,
-    Subscription, Transport,
+    SessionBuilder, Subscription, Transport,
 };
 use eventing::CollectorSubscription;
 use winevent::subscription::{CredentialsType, EventSource, TransportName};
@@ -12,9 +12,9 @@ use wsman::enumeration::Filter;
 use wsman::eventing::{PushDelivery, Start, Subscribe};
 use wsman::{OptionSet, ResourceUri, WsmanOption};
 
-use crate::PullerParts;
 use crate::delivery_address;
 use crate::error::PullError;
+use crate::{MachineCredentials, PullerParts};
 
 /// Returns the session with a source; sends nothing. `wait` limits the time that the source may wait for an event
 /// before it answers a request.
@@ -36,21 +36,10 @@ pub(crate) fn session(
     let path = format!("/{}", parts.client.url_prefix.as_str());
     let endpoint = Endpoint::new(transport, &event_source.address, port, &path)
         .map_err(|error| PullError::Invalid(error.to_string()))?;
-    let (user, password) = subscription.credentials_of(event_source).ok_or(PullError::NoCredentials)?;
-    let credentials =
-        Credentials { user: user.to_owned(), password: Secret::new(password.expose().to_owned()) };
-    let authentication = match subscription.credentials {
-        CredentialsType::Negotiate => Authentication::Negotiate,
-        CredentialsType::Digest => Authentication::Digest,
-        CredentialsType::Basic => Authentication::Basic,
-        CredentialsType::Default | CredentialsType::LocalMachine => Authentication::Automatic,
-    };
     let host = endpoint.host().to_owned();
-    let builder = Session::builder(endpoint)
-        .with_client_settings(&parts.client, &host)
-        .tls(parts.tls.clone())
-        .credentials(credentials)
-        .authentication(authentication)
+    let builder =
+        Session::builder(endpoint).with_client_settings(&parts.client, &host).tls(parts.tls.clone());
+    let builder = with_sign_in(builder, parts, subscription, event_source, transport)?
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_timeout(wait)
         .answer_limit(EXCESS)
@@ -60,6 +49,38 @@ pub(crate) fn session(
         None => builder,
     };
     Ok(builder.build()?)
+}
+
+/// Adds the credentials of a subscription for a source.
+fn with_sign_in(
+    builder: SessionBuilder,
+    parts: &PullerParts,
+    subscription: &winevent::Subscription,
+    event_source: &EventSource,
+    transport: Transport,
+) -> Result<SessionBuilder, PullError> {
+    let authentication = match subscription.credentials {
+        CredentialsType::LocalMachine => {
+            let MachineCredentials { keytab, certificate } = &parts.machine;
+            return match (transport, certificate, keytab) {
+                (Transport::Https, Some(certificate), _) => Ok(builder
+                    .client_certificate(certificate.clone())
+                    .authentication(Authentication::Certificate)),
+                // NTLM needs a password, so that Negotiate means Kerberos.
+                (_, _, Some(keytab)) => {
+                    Ok(builder.client_keytab(keytab.clone()).authentication(Authentication::Negotiate))
+                }
+                _ => Err(PullError::NoMachineCredentials),
+            };
+        }
+        CredentialsType::Negotiate => Authentication::Negotiate,
+        CredentialsType::Digest => Authentication::Digest,
+        CredentialsType::Basic => Authentication::Basic,
+        CredentialsType::Default => Authentication::Automatic,
+    };
+    let (user, password) = subscription.credentials_of(event_source).ok_or(PullError::NoCredentials)?;
+    let password = Secret::new(password.expose().to_owned());
+    Ok(builder.credentials(Credentials { user: user.to_owned(), password }).authentication(authentication))
 }
 
 /// Subscribes at a source from which this collector pulls.
@@ -86,6 +107,15 @@ pub(crate) async fn subscribe_push(
     let subscribe = Subscribe::push(delivery_address::mode(settings), delivery, filter(settings));
     let subscribe = Subscribe { start, expires: Some(LIFETIME), sends_bookmarks: true, ..subscribe };
     Ok(session.subscribe_push(&locator(settings, true)?, subscribe).await?)
+}
+
+/// Returns the push subscription with an identifier, which an earlier process has created; sends nothing.
+pub(crate) fn earlier(
+    session: &Session,
+    settings: &CollectorSubscription,
+    identifier: String,
+) -> Result<PushSubscription, PullError> {
+    Ok(session.push_subscription(&locator(settings, true)?, identifier))
 }
 
 /// Returns the resource with the options of a subscription.

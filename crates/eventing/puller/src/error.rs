@@ -6,7 +6,7 @@ use std::time::Duration;
 use client::Error;
 use eventing::{CollectorError, PullFailure};
 use winevent::Subscription;
-use winevent::subscription::DeliveryMode;
+use winevent::subscription::{CredentialsType, DeliveryMode};
 use wsman::code;
 
 use crate::back_off::PauseBounds;
@@ -17,6 +17,9 @@ pub(crate) enum PullError {
     /// The subscription has no password for the source.
     #[error("user name and password of the source are missing")]
     NoCredentials,
+    /// The settings name no credentials of this machine that the transport can use.
+    #[error("the collector has no credentials of this machine for the credentials type LocalMachine")]
+    NoMachineCredentials,
     /// The address or the resource is not valid.
     #[error("{0}")]
     Invalid(String),
@@ -52,12 +55,13 @@ impl PullError {
         &self,
         subscription: &Subscription,
         address: &str,
+        mode: DeliveryMode,
         retry_in: Duration,
     ) -> PullFailure {
         let reason = self.to_string().replace('\n', "; ");
         let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
         let advice = self.advice(subscription, address);
-        let action = match subscription.delivery_mode() {
+        let action = match mode {
             DeliveryMode::Pull => "pull from",
             DeliveryMode::Push => "receive events of",
         };
@@ -93,7 +97,7 @@ impl PullError {
     fn code(&self) -> Option<u32> {
         match self {
             Self::Client(error) => error.code(),
-            Self::NoCredentials => Some(code::LOGON_FAILURE),
+            Self::NoCredentials | Self::NoMachineCredentials => Some(code::LOGON_FAILURE),
             Self::Slow(_) | Self::NotReached(_) | Self::Silent(_) => Some(code::NETWORK_TIMED_OUT),
             _ => None,
         }
@@ -108,6 +112,16 @@ impl PullError {
         );
         match self {
             Self::NoCredentials => sign_in,
+            Self::NoMachineCredentials => format!(
+                "set EventCollector.MachineKeytab, or EventCollector.MachineCertificate and wecutil ss \"{id}\" /tn:https"
+            ),
+            Self::Client(Error::AuthenticationFailed { .. } | Error::SignIn { .. })
+                if subscription.credentials == CredentialsType::LocalMachine =>
+            {
+                "check that the source knows the principal in EventCollector.MachineKeytab, or the certificate in \
+                 EventCollector.MachineCertificate"
+                    .to_owned()
+            }
             Self::Client(Error::AuthenticationFailed { .. } | Error::SignIn { .. }) => {
                 format!("check the account on the source, or {sign_in}")
             }

@@ -29,7 +29,7 @@ mod source_task;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::TlsPolicy;
+use client::{ClientCertificate, ClientKeytab, TlsPolicy};
 use eventing::Collector;
 
 pub use puller::Puller;
@@ -50,6 +50,19 @@ pub struct PullerParts {
     pub turn: Duration,
     /// URL of this collector for sources that push, such as `https://wec.example:5986/wsman`.
     pub delivery_url: String,
+    /// Whether the presets `MinLatency` and `MinBandwidth` push, because the administrator has set the URL.
+    pub presets_push: bool,
     /// Rules for certificates of sources.
     pub tls: TlsPolicy,
+    /// Credentials for sources with [`winevent::subscription::CredentialsType::LocalMachine`].
+    pub machine: MachineCredentials,
+}
+
+/// Credentials of this machine at sources.
+#[derive(Clone, Debug, Default)]
+pub struct MachineCredentials {
+    /// Keytab with the principal of this machine.
+    pub keytab: Option<ClientKeytab>,
+    /// Certificate for sources with HTTPS.
+    pub certificate: Option<ClientCertificate>,
 }

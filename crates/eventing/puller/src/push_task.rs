@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{PushSubscription, Session};
+use client::{Error, PushSubscription, Session};
 use eventing::{Activity, DeliveryRequest};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -57,13 +57,50 @@ impl SourceTask {
         let Some(mut subscription) = self.subscribe_push(session, request, history).await? else {
             return Ok(Turn::Stopped);
         };
-        tracing::debug!(source = %self.source.name, subscription = %self.settings.subscription.id, "Subscribed at an event source that pushes");
+        tracing::info!(source = %self.source.name, subscription = %self.settings.subscription.id, "Subscribed at an event source that pushes");
+        self.note_open_delivery(subscription.identifier()).await;
         let received = self.follow(&mut subscription, &mut activity, history).await;
-        if !received.as_ref().is_err_and(PullError::is_end) {
+        let is_over = match received.as_ref().is_err_and(PullError::is_end) {
+            true => true,
             // The source may not answer any more.
-            let _ = timeout(FAREWELL, subscription.unsubscribe()).await;
+            false => matches!(timeout(FAREWELL, subscription.unsubscribe()).await, Ok(Ok(()))),
+        };
+        if is_over {
+            self.note_open_delivery(None).await;
         }
         received
+    }
+
+    /// Cancels the subscription that an earlier process, or an earlier connection, has left at the source, so that a
+    /// collector that restarts often does not exhaust the source's limit of subscriptions.
+    pub(crate) async fn cancel_earlier(&self, session: &Session) {
+        let identifier = match self.parts.collector.open_delivery(&self.source, &self.settings).await {
+            Ok(Some(identifier)) => identifier,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(source = %self.source.name, %error, "Cannot read the earlier subscription at an event source");
+                return;
+            }
+        };
+        let Ok(earlier) = connection::earlier(session, &self.settings, identifier) else { return };
+        match timeout(FAREWELL, earlier.unsubscribe()).await {
+            Ok(Ok(())) => {
+                tracing::debug!(source = %self.source.name, "Cancelled the earlier subscription at an event source");
+            }
+            // The source has ended the subscription itself.
+            Ok(Err(Error::Fault(_))) => {}
+            // The next message shows the reason.
+            Ok(Err(_)) | Err(_) => return,
+        }
+        self.note_open_delivery(None).await;
+    }
+
+    /// Stores the identifier of the subscription at the source, or its end.
+    async fn note_open_delivery(&self, identifier: Option<&str>) {
+        let collector = &self.parts.collector;
+        if let Err(error) = collector.set_open_delivery(&self.source, &self.settings, identifier).await {
+            tracing::warn!(source = %self.source.name, %error, "Cannot store the subscription at an event source");
+        }
     }
 
     /// Sends Subscribe with the address of this delivery. Returns `None` if the task was stopped.
@@ -78,6 +115,7 @@ impl SourceTask {
             permit = limit.acquire() => permit,
             _ = self.stop.wait_for(|is_stopped| *is_stopped) => return Ok(None),
         };
+        self.cancel_earlier(session).await;
         let start = self.start(history).await?;
         let delivery = delivery_address::delivery(&self.parts, &self.settings, request.secret())?;
         let settings = Arc::clone(&self.settings);

@@ -49,6 +49,8 @@ pub(crate) struct History {
     reported: Option<String>,
     /// Whether the source has rejected the stored bookmark.
     is_bookmark_rejected: bool,
+    /// Whether the push subscription of an earlier process was cancelled.
+    is_earlier_cancelled: bool,
 }
 
 impl SourceTask {
@@ -56,7 +58,7 @@ impl SourceTask {
     pub(crate) async fn run(mut self) {
         let mut history = History::default();
         loop {
-            let ended = match self.settings.subscription.delivery_mode() {
+            let ended = match self.delivery_mode() {
                 DeliveryMode::Pull => self.connect_and_pull(&mut history).await,
                 DeliveryMode::Push => self.subscribe_and_receive(&mut history).await,
             };
@@ -85,6 +87,15 @@ impl SourceTask {
         }
     }
 
+    /// Returns the direction of the requests that carry events.
+    fn delivery_mode(&self) -> DeliveryMode {
+        let subscription = &self.settings.subscription;
+        match self.parts.presets_push {
+            true => subscription.delivery_mode_of_windows(),
+            false => subscription.delivery_mode(),
+        }
+    }
+
     /// Subscribes and pulls until the task is stopped or its turn is over.
     async fn connect_and_pull(&mut self, history: &mut History) -> Result<Turn, PullError> {
         if !self.is_active() {
@@ -97,6 +108,11 @@ impl SourceTask {
         };
         let wait = self.wait();
         let session = connection::session(&self.parts, &self.settings, &self.event_source, wait)?;
+        if !history.is_earlier_cancelled {
+            // The source may still push to an earlier process, whose settings were other ones.
+            self.cancel_earlier(&session).await;
+            history.is_earlier_cancelled = true;
+        }
         let start = self.start(history).await?;
         let settings = Arc::clone(&self.settings);
         let subscribing = timeout(wait + RESPONSE_TIME, connection::subscribe(&session, &settings, start));
@@ -236,7 +252,7 @@ impl SourceTask {
     /// Records a failure, and logs it if it is another one than before.
     async fn report(&self, error: &PullError, pause: Duration, history: &mut History) {
         let subscription = &self.settings.subscription;
-        let failure = error.failure(subscription, &self.event_source.address, pause);
+        let failure = error.failure(subscription, &self.event_source.address, self.delivery_mode(), pause);
         let retry_s = pause.as_secs();
         if history.reported.as_ref() == Some(&failure.message) || error.is_end() {
             tracing::debug!(source = %self.source.name, subscription = %subscription.id, error = failure.message, retry_s, "No events can be received from a source");

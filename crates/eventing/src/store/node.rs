@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::Path;
 
 use crate::error::CollectorError;
@@ -41,6 +41,11 @@ fn create(path: &Path) -> Result<String, CollectorError> {
 
 fn write(path: &Path, id: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let folder = fs::metadata(files::folder(path))?;
+    if rustix::process::geteuid().is_root() && folder.uid() != 0 {
+        // The collector runs as another user.
+        fchown(&file, Some(folder.uid()), Some(folder.gid()))?;
+    }
     writeln!(file, "{id}")?;
     file.sync_all()?;
     File::open(files::folder(path))?.sync_all()

@@ -6,6 +6,7 @@
 mod commit;
 mod failure;
 mod follow;
+mod import;
 mod link;
 mod reader;
 mod schema;
@@ -29,6 +30,7 @@ use tokio_postgres::types::ToSql;
 
 use self::failure::Failed;
 pub(crate) use self::follow::Shared;
+pub(super) use self::import::import;
 use self::link::{Link, Purpose, Session};
 pub(super) use self::reader::DatabaseReader;
 use self::subscriptions::Local;
@@ -105,6 +107,46 @@ impl PostgresStore {
         self.run(|inner| async move {
             let sql = "UPDATE source_state SET bookmark = NULL WHERE source = $1 AND subscription = $2";
             inner.query(sql, &[&source, &subscription]).await.map(drop)
+        })
+        .await
+    }
+
+    /// Returns the identifier of the push subscription at a source.
+    pub(super) async fn delivery(
+        &self,
+        source: &str,
+        subscription: &str,
+    ) -> Result<Option<String>, CollectorError> {
+        let (source, subscription) = (commit::clean(source), commit::clean(subscription));
+        self.run(|inner| async move {
+            let sql = "SELECT identifier FROM delivery WHERE source = $1 AND subscription = $2";
+            let rows = inner.query(sql, &[&source, &subscription]).await?;
+            rows.first().map(|row| Ok(row.try_get(0)?)).transpose()
+        })
+        .await
+    }
+
+    /// Stores or removes the identifier of the push subscription at a source.
+    pub(super) async fn set_delivery(
+        &self,
+        source: &str,
+        subscription: &str,
+        identifier: Option<&str>,
+    ) -> Result<(), CollectorError> {
+        let (source, subscription) = (commit::clean(source), commit::clean(subscription));
+        let identifier = identifier.map(commit::clean);
+        self.run(|inner| async move {
+            match identifier {
+                Some(identifier) => {
+                    let sql = "INSERT INTO delivery (source, subscription, identifier) VALUES ($1, $2, $3)
+                               ON CONFLICT (source, subscription) DO UPDATE SET identifier = excluded.identifier";
+                    inner.query(sql, &[&source, &subscription, &identifier]).await.map(drop)
+                }
+                None => {
+                    let sql = "DELETE FROM delivery WHERE source = $1 AND subscription = $2";
+                    inner.query(sql, &[&source, &subscription]).await.map(drop)
+                }
+            }
         })
         .await
     }

@@ -3,6 +3,7 @@
 //! The database has a write-ahead log and synchronises it at each commit, so a committed bookmark survives a crash of
 //! the machine. One connection writes, another one reads meanwhile.
 
+mod export;
 mod reader;
 mod schema;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use locks::Mutex;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
+pub(super) use self::export::FileExport;
 pub(super) use self::reader::FileReader;
 use super::{Committed, Failure, KEPT_BATCHES, Seen, SourceState, SubscriptionRow};
 use crate::error::CollectorError;
@@ -138,6 +140,40 @@ impl SqliteStore {
         found.map(|found| found.is_some()).map_err(|source| self.failed(source))
     }
 
+    /// Returns the identifier of the push subscription at a source.
+    pub(super) fn delivery(
+        &self,
+        source: &str,
+        subscription: &str,
+    ) -> Result<Option<String>, CollectorError> {
+        let reader = self.reader.lock();
+        let sql = "SELECT identifier FROM delivery WHERE source = ?1 AND subscription = ?2";
+        let found = reader.query_row(sql, [source, subscription], |row| row.get(0)).optional();
+        found.map_err(|source| self.failed(source))
+    }
+
+    /// Stores or removes the identifier of the push subscription at a source.
+    pub(super) fn set_delivery(
+        &self,
+        source: &str,
+        subscription: &str,
+        identifier: Option<&str>,
+    ) -> Result<(), CollectorError> {
+        self.write(|transaction| {
+            match identifier {
+                Some(identifier) => transaction.execute(
+                    "INSERT OR REPLACE INTO delivery (source, subscription, identifier) VALUES (?1, ?2, ?3)",
+                    [source, subscription, identifier],
+                )?,
+                None => transaction.execute(
+                    "DELETE FROM delivery WHERE source = ?1 AND subscription = ?2",
+                    [source, subscription],
+                )?,
+            };
+            Ok(())
+        })
+    }
+
     /// Removes the rows of files that do not exist any more.
     pub(super) fn forget_files(&self, missing: &[PathBuf]) -> Result<(), CollectorError> {
         self.write(|transaction| {
@@ -155,12 +191,7 @@ impl SqliteStore {
         let read = || {
             let mut statement =
                 reader.prepare("SELECT path, inode, length FROM output_file WHERE node = ''")?;
-            let rows = statement.query_map([], |row| {
-                let path: Vec<u8> = row.get(0)?;
-                let (inode, length): (i64, i64) = (row.get(1)?, row.get(2)?);
-                let path = PathBuf::from(OsString::from_vec(path));
-                Ok(CommittedFile { path, inode: inode.cast_unsigned(), length: length.cast_unsigned() })
-            })?;
+            let rows = statement.query_map([], committed_file)?;
             rows.collect::<Result<Vec<_>, _>>()
         };
         read().map_err(|source| self.failed(source))
@@ -227,6 +258,14 @@ impl SqliteStore {
     fn failed(&self, source: rusqlite::Error) -> CollectorError {
         CollectorError::Store { path: self.path.clone(), source }
     }
+}
+
+/// Reads a file from the columns `path, inode, length`.
+fn committed_file(row: &Row<'_>) -> rusqlite::Result<CommittedFile> {
+    let path: Vec<u8> = row.get(0)?;
+    let (inode, length): (i64, i64) = (row.get(1)?, row.get(2)?);
+    let path = PathBuf::from(OsString::from_vec(path));
+    Ok(CommittedFile { path, inode: inode.cast_unsigned(), length: length.cast_unsigned() })
 }
 
 /// Opens a connection that waits for other processes and survives crashes.

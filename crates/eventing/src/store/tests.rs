@@ -205,6 +205,99 @@ async fn lengths_of_files_belong_to_their_node() {
     }
 }
 
+#[tokio::test]
+async fn deliveries_of_sources_are_remembered_until_their_end() {
+    for place in Place::all() {
+        let store = place.open().await;
+        store.set_delivery("address:web1", "S", Some("first")).await.unwrap();
+        store.set_delivery("address:web1", "S", Some("second")).await.unwrap();
+        drop(store);
+        let store = place.open().await;
+        assert_eq!(store.delivery("address:web1", "S").await.unwrap().as_deref(), Some("second"));
+        assert_eq!(store.delivery("address:web1", "T").await.unwrap(), None);
+        store.set_delivery("address:web1", "S", None).await.unwrap();
+        assert_eq!(store.delivery("address:web1", "S").await.unwrap(), None);
+    }
+}
+
+/// Moves the content of the file to the database of a place.
+async fn move_store(place: &Place, occupied: Occupied) -> Result<Moved, CollectorError> {
+    let file = place.folder.path().join("events.sqlite");
+    let settings = database_settings(&place.server.as_ref().unwrap().settings());
+    let target = StoreSettings::Database { settings, node_file: place.folder.path().join("node") };
+    blocking(move || move_to_database(&file, &target, occupied)).await
+}
+
+#[tokio::test]
+async fn the_content_of_a_file_moves_to_a_database_as_a_whole() {
+    let Some(place) = database() else { return };
+    let path = place.folder.path().join("events.sqlite");
+    let file = CommittedFile { path: "/e.jsonl".into(), inode: 3, length: 7 };
+    let store = Store::open(StoreSettings::File(path.clone())).await.unwrap();
+    let Store::Sqlite(sqlite) = &store else { panic!("no file") };
+    let row = |name: &str| SubscriptionRow {
+        id: name.to_owned(),
+        name: format!("name of {name}"),
+        document: "<Subscription/>".to_owned(),
+        version: "V".to_owned(),
+    };
+    sqlite.set_subscriptions(&[row("S"), row("T")], 1).unwrap();
+    sqlite.set_subscriptions(&[row("S")], 2).unwrap();
+    let failed = Seen {
+        source: "address:web1".to_owned(),
+        failure: Some(Failure { code: Some(5), retry: 9 }),
+        fault: Some("cannot\0connect".to_owned()),
+        ..seen(6)
+    };
+    let group = Group {
+        batches: vec![batch(1, position(&[("System", 10)]))],
+        seen: vec![failed],
+        files: vec![file.clone()],
+    };
+    on_thread(&store, move |store| store.commit(&group)).await;
+    store.set_delivery("address:web1", "S", Some("first")).await.unwrap();
+    let before = states(&store).await;
+    let error = move_store(&place, Occupied::Refuse).await.unwrap_err();
+    assert!(matches!(error, CollectorError::StoreInUse { .. }), "{error}");
+    drop(store);
+
+    let moved = move_store(&place, Occupied::Refuse).await.unwrap();
+    let renamed = path.with_extension("sqlite.moved");
+    assert_eq!(moved, Moved { subscriptions: 2, sources: 2, bookmarks: 1, renamed: renamed.clone() });
+    assert!(!path.exists() && renamed.exists());
+    let store = place.open().await;
+    let after = store.states("S").await.unwrap();
+    let after: Vec<SourceState> = after.into_iter().map(|one| SourceState { node: None, ..one }).collect();
+    let clean = |mut state: SourceState| {
+        state.last_fault = state.last_fault.map(|fault| fault.replace('\0', "\u{FFFD}"));
+        state
+    };
+    assert_eq!(after, before.into_iter().map(clean).collect::<Vec<_>>());
+    assert!(contains(&store, batch(1, None)).await, "a repeated batch is not recognised");
+    assert_eq!(store.delivery("address:web1", "S").await.unwrap().as_deref(), Some("first"));
+    assert_eq!(store.committed_files().await.unwrap(), [file]);
+    let server = place.server.as_ref().unwrap();
+    assert_eq!(server.execute("SELECT string_agg(id, ',') FROM subscription WHERE enabled"), "S");
+    assert_eq!(server.execute("SELECT string_agg(id, ',') FROM node_subscription"), "S");
+    // An older bookmark does not win after the move either.
+    commit(&store, &[batch(2, position(&[("System", 9)]))], &[]).await;
+    assert_eq!(bookmark(&store).await, position(&[("System", 10)]));
+    drop(store);
+
+    let error = move_store(&place, Occupied::Refuse).await.unwrap_err();
+    assert!(matches!(error, CollectorError::NoStore { .. }), "{error}");
+    drop(Store::open(StoreSettings::File(path.clone())).await.unwrap());
+    let error = move_store(&place, Occupied::Refuse).await.unwrap_err();
+    let CollectorError::DatabaseOccupied { subscriptions: 2, sources: 2, .. } = error else {
+        panic!("{error}")
+    };
+    assert!(path.exists(), "a refused move renames nothing");
+    assert_eq!(server.execute("SELECT count(*) FROM source_state"), "2");
+    let moved = move_store(&place, Occupied::Replace).await.unwrap();
+    assert_eq!((moved.subscriptions, moved.sources, moved.bookmarks), (0, 0, 0));
+    assert_eq!(server.execute("SELECT count(*) FROM source_state"), "0");
+}
+
 /// Returns the place with a database, if PostgreSQL is installed.
 fn database() -> Option<Place> {
     Place::all().into_iter().find(|place| place.server.is_some())
@@ -288,7 +381,7 @@ async fn nodes_that_start_at_the_same_time_migrate_once() {
         stores.push(opened.unwrap());
     }
     let server = place.server.as_ref().unwrap();
-    assert_eq!(server.execute("SELECT version FROM migration"), "3");
+    assert_eq!(server.execute("SELECT max(version) FROM migration"), "4");
     assert_eq!(server.execute("SELECT count(*) FROM node WHERE last_seen > 0"), "6");
 }
 

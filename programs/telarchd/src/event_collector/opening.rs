@@ -7,7 +7,7 @@ use client::TlsPolicy;
 use config::Config;
 use eventing::{Collector, CollectorError, CollectorParts, Subscriptions};
 use plugin_events::{Authorities, EventsPlugin};
-use puller::Puller;
+use puller::{MachineCredentials, Puller};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -42,6 +42,8 @@ pub(super) struct OpeningParts {
     pub(super) authorities: Authorities,
     /// Rules for certificates of sources to which the collector connects.
     pub(super) tls: TlsPolicy,
+    /// Credentials of this machine at sources.
+    pub(super) machine: MachineCredentials,
     /// Receives the collector.
     pub(super) plugin: EventsPlugin,
 }
@@ -140,7 +142,7 @@ async fn open(
             "Cannot reload the event subscriptions; keeping the previous ones"
         );
     }
-    let puller = Arc::new(Puller::new(puller_parts(&collector, &parts.config, parts.tls)));
+    let puller = Arc::new(Puller::new(puller_parts(&collector, &parts.config, parts.tls, parts.machine)));
     parts.plugin.begin(Arc::clone(&collector), parts.authorities);
     opened.send_replace(Some(Opened { collector, puller }));
     drop(latest);

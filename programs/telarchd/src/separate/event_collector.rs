@@ -116,6 +116,7 @@ impl Wanted {
         let (files, others) = (&self.files, &other.files);
         (&self.settings, &files.authorities, &files.outputs, &files.store)
             == (&other.settings, &others.authorities, &others.outputs, &others.store)
+            && (&files.keytab, &files.certificate) == (&others.keytab, &others.certificate)
     }
 }
 
@@ -168,7 +169,7 @@ impl Supervisor {
             self.wanted = None;
             return self.announce(State::default());
         }
-        let files = match read_files(&self.paths) {
+        let files = match read_files(&self.paths, &config.event_collector) {
             Ok(files) => files,
             Err(error) => {
                 tracing::error!(

@@ -231,9 +231,8 @@ fn failures_have_the_numbers_of_windows() {
     let no_xml = file("a.xml", "</Subscription>", "");
     let no_query = file("b.xml", "<QueryList>", "<Other>");
     let no_path = file("c.xml", " Path=\"Security\"", "");
-    let local = service.file("d.xml", COLLECTOR_INITIATED.replace("Negotiate", "LocalMachine"));
     let twice = service.file("h.xml", COLLECTOR_INITIATED.replace("web2", "WEB1"));
-    let [local, twice] = [&local, &twice].map(|path| path.to_str().unwrap());
+    let twice = twice.to_str().unwrap();
     let pull = file("e.xml", "  <Query>", "  <Delivery Mode=\"Pull\"/><Query>");
     let descriptor =
         file("f.xml", "  <Query>", "<AllowedSourceDomainComputers>x</AllowedSourceDomainComputers><Query>");
@@ -250,7 +249,6 @@ fn failures_have_the_numbers_of_windows() {
         (&["cs", &no_xml], 13, "not well-formed"),
         (&["cs", &no_query], 1, "query is invalid"),
         (&["cs", &no_path], 1, "Path is missing"),
-        (&["cs", local], 13, "LocalMachine is not supported"),
         (&["cs", twice], 13, "WEB1 is listed twice"),
         (&["cs", &pull], 13, "Push"),
         (&["cs", &descriptor], 13, "AllowedSourceDomainComputers"),
@@ -298,6 +296,22 @@ fn sources_and_credentials_of_a_collector_initiated_subscription_are_changed() {
     let end = "PublisherName: \nCredentialsType: Negotiate\nCommonUserName: CORP\\collector\n\nEventSource[0]:\n\
                \tAddress: web1\n\tEnabled: true\n\tUserName: ada\n\nEventSource[1]:\n\tAddress: web2\n\tEnabled: true\n";
     assert!(terse.contains("DeliveryMode: Pull\n") && terse.ends_with(end), "{terse}");
+    let local = COLLECTOR_INITIATED.replace("Negotiate", "LocalMachine").replace("Servers<", "Local<");
+    service.text(&["cs", service.file("local.xml", local).to_str().unwrap()]);
+    // As on Windows these presets push, but only if sources can reach the collector.
+    service.text(&["ss", "Local", "/cm:MinLatency"]);
+    let pulls = service.text(&["gs", "Local"]);
+    assert!(
+        pulls.contains("CredentialsType: LocalMachine\n") && pulls.contains("DeliveryMode: Pull\n"),
+        "{pulls}"
+    );
+    service.file("config.toml", "EventCollector.DeliveryUrl = \"https://wec.example.com:5986/wsman\"\n");
+    for (mode, expected) in [("MinLatency", "Push"), ("MinBandwidth", "Push"), ("Normal", "Pull")] {
+        service.text(&["ss", "Local", &format!("/cm:{mode}")]);
+        let shown = service.text(&["gs", "Local"]);
+        assert!(shown.contains(&format!("DeliveryMode: {expected}\n")), "{shown}");
+    }
+    service.text(&["ds", "Local"]);
     let passwords = || eventing::SourcePasswords::of_state(&service.0.path().join("state")).export().unwrap();
     let stored = || String::from_utf8(passwords().to_vec()).unwrap().lines().count();
     assert_eq!(stored(), 2);

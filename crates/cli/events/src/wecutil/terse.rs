@@ -3,10 +3,11 @@
 use std::fmt::{Display, Write as _};
 
 use winevent::Subscription;
-use winevent::subscription::{SubjectPattern, SubscriptionType};
+use winevent::subscription::{DeliveryMode, SubjectPattern, SubscriptionType};
 
-/// Returns the settings in the order of Windows, without passwords. Delivery settings are those in effect.
-pub(super) fn text(subscription: &Subscription) -> String {
+/// Returns the settings in the order of Windows, without passwords. Delivery settings are those in effect, with the
+/// direction `mode`.
+pub(super) fn text(subscription: &Subscription, mode: DeliveryMode) -> String {
     let mut text = String::new();
     let timing = subscription.timing();
     let rules = &subscription.non_domain_sources;
@@ -17,7 +18,7 @@ pub(super) fn text(subscription: &Subscription) -> String {
     line(out, "Enabled", &subscription.enabled);
     line(out, "Uri", &subscription.uri);
     line(out, "ConfigurationMode", &subscription.mode);
-    line(out, "DeliveryMode", &subscription.delivery_mode());
+    line(out, "DeliveryMode", &mode);
     if let Some(items) = timing.max_items {
         line(out, "DeliveryMaxItems", &items);
     }

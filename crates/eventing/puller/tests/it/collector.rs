@@ -9,7 +9,7 @@ use eventing::{
     Collector, CollectorParts, Format, IdentityCheck, Layout, OutputSettings, Source, SourceState,
     StoreSettings, Subscriptions,
 };
-use telarch_event_pulling::{Puller, PullerParts, TURN};
+use telarch_event_pulling::{MachineCredentials, Puller, PullerParts, TURN};
 use tempfile::TempDir;
 
 /// Patience with events that must happen.
@@ -60,7 +60,17 @@ impl Collecting {
         let collector = Arc::clone(&self.collector);
         let delivery_url = "https://localhost:5986/wsman".to_owned();
         let tls = TlsPolicy::new();
-        let puller = Puller::new(PullerParts { collector, client, max_connections, turn, delivery_url, tls });
+        let machine = MachineCredentials::default();
+        let puller = Puller::new(PullerParts {
+            collector,
+            client,
+            max_connections,
+            turn,
+            delivery_url,
+            presets_push: false,
+            tls,
+            machine,
+        });
         puller.follow();
         puller
     }

@@ -5,9 +5,10 @@ use tokio_postgres::Client;
 use super::failure::Failed;
 
 /// Migrations in order, with the versions of the same tables in SQLite.
-const MIGRATIONS: [(i64, &str); 1] = [(
-    3,
-    "
+const MIGRATIONS: [(i64, &str); 2] = [
+    (
+        3,
+        "
     CREATE TABLE subscription (
         id text PRIMARY KEY, name text NOT NULL UNIQUE, doc text NOT NULL, version text NOT NULL, revision text,
         enabled boolean NOT NULL, updated_at bigint NOT NULL);
@@ -30,10 +31,19 @@ const MIGRATIONS: [(i64, &str); 1] = [(
         node text NOT NULL, path bytea NOT NULL, inode bigint NOT NULL, length bigint NOT NULL,
         PRIMARY KEY (node, path));
 ",
-)];
+    ),
+    (
+        4,
+        "
+    CREATE TABLE delivery (
+        source text NOT NULL, subscription text NOT NULL, identifier text NOT NULL,
+        PRIMARY KEY (source, subscription));
+",
+    ),
+];
 
 /// Latest version of the tables.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// Applies missing migrations, and returns the version found afterwards. One node migrates at a time.
 pub(super) async fn migrate(client: &Client) -> Result<i64, Failed> {

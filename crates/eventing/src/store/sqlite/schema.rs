@@ -3,10 +3,10 @@
 use rusqlite::Connection;
 
 /// Latest version of the tables.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// Migrations in order; the first creates version 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE subscription (
         id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, doc TEXT NOT NULL, version TEXT NOT NULL, revision TEXT,
@@ -42,6 +42,11 @@ const MIGRATIONS: [&str; 3] = [
         PRIMARY KEY (node, path)) WITHOUT ROWID;
     INSERT INTO output_file (node, path, inode, length) SELECT '', path, inode, length FROM output_file_2;
     DROP TABLE output_file_2;
+",
+    "
+    CREATE TABLE delivery (
+        source TEXT NOT NULL, subscription TEXT NOT NULL, identifier TEXT NOT NULL,
+        PRIMARY KEY (source, subscription)) WITHOUT ROWID;
 ",
 ];
 

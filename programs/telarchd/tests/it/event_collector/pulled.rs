@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use telarch_peers::{Keys, PASSWORD, REALM, USER, in_realm};
+use telarch_peers::{Holder, Keys, PASSWORD, REALM, USER, WayIn, in_realm, map_certificates};
 
 use super::wecutil::wecutil;
 use crate::PATIENCE;
 use crate::event_log::{EventSource, append};
-use crate::service_process::{Telarchd, children, command_line, free_ports, is_root, listener, set_mode};
+use crate::service_process::{
+    Telarchd, children, command_line, free_ports, is_root, listener, set_mode, write_private,
+};
 
 /// A service that collects, and its files.
 pub(super) struct Pulling {
@@ -258,6 +260,49 @@ fn the_certificate_of_a_source_must_be_trusted() {
                     &["cannot establish a TLS connection", "certificates/event-authorities"],
                 );
             }
+        }
+    }
+}
+
+/// Replaces the password of the collector at the sources by the credentials of the machine.
+pub(super) fn of_machine(subscription: &str) -> String {
+    subscription
+        .replace("<EventSources>", "<CredentialsType>LocalMachine</CredentialsType><EventSources>")
+        .replace("<Address>127.0.0.1<", "<Address>localhost<")
+}
+
+#[test]
+fn a_source_is_pulled_with_the_certificate_of_the_machine() {
+    let holder = Holder::self_signed("wec@corp.example");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("machine.pem");
+    let both = [holder.certificate(), holder.key()].map(|path| fs::read_to_string(path).unwrap()).concat();
+    write_private(&file, &both);
+    let settings = WayIn::CertificateOverHttps.settings();
+    let Some(source) = EventSource::with_settings(20, settings) else { return };
+    map_certificates(&source.service, &holder.thumbprint(), "wec@corp.example");
+    let pem = source.service.state_folder().join(format!("{}.pem", source.service.thumbprint()));
+    let setting = format!("EventCollector.MachineCertificate = \"{}\"\n", file.display());
+    for settings in ["", &setting] {
+        let pulling = Pulling::start_as(settings, |telarchd| {
+            let folder = telarchd.file("certificates").join("event-authorities");
+            fs::create_dir_all(&folder).unwrap();
+            fs::copy(&pem, folder.join("source.pem")).unwrap();
+        });
+        let text = of_machine(&subscription("Machine", port_of(source.service.https()), None))
+            .replace("<TransportPort>", "<TransportName>https</TransportName><TransportPort>");
+        let file = pulling.telarchd.file("machine.xml");
+        fs::write(&file, text).unwrap();
+        pulling.wecutil(&["cs", file.to_str().unwrap()]);
+        if settings.is_empty() {
+            pulling.wait_for_status("Machine", &["LastError: 1326", "set EventCollector.MachineKeytab, or"]);
+            continue;
+        }
+        let events = pulling.telarchd.state().join("events/sources/localhost.address/events.jsonl");
+        let until = Instant::now() + PATIENCE;
+        while fs::read_to_string(&events).unwrap_or_default().lines().count() < 20 {
+            assert!(Instant::now() < until, "{}", pulling.telarchd.log());
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }

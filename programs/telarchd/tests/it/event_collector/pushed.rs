@@ -2,18 +2,20 @@
 //! written, and curl with messages recorded from Windows.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use auth::account_file::Role;
 use rcgen::ExtendedKeyUsagePurpose;
 use rustix::process::{Pid, Signal, kill_process};
-use telarch_peers::{PASSWORD, USER};
+use telarch_peers::{Keys, PASSWORD, USER, in_realm};
 
 use super::certificates::Authority;
 use super::collector::{Answer, Sending, batch, envelope, event};
-use super::pulled::{Pulling, common_credentials, port_of, subscription};
+use super::pulled::{Pulling, common_credentials, of_machine, port_of, subscription};
 use super::recorded_source::{Answer as Reply, RecordedEvents, RecordedSource};
 use crate::PATIENCE;
 use crate::event_log::{EventSource, WAY, append};
@@ -77,6 +79,68 @@ fn no_pushed_event_is_lost_or_doubled_when_the_collector_is_killed() {
     }
 }
 
+/// A source admits 16 subscriptions of a user. Each killed collector leaves one, whose next message is due in 15 minutes.
+#[test]
+fn a_collector_that_restarts_often_does_not_exhaust_the_limit_of_its_source() {
+    const RESTARTS: usize = 18;
+    let mut collecting = Pulling::with_settings("");
+    let Some(source) = source_for(&collecting, 3) else { return };
+    create(&collecting, &pushing("Restarted", port_of(source.service.http()), 7));
+    for number in 1..=RESTARTS {
+        wait_for_subscriptions(&collecting, number);
+        collecting.telarchd.kill();
+        collecting.telarchd.run();
+    }
+    wait_for_subscriptions(&collecting, RESTARTS + 1);
+    append(source.folder.path(), 4..10);
+    collecting.wait_for(9);
+    assert_eq!(collecting.messages(), source.journal());
+    assert!(
+        !collecting.telarchd.log().contains("subscriptions with push delivery"),
+        "a refused subscription"
+    );
+}
+
+/// Waits until the collector has subscribed so many times.
+fn wait_for_subscriptions(collecting: &Pulling, count: usize) {
+    let until = Instant::now() + PATIENCE;
+    while collecting.telarchd.log().matches("Subscribed at an event source that pushes").count() < count {
+        assert!(Instant::now() < until, "{}", collecting.telarchd.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn presets_push_as_on_windows_if_the_url_of_the_collector_is_set() {
+    let collecting = Pulling::with_settings("");
+    let Some(source) = source_for(&collecting, 20) else { return };
+    create(&collecting, &subscription("Preset", port_of(source.service.http()), None));
+    collecting.wait_for(20);
+    let subscribed = |mode: &str| {
+        let shown = collecting.wecutil(&["gs", "Preset"]).to_ascii_lowercase();
+        assert!(shown.contains(&format!("deliverymode: {mode}\n")), "{shown}");
+        collecting.telarchd.log().matches("Subscribed at an event source that pushes").count()
+    };
+    assert_eq!(subscribed("pull"), 0);
+    let mut count = 20;
+    for (preset, mode, pushes) in
+        [("MinBandwidth", "push", 1), ("Normal", "pull", 1), ("MinLatency", "push", 2)]
+    {
+        collecting.wecutil(&["ss", "Preset", &format!("/cm:{preset}")]);
+        if mode == "push" {
+            wait_for_subscriptions(&collecting, pushes);
+        } else {
+            append(source.folder.path(), count + 1..count + 6);
+            count += 5;
+            collecting.wait_for(usize::try_from(count).unwrap());
+        }
+        assert_eq!(subscribed(mode), pushes);
+    }
+    // A message with events is due after 30 seconds, or when no more fit into it.
+    append(source.folder.path(), count + 1..count + 1_002);
+    collecting.wait_for(usize::try_from(count).unwrap() + 200);
+}
+
 #[test]
 fn a_subscription_changes_between_pulling_and_pushing_without_losing_events() {
     let collecting = Pulling::with_settings("");
@@ -97,32 +161,18 @@ fn a_subscription_changes_between_pulling_and_pushing_without_losing_events() {
     collecting.wait_for_status("Changed", &["\t\t127.0.0.1\n\t\t\tRunTimeStatus: Disabled\n"]);
 }
 
-/// As root the configured service has a process for the collector; the ephemeral service has none.
-#[test]
-fn a_collector_in_the_process_of_the_gateway_receives_pushed_events() {
+/// Runs an ephemeral collector until it has stored 20 events. As root the configured service has a process for the
+/// collector; the ephemeral service has none.
+fn collect_20_events(text: &str, options: &[&OsStr]) {
     let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new(folder.path(), "authority");
-    let pair = authority.issue("localhost", ExtendedKeyUsagePurpose::ServerAuth);
-    let file = authority.file.display().to_string();
-    let trust = [("EventForwarding.PushAuthorities", file.as_str())];
-    let Some(source) = EventSource::with_settings(20, &[WAY.settings(), &trust].concat()) else { return };
-    let [text, events, ready, log] =
+    let [file, events, ready, log] =
         ["subscription.xml", "events.jsonl", "ready.json", "log"].map(|name| folder.path().join(name));
-    let password = PASSWORD.replace('&', "&amp;").replace('<', "&lt;");
-    let common = format!(
-        "<CommonUserName>{USER}</CommonUserName><CommonPassword>{password}</CommonPassword><EventSources>"
-    );
-    let pushing = pushing("Pushed", port_of(source.service.http()), 1);
-    fs::write(&text, pushing.replace("<EventSources>", &common)).unwrap();
-    // Its accounts are those of the service.
+    fs::write(&file, text).unwrap();
     let files = Telarchd::new("");
-    let [port] = free_ports();
+    files.add_account(USER, Role::User);
     let mut command = Command::new(env!("CARGO_BIN_EXE_telarchd"));
-    command.args(["--ephemeral", "--https", &format!("127.0.0.1:{port}"), "--set"]);
-    command.arg(format!("EventCollector.DeliveryUrl=https://localhost:{port}/wsman"));
-    command.arg("--certificate").arg(&pair.certificate).arg("--key").arg(&pair.key);
-    command.arg("--accounts").arg(files.file("accounts"));
-    command.arg("--subscription").arg(&text).arg("--forwarded-events").arg(&events);
+    command.arg("--ephemeral").args(options).arg("--accounts").arg(files.file("accounts"));
+    command.arg("--subscription").arg(&file).arg("--forwarded-events").arg(&events);
     command.arg("--ready").arg(&ready).stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
     let mut child = command.env("TMPDIR", folder.path()).spawn().unwrap();
     let until = Instant::now() + PATIENCE;
@@ -137,6 +187,59 @@ fn a_collector_in_the_process_of_the_gateway_receives_pushed_events() {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(fs::read_to_string(&events).unwrap().lines().count(), 20);
+}
+
+#[test]
+fn a_collector_in_the_process_of_the_gateway_receives_pushed_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), "authority");
+    let pair = authority.issue("localhost", ExtendedKeyUsagePurpose::ServerAuth);
+    let file = authority.file.display().to_string();
+    let trust = [("EventForwarding.PushAuthorities", file.as_str())];
+    let Some(source) = EventSource::with_settings(20, &[WAY.settings(), &trust].concat()) else { return };
+    let password = PASSWORD.replace('&', "&amp;").replace('<', "&lt;");
+    let common = format!(
+        "<CommonUserName>{USER}</CommonUserName><CommonPassword>{password}</CommonPassword><EventSources>"
+    );
+    let text = pushing("Pushed", port_of(source.service.http()), 1).replace("<EventSources>", &common);
+    let [port] = free_ports();
+    let (address, url) =
+        (format!("127.0.0.1:{port}"), format!("EventCollector.DeliveryUrl=https://localhost:{port}/wsman"));
+    let options: [&OsStr; 8] = [
+        "--https".as_ref(),
+        address.as_ref(),
+        "--set".as_ref(),
+        url.as_ref(),
+        "--certificate".as_ref(),
+        pair.certificate.as_ref(),
+        "--key".as_ref(),
+        pair.key.as_ref(),
+    ];
+    collect_20_events(&text, &options);
+}
+
+/// Over HTTP the collector admits deliveries only with Kerberos, which encrypts them.
+#[test]
+fn collector_and_source_sign_in_with_their_keytabs_over_http() {
+    let name = "event_collector::pushed::collector_and_source_sign_in_with_their_keytabs_over_http";
+    in_realm(name, Keys::AesSha1, |realm| {
+        let keytab = realm.path("machine.keytab").display().to_string();
+        // Each service knows the account of this principal.
+        realm.kadmin(&format!("ktadd -norandkey -k {keytab} {USER}"));
+        let settings = [("EventForwarding.PushKeytab", keytab.as_str())];
+        let Some(source) = EventSource::with_settings(20, &settings) else { return };
+        let port = port_of(source.service.http());
+        for text in [subscription("Pulled", port, None), pushing("Pushed", port, 7)] {
+            let [port] = free_ports();
+            let (address, url, keytab) = (
+                format!("127.0.0.1:{port}"),
+                format!("EventCollector.DeliveryUrl=http://localhost:{port}/wsman"),
+                format!("EventCollector.MachineKeytab={keytab}"),
+            );
+            let words = ["--http", &address, "--set", &url, "--set", &keytab];
+            collect_20_events(&of_machine(&text), &words.map(OsStr::new));
+        }
+    });
 }
 
 /// A source in Rust that only answers Subscribe; the test delivers with curl.
