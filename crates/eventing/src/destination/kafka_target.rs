@@ -11,8 +11,16 @@ pub(super) struct KafkaTarget {
     pub(super) topic: String,
     /// Authorities of the brokers' certificates in PEM; `None` for those of the system.
     pub(super) authorities: Option<String>,
+    pub(super) certificate: Option<KafkaCertificate>,
     pub(super) has_tls: bool,
     pub(super) login: Option<KafkaLogin>,
+}
+
+/// Certificate of this machine for brokers that require one, in PEM.
+pub(super) struct KafkaCertificate {
+    /// The certificate, followed by intermediate certificates.
+    pub(super) chain: String,
+    pub(super) key: Zeroizing<String>,
 }
 
 /// Login with SASL (RFC 4422).
@@ -55,12 +63,27 @@ impl KafkaTarget {
         if let Some(pem) = &self.authorities {
             all.push(("ssl.ca.pem", pem));
         }
+        if let Some(KafkaCertificate { chain, key }) = &self.certificate {
+            all.push(("ssl.certificate.pem", chain));
+            all.push(("ssl.key.pem", key));
+        }
         if let Some(login) = &self.login {
             all.push(("sasl.mechanism", login.mechanism));
             all.push(("sasl.username", &login.user));
             all.push(("sasl.password", &login.password));
         }
         all
+    }
+}
+
+impl KafkaCertificate {
+    /// Checks a certificate and its key.
+    pub(super) fn parse(chain: &str, key: &str) -> Result<Self, String> {
+        let certificates = tls::certificates(chain.as_bytes());
+        certificates.map_err(|error| format!("ClientCertificate is invalid: {error}"))?;
+        let private = tls::private_key(key.as_bytes());
+        private.map_err(|error| format!("ClientKey is invalid: {error}"))?;
+        Ok(Self { chain: chain.to_owned(), key: key.to_owned().into() })
     }
 }
 

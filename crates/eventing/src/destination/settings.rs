@@ -9,7 +9,7 @@ use toml_edit::{DocumentMut, Item};
 use winevent::event::Record;
 use winevent::{QueryList, Timestamp};
 
-use super::kafka_target::{self, KafkaLogin, KafkaTarget, MECHANISMS};
+use super::kafka_target::{self, KafkaCertificate, KafkaLogin, KafkaTarget, MECHANISMS};
 use super::nats_publisher::NatsTarget;
 use crate::error::CollectorError;
 
@@ -249,6 +249,7 @@ fn target(document: &DocumentMut, endpoint: &Endpoint<'_>) -> Result<Target, Str
             brokers: kafka_target::brokers(endpoint.authority, if endpoint.has_tls { 9_093 } else { 9_092 })?,
             topic: kafka_target::topic(endpoint.path)?,
             authorities: authorities.map(str::to_owned),
+            certificate: kafka_certificate(document, endpoint)?,
             has_tls: endpoint.has_tls,
             login: kafka_login(document, endpoint)?,
         }),
@@ -263,6 +264,20 @@ fn kafka(target: KafkaTarget) -> Result<Target, String> {
 #[cfg(not(feature = "kafka"))]
 fn kafka(_: KafkaTarget) -> Result<Target, String> {
     Err("this build has no output to Kafka\n  build the programs with the feature kafka".to_owned())
+}
+
+fn kafka_certificate(
+    document: &DocumentMut,
+    endpoint: &Endpoint<'_>,
+) -> Result<Option<KafkaCertificate>, String> {
+    match (string(document, "ClientCertificate")?, string(document, "ClientKey")?) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) if !endpoint.has_tls => {
+            Err("ClientCertificate needs TLS\n  use kafka+tls:// in Url".to_owned())
+        }
+        (Some(chain), Some(key)) => KafkaCertificate::parse(chain, key).map(Some),
+        _ => Err("ClientCertificate and ClientKey must be set together".to_owned()),
+    }
 }
 
 fn kafka_login(document: &DocumentMut, endpoint: &Endpoint<'_>) -> Result<Option<KafkaLogin>, String> {
@@ -285,7 +300,7 @@ fn kafka_login(document: &DocumentMut, endpoint: &Endpoint<'_>) -> Result<Option
 }
 
 /// Names of all settings.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "Url",
     "CertificateAuthority",
     "Authorization",
@@ -299,15 +314,19 @@ const KEYS: [&str; 13] = [
     "Token",
     "Credentials",
     "Mechanism",
+    "ClientCertificate",
+    "ClientKey",
 ];
 /// Settings that belong to some protocols only.
-const PROTOCOL_KEYS: [(&str, &[Protocol]); 6] = [
+const PROTOCOL_KEYS: [(&str, &[Protocol]); 8] = [
     ("Authorization", &[Protocol::Http]),
     ("User", &[Protocol::Nats, Protocol::Kafka]),
     ("Password", &[Protocol::Nats, Protocol::Kafka]),
     ("Token", &[Protocol::Nats]),
     ("Credentials", &[Protocol::Nats]),
     ("Mechanism", &[Protocol::Kafka]),
+    ("ClientCertificate", &[Protocol::Kafka]),
+    ("ClientKey", &[Protocol::Kafka]),
 ];
 /// Advice about the setting `Url`.
 const FORMS: &str = "use syslog+tcp://HOST:PORT, syslog+tls://HOST:PORT, http://HOST:PORT/PATH, \
@@ -356,6 +375,13 @@ mod tests {
             ("Url = \"kafka+tls://k1\"\nUser = \"u\"", "together"),
             ("Url = \"kafka+tls://k1\"\nUser = \"u\"\nPassword = \"p\"\nMechanism = \"X\"", "Mechanism must"),
             ("Url = \"kafka://k1\"\nToken = \"t\"", "does not belong"),
+            ("Url = \"https://n1\"\nClientKey = \"k\"", "does not belong"),
+            ("Url = \"kafka+tls://k1\"\nClientKey = \"k\"", "set together"),
+            ("Url = \"kafka://k1\"\nClientKey = \"k\"\nClientCertificate = \"c\"", "kafka+tls://"),
+            (
+                "Url = \"kafka+tls://k1\"\nClientKey = \"k\"\nClientCertificate = \"c\"",
+                "ClientCertificate is",
+            ),
             ("Url = \"nats://n1/a.*\"", "wildcards"),
             ("Url = \"nats://n1/a b\"", "printable"),
             ("Url = \"nats://n1\"\nToken = \"t\"", "only sent with TLS"),

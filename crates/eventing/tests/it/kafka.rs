@@ -169,3 +169,130 @@ fn an_event_that_is_larger_than_kafka_permits_does_not_stop_the_others() {
     let event: Value = serde_json::from_str(stored.trim()).unwrap();
     assert_eq!(event["System"]["EventRecordID"], 21);
 }
+
+/// Proxy that requires a certificate and decrypts connections for one broker. It replaces the port of the broker in
+/// responses by its own.
+const TLS_PROXY: &str = r#"
+import socket, ssl, sys, threading
+port, folder = int(sys.argv[1]), sys.argv[2]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(folder + "/server.pem")
+context.verify_mode = ssl.CERT_REQUIRED
+context.load_verify_locations(folder + "/authority.pem")
+listener = socket.create_server(("127.0.0.1", 0))
+own = listener.getsockname()[1]
+print(own, flush=True)
+before = b"127.0.0.1" + port.to_bytes(4, "big")
+after = b"127.0.0.1" + own.to_bytes(4, "big")
+
+def read(connection, count):
+    data = b""
+    while len(data) < count:
+        part = connection.recv(count - len(data))
+        if not part:
+            raise EOFError
+        data += part
+    return data
+
+def requests(client, broker):
+    try:
+        while data := client.recv(65536):
+            broker.sendall(data)
+    except OSError:
+        pass
+    broker.close()
+
+def serve(plain):
+    try:
+        client = context.wrap_socket(plain, server_side=True)
+    except OSError as error:
+        print(error, file=sys.stderr, flush=True)
+        return
+    print(client.getpeercert()["subject"], file=sys.stderr, flush=True)
+    broker = socket.create_connection(("127.0.0.1", port))
+    threading.Thread(target=requests, args=(client, broker), daemon=True).start()
+    try:
+        while True:
+            length = read(broker, 4)
+            response = read(broker, int.from_bytes(length, "big"))
+            client.sendall(length + response.replace(before, after))
+    except (EOFError, OSError):
+        client.close()
+
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"#;
+
+/// The proxy, which is ended when this is dropped.
+struct TlsProxy(std::process::Child);
+
+impl TlsProxy {
+    fn start(port: &str, folder: &Path) -> (Self, String) {
+        use std::io::BufRead as _;
+        let mut command = std::process::Command::new("python3");
+        command.args(["-E", "-s", "-c", TLS_PROXY, port]).arg(folder).stdout(std::process::Stdio::piped());
+        command.stderr(fs::File::create(folder.join("proxy.log")).unwrap());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (Self(child), line.trim().to_owned())
+    }
+}
+
+impl Drop for TlsProxy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_broker_with_tls_receives_the_certificate_of_the_collector() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic(TOPIC, PARTITIONS, 1).unwrap();
+    let brokers = cluster.bootstrap_servers();
+    let authority = authority();
+    fs::write(folder.path().join("authority.pem"), authority.pem()).unwrap();
+    let [server, client] = ["127.0.0.1", "wec1.example.com"].map(|name| issue(&authority, name));
+    fs::write(folder.path().join("server.pem"), server.concat()).unwrap();
+    let (_proxy, port) = TlsProxy::start(brokers.rsplit(':').next().unwrap(), folder.path());
+    let [certificate, key] = client;
+    let text = format!(
+        "Url = \"kafka+tls://127.0.0.1:{port}/{TOPIC}\"\nCertificateAuthority = \"\"\"{}\"\"\"\n\
+         ClientCertificate = \"\"\"{certificate}\"\"\"\nClientKey = \"\"\"{key}\"\"\"\n",
+        authority.pem()
+    );
+    let settings = DestinationSettings::parse(Path::new("kafka.toml"), text.as_bytes()).unwrap();
+    assert!(!format!("{settings:?}").contains("PRIVATE KEY"));
+    let mut replay = Replay::new(&settings);
+    let record = winevent::event::Record::parse(EVENT).unwrap();
+    let line = "{\"System\":{\"EventRecordID\":1},\"Collector\":{\"Source\":\"web1\",\"EventId\":\"7\"}}";
+    let sent = replay.push(line.to_owned(), &record).and_then(|()| replay.finish());
+    let log = fs::read_to_string(folder.path().join("proxy.log")).unwrap();
+    assert_eq!(sent.unwrap_or_else(|error| panic!("{error}\n{log}")).sent, 1);
+    // The proxy requires a certificate of the authority.
+    assert!(log.contains("wec1.example.com"), "{log}");
+    let records = read(&cluster, |records| !records.is_empty());
+    assert_eq!((records.len(), records[0].event_id.as_str()), (1, "7"));
+}
+
+const EVENT: &str = "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='p'/>\
+                     <EventID>1</EventID><Computer>web1</Computer></System></Event>";
+
+type Issuer = rcgen::CertifiedIssuer<'static, rcgen::KeyPair>;
+
+fn authority() -> Issuer {
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "authority");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap()
+}
+
+/// Returns a certificate and its key in PEM.
+fn issue(authority: &Issuer, name: &str) -> [String; 2] {
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    let key = rcgen::KeyPair::generate().unwrap();
+    [params.signed_by(&key, authority).unwrap().pem(), key.serialize_pem()]
+}
