@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cli_events::forwarded_log::ForwardedLogError;
 use cli_events::windows_options::UsageError;
 use eventlog::LogError;
 use winevent::WinEventError;
@@ -20,6 +21,10 @@ pub(crate) enum ToolError {
     NotSupported(&'static str, &'static str),
     #[error("{0}\nThe journal needs membership in the group systemd-journal, and the audit log in adm.")]
     Log(#[from] LogError),
+    #[error(
+        "{0}\nThe collector stores events in the state directory of its service; TELARCH_STATE names another one."
+    )]
+    Forwarded(#[from] ForwardedLogError),
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("{} exists; use /ow:true to overwrite it", .0.display())]
@@ -44,7 +49,8 @@ impl ToolError {
             Self::NotSupported(..) => 50,
             Self::Exists(_) => 80,
             Self::File { source, .. } | Self::Log(LogError::Read { source, .. }) => status_of(source),
-            Self::NoChannel(_) | Self::Query(_) | Self::Log(_) | Self::Output(_) => 1,
+            Self::Forwarded(ForwardedLogError::Folder { source, .. }) => status_of(source),
+            Self::Forwarded(_) | Self::NoChannel(_) | Self::Query(_) | Self::Log(_) | Self::Output(_) => 1,
         }
     }
 }

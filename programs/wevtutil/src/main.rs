@@ -36,8 +36,10 @@ fn main() -> ExitCode {
 const HELP: &str = "\
 Usage: wevtutil COMMAND [ARGUMENT]... [/OPTION:VALUE]...
 
-Reads the event logs of this machine: the journal and the audit log. The logs Application, Security and System of
-Windows contain all events; the channels Linux-Journal/…, Linux-Syslog/… and Linux-Audit/… contain a part each.
+Reads the event logs of this machine: the journal, the audit log, and the syslog and text files of the settings
+EventForwarding.SyslogFiles and TextFiles. The logs Application, Security and System of Windows contain all events;
+the channels Linux-Journal/…, Linux-Syslog/…, Linux-Audit/… and Linux-File/… contain a part each. The log
+ForwardedEvents contains the events that the collector of this machine has stored.
 
 Commands:
   el | enum-logs              list the names of all logs

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
-use cli_events::local_logs;
+use cli_events::forwarded_log::{FORWARDED_EVENTS, ForwardedLog};
+use cli_events::local_logs::LocalSources;
 use cli_events::windows_options::UsageError;
-use eventlog::channel;
-use eventlog::local::{LocalLogs, Positions};
+use eventlog::local::Positions;
 use eventlog::{LocalEvent, Selection};
-use winevent::QueryList;
 use winevent::event::{Bookmark, BookmarkList, Record};
 use winevent::listing::ListingFormat;
+use winevent::{QueryList, Timestamp};
 
 use crate::arguments::{PathKind, QueryOptions};
 use crate::error::ToolError;
@@ -22,15 +22,61 @@ const MAX_REVERSED: usize = 1_000_000;
 /// Maximum size of a query list or bookmark in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Returns the name under which a channel or log is listed.
-pub(crate) fn known_channel(name: &str) -> Result<String, ToolError> {
-    channel::find(name).ok_or_else(|| ToolError::NoChannel(name.to_owned()))
+/// Logs that a command reads.
+pub(crate) enum Logs {
+    /// Logs of this machine, or a journal file.
+    Local(LocalSources),
+    /// Events that the collector of this machine has stored.
+    Forwarded,
 }
 
-/// Opens the logs of this machine, or a journal file.
-pub(crate) fn open(file: Option<&Path>, has_rendering: bool) -> Result<LocalLogs, ToolError> {
-    let paths = local_logs::paths(file);
-    Ok(local_logs::open(&paths, has_rendering)?)
+impl Logs {
+    /// Returns the logs with a channel, and its name as it is listed.
+    pub(crate) fn with_channel(name: &str) -> Result<(Self, String), ToolError> {
+        if is_forwarded(name) {
+            return Ok((Self::Forwarded, FORWARDED_EVENTS.to_owned()));
+        }
+        let sources = LocalSources::of(None);
+        let channel = sources.channel(name).ok_or_else(|| ToolError::NoChannel(name.to_owned()))?;
+        Ok((Self::Local(sources), channel))
+    }
+
+    /// Returns the logs of a query, and the query.
+    fn of_query(options: &QueryOptions) -> Result<(Self, Selection), ToolError> {
+        let expression = options.expression.as_deref().unwrap_or("*");
+        match options.kind {
+            PathKind::Log => {
+                let (logs, channel) = Self::with_channel(&options.path)?;
+                Ok((logs, Selection::of_channel(&channel, expression)?))
+            }
+            PathKind::LogFile => {
+                let sources = LocalSources::of(Some(Path::new(&options.path)));
+                Ok((Self::Local(sources), Selection::of_any_channel(expression)?))
+            }
+            PathKind::StructuredQuery => {
+                let list = QueryList::parse(&read_text(Path::new(&options.path))?)?;
+                let selection = Selection::of_list(list);
+                let mut paths = selection.paths().iter();
+                if paths.len() > 0 && paths.all(|path| is_forwarded(path)) {
+                    return Ok((Self::Forwarded, selection));
+                }
+                let sources = LocalSources::of(None);
+                let unknown = selection.paths().iter().find(|path| sources.channel(path).is_none());
+                match unknown {
+                    Some(path) if is_forwarded(path) => Err(ToolError::NotSupported(
+                        "A query cannot read ForwardedEvents and other logs.",
+                        "Use a query for each.",
+                    )),
+                    Some(path) => Err(ToolError::NoChannel(path.clone())),
+                    None => Ok((Self::Local(sources), selection)),
+                }
+            }
+        }
+    }
+}
+
+fn is_forwarded(name: &str) -> bool {
+    name.eq_ignore_ascii_case(FORWARDED_EVENTS)
 }
 
 /// Returns whether an event belongs to a channel or to a log of Windows.
@@ -38,29 +84,15 @@ pub(crate) fn is_in(event: &LocalEvent, channel: &str) -> bool {
     event.names().iter().any(|name| name.eq_ignore_ascii_case(channel))
 }
 
-fn selection(options: &QueryOptions) -> Result<Selection, ToolError> {
-    let expression = options.expression.as_deref().unwrap_or("*");
-    Ok(match options.kind {
-        PathKind::Log => Selection::of_channel(&known_channel(&options.path)?, expression)?,
-        PathKind::LogFile => Selection::of_any_channel(expression)?,
-        PathKind::StructuredQuery => {
-            let selection = Selection::of_list(QueryList::parse(&read_text(Path::new(&options.path))?)?);
-            for path in selection.paths() {
-                known_channel(path)?;
-            }
-            selection
-        }
-    })
-}
-
 /// Calls `write` with the events that a query selects, in order, until it has enough.
 pub(crate) fn read(
     options: &QueryOptions,
     mut write: impl FnMut(&Record) -> Result<(), ToolError>,
 ) -> Result<(), ToolError> {
-    let (selection, now) = (selection(options)?, SystemTime::now().into());
-    let file = (options.kind == PathKind::LogFile).then(|| PathBuf::from(&options.path));
-    let mut logs = open(file.as_deref(), options.format != ListingFormat::Xml)?;
+    let (logs, selection) = Logs::of_query(options)?;
+    let Logs::Local(sources) = logs else { return read_forwarded(options, &selection, write) };
+    let now = SystemTime::now().into();
+    let mut logs = sources.open(options.format != ListingFormat::Xml)?;
     if let Some(path) = &options.bookmark {
         let bookmark = BookmarkList::parse(&read_text(path)?)?;
         let mut positions = Positions::default();
@@ -98,6 +130,50 @@ pub(crate) fn read(
         fs::write(path, text).map_err(|source| ToolError::File { path: path.clone(), source })?;
     }
     Ok(())
+}
+
+/// Calls `write` with the stored events of the collector that a query selects. They are those of one source after the
+/// other; the reversed order is that of their times.
+fn read_forwarded(
+    options: &QueryOptions,
+    selection: &Selection,
+    mut write: impl FnMut(&Record) -> Result<(), ToolError>,
+) -> Result<(), ToolError> {
+    if options.bookmark.is_some() || options.saved_bookmark.is_some() {
+        return Err(ToolError::NotSupported(
+            "The log ForwardedEvents has no bookmarks.",
+            "Select events by their times with /q, such as *[System[TimeCreated[timediff(@SystemTime) <= 3600000]]].",
+        ));
+    }
+    let mut log = ForwardedLog::open()?;
+    let maximum = options.count.unwrap_or(usize::MAX);
+    let mut newest: Vec<(Option<Timestamp>, Record)> = Vec::new();
+    let mut written = 0;
+    while written < maximum {
+        let Some(record) = log.next_event(selection)? else { break };
+        if !options.is_reversed {
+            write(&record)?;
+            written += 1;
+            continue;
+        }
+        newest.push((time_of(&record), record));
+        if newest.len() >= maximum.min(MAX_REVERSED).saturating_mul(2) {
+            keep_newest(&mut newest, maximum);
+        }
+    }
+    keep_newest(&mut newest, maximum);
+    newest.iter().try_for_each(|(_, record)| write(record))
+}
+
+/// Sorts events, the newest first, and removes those beyond a number.
+fn keep_newest(events: &mut Vec<(Option<Timestamp>, Record)>, maximum: usize) {
+    events.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+    events.truncate(maximum.min(MAX_REVERSED));
+}
+
+/// Returns the time of an event.
+pub(crate) fn time_of(record: &Record) -> Option<Timestamp> {
+    record.event().ok()?.system.time_created
 }
 
 fn read_text(path: &Path) -> Result<String, ToolError> {

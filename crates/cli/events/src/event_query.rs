@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cli_command::format::Format;
 use cli_command::{Action, Arguments, Failure, Opt, Scope, Value, output};
-use eventlog::{Selection, channel};
+use eventlog::Selection;
 use tokio::time::timeout;
 use winevent::{QueryList, WinEventError};
 
@@ -64,7 +64,7 @@ const MAX_QUERY_FILE: u64 = 1 << 20;
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let explain = if arguments.is_given(&EXPLAIN) { Explain::Yes } else { Explain::No };
     let mut reader = EventReader::open(arguments.path(&FILE).as_deref(), explain)?;
-    let selection = selection(arguments, reader.is_local())?;
+    let selection = selection(arguments, |name| reader.has_channel(name))?;
     let mut printer = Printer {
         write: match arguments.keyword(&FORMAT).unwrap_or_default() {
             Format::Json => event_text::json,
@@ -88,8 +88,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     Ok(String::new())
 }
 
-/// Returns the selection of the options.
-pub(crate) fn selection(arguments: &Arguments, is_local: bool) -> Result<Selection, Failure> {
+/// Returns the selection of the options. `has_channel` returns whether there can be events of a channel or log.
+pub(crate) fn selection(
+    arguments: &Arguments,
+    has_channel: impl Fn(&str) -> bool,
+) -> Result<Selection, Failure> {
     let query = arguments.text(&QUERY)?.unwrap_or("*");
     let query = match query.strip_prefix('@') {
         Some(file) => read_query(Path::new(file))?,
@@ -104,7 +107,7 @@ pub(crate) fn selection(arguments: &Arguments, is_local: bool) -> Result<Selecti
             );
         }
         let selection = Selection::of_list(QueryList::parse(&query).map_err(invalid)?);
-        let unknown = selection.paths().iter().find(|path| is_local && channel::find(path).is_none());
+        let unknown = selection.paths().iter().find(|path| !has_channel(path));
         return match unknown {
             Some(path) => Err(unknown_log(arguments, path)),
             None => Ok(selection),
@@ -112,7 +115,7 @@ pub(crate) fn selection(arguments: &Arguments, is_local: bool) -> Result<Selecti
     }
     match log {
         None => Selection::of_any_channel(query.trim()).map_err(invalid),
-        Some(log) if is_local && channel::find(log).is_none() => Err(unknown_log(arguments, log)),
+        Some(log) if !has_channel(log) => Err(unknown_log(arguments, log)),
         Some(log) => Selection::of_channel(log, query.trim()).map_err(invalid),
     }
 }

@@ -7,13 +7,15 @@ use std::time::SystemTime;
 use cli_command::Failure;
 use eventing::ForwardedFile;
 use eventlog::Selection;
-use eventlog::local::{LocalLogs, LogPaths};
+use eventlog::local::LocalLogs;
 use readiness::FileChanges;
 use winevent::Timestamp;
 use winevent::event::Record;
 use winevent::query::Explanation;
 
-use crate::{failed, local_logs};
+use crate::failed;
+use crate::forwarded_log::FORWARDED_EVENTS;
+use crate::local_logs::LocalSources;
 
 /// Event that was read.
 pub(crate) struct FoundEvent<'s> {
@@ -38,12 +40,9 @@ pub(crate) struct EventReader {
 }
 
 enum EventSource {
-    Local { logs: Box<LocalLogs>, paths: LogPaths },
+    Local { logs: Box<LocalLogs>, sources: LocalSources },
     File { file: ForwardedFile, path: PathBuf },
 }
-
-/// Name of the log of a collector, which the query of a file of forwarded events may use.
-const FORWARDED: &str = "ForwardedEvents";
 
 impl EventReader {
     /// Opens the local logs, a journal file (`.journal`), or a file of forwarded events.
@@ -55,9 +54,9 @@ impl EventReader {
                 EventSource::File { file, path: path.to_owned() }
             }
             None => {
-                let paths = local_logs::paths(file);
-                let logs = Box::new(local_logs::open(&paths, true).map_err(unreadable)?);
-                EventSource::Local { logs, paths }
+                let sources = LocalSources::of(file);
+                let logs = Box::new(sources.open(true).map_err(unreadable)?);
+                EventSource::Local { logs, sources }
             }
         };
         Ok(Self { source, explain })
@@ -69,9 +68,12 @@ impl EventReader {
         Ok(Self { source: EventSource::File { file, path }, explain: Explain::No })
     }
 
-    /// Returns whether the events are those of local logs, whose names are known.
-    pub(crate) fn is_local(&self) -> bool {
-        matches!(self.source, EventSource::Local { .. })
+    /// Returns whether there are events of a channel or log. Those of a file are not known before it is read.
+    pub(crate) fn has_channel(&self, name: &str) -> bool {
+        match &self.source {
+            EventSource::Local { sources, .. } => sources.channel(name).is_some(),
+            EventSource::File { .. } => true,
+        }
     }
 
     /// Continues behind the last event.
@@ -85,7 +87,7 @@ impl EventReader {
     /// Starts to watch the files of the events.
     pub(crate) fn watch(&self) -> io::Result<FileChanges> {
         match &self.source {
-            EventSource::Local { paths, .. } => FileChanges::of_contents(paths.folders()),
+            EventSource::Local { sources, .. } => FileChanges::of_contents(sources.folders()),
             EventSource::File { path, .. } => FileChanges::of_contents([files::folder(path)]),
         }
     }
@@ -129,7 +131,7 @@ impl EventReader {
                         }
                     };
                     let channel = record.channel().unwrap_or_default().into_owned();
-                    let names = [channel.as_str(), FORWARDED];
+                    let names = [channel.as_str(), FORWARDED_EVENTS];
                     let explanation =
                         (self.explain == Explain::Yes).then(|| selection.explain(&record, &names, now));
                     if explanation.is_some() || selection.is_selected(&record, &names, now) {

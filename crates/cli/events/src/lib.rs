@@ -4,8 +4,10 @@
 mod event_query;
 mod event_reader;
 mod event_text;
+pub mod forwarded_log;
 mod health;
 pub mod local_logs;
+mod migrate_store;
 mod replay;
 mod report;
 mod source_name;
@@ -33,6 +35,7 @@ pub static EVENTS: Command = Command::new("events", "show events, and the source
         "telarch events tail -q \"*[System[Provider[@Name='sshd']]]\"",
         "telarch events replay siem -q '*[System[Level<=2]]'",
         "telarch events reset web1",
+        "telarch events migrate-store",
     ])
     .actions(&[
         Action::new(
@@ -50,6 +53,7 @@ pub static EVENTS: Command = Command::new("events", "show events, and the source
                installed again")],
         )
         .takes(1, 1),
+        migrate_store::MIGRATE_STORE_ACTION,
     ])
     .options(&[
         &event_query::QUERY,
@@ -58,6 +62,7 @@ pub static EVENTS: Command = Command::new("events", "show events, and the source
         &event_query::COUNT,
         &event_query::LAST,
         &event_query::EXPLAIN,
+        &migrate_store::REPLACE,
         &FORMAT,
         &STATE,
     ])
@@ -65,8 +70,8 @@ pub static EVENTS: Command = Command::new("events", "show events, and the source
     .notes(&[
         "The store of the collector is read directly; the service need not run. With --state, TELARCH_CONFIG names the \
          settings of the service if its store is a database.",
-        "Events of this machine are those of the journal and the audit log. TELARCH_JOURNAL names the directory of another \
-         journal.",
+        "Events of this machine are those of the journal, the audit log, and the syslog and text files of the settings. \
+         TELARCH_JOURNAL names the directory of another journal.",
     ]);
 
 static FORMAT: Opt = Opt::new(
@@ -86,6 +91,7 @@ static STATE: Opt = Opt::new(
     Scope::Action("why"),
     Scope::Action("replay"),
     Scope::Action("reset"),
+    Scope::Action("migrate-store"),
 ]);
 
 fn run(arguments: &Arguments) -> Result<String, Failure> {
@@ -96,6 +102,9 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
         return replay::run(arguments);
     }
     let place = StorePlace::of(arguments)?;
+    if arguments.action() == "migrate-store" {
+        return migrate_store::run(&place, arguments);
+    }
     let collected = Collected::read(&place)?;
     if arguments.action() == "reset" {
         return reset(&place, &collected, &arguments.words().concat());

@@ -1,7 +1,5 @@
 //! `telarch events replay`.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use cli_command::paths::{self, IfMissing};
@@ -12,6 +10,7 @@ use files::TrustedFile;
 
 use crate::event_query::{FILE, selection, warn};
 use crate::event_reader::{EventReader, Explain};
+use crate::forwarded_log::files_of_sources;
 use crate::{STATE, failed};
 
 /// The action `replay`.
@@ -38,11 +37,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     match files {
         EventFiles::One(path) => {
             let mut reader = EventReader::open(Some(&path), Explain::No)?;
-            let selection = selection(arguments, reader.is_local())?;
+            let selection = selection(arguments, |name| reader.has_channel(name))?;
             send(&mut reader, &selection, &path, &mut replay)?;
         }
         EventFiles::OfSources(files) => {
-            let selection = selection(arguments, false)?;
+            let selection = selection(arguments, |_| true)?;
             for path in files {
                 send(&mut EventReader::open_oldest(path.clone())?, &selection, &path, &mut replay)?;
             }
@@ -82,22 +81,12 @@ fn read_settings(path: &Path) -> Result<DestinationSettings, Failure> {
 /// Returns the newest file of each source of the collector.
 fn sources(arguments: &Arguments) -> Result<Vec<PathBuf>, Failure> {
     let state = arguments.path(&STATE).map_or_else(paths::state_directory, Ok)?;
-    let folder = state.join("events/sources");
-    let unreadable = |error: io::Error| {
+    files_of_sources(&state).map_err(|error| {
         Failure::failed(
-            format!("cannot read the events in {}: {error}", folder.display()),
+            error,
             "run this as the user of the service, or select its state directory with --state, or a file with --file",
         )
-    };
-    let mut files = Vec::new();
-    for source in fs::read_dir(&folder).map_err(unreadable)? {
-        let file = source.map_err(unreadable)?.path().join("events.jsonl");
-        if file.exists() {
-            files.push(file);
-        }
-    }
-    files.sort();
-    Ok(files)
+    })
 }
 
 /// Sends the selected events of a file.

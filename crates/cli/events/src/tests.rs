@@ -153,6 +153,42 @@ fn sources_are_listed_in_every_format() {
 }
 
 #[test]
+fn the_store_moves_to_the_database_of_the_settings() {
+    let Some(server) = PostgresServer::start() else { return };
+    let state = tempfile::tempdir().unwrap();
+    collect(state.path());
+    let folder = state.path().join("events");
+    let file = state.path().join("event-store.toml");
+    let migrate = |words: &[&str]| {
+        let settings = StoreSettings::read(&folder, &file).unwrap();
+        let place = StorePlace { folder: folder.clone(), settings };
+        let words = [&["migrate-store"], words].concat();
+        let moved =
+            crate::migrate_store::run(&place, &Arguments::parse_words(&EVENTS, &words).unwrap().unwrap());
+        moved.map(|text| (text, place))
+    };
+    let error = migrate(&[]).err().unwrap().to_string();
+    assert!(error.contains("create event-store.toml"), "{error}");
+    fs::write(&file, server.settings()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let before = shown(state.path(), &["sources"]).unwrap();
+    let (text, place) = migrate(&[]).unwrap();
+    assert!(text.starts_with("moved 1 subscriptions, 3 sources and 0 bookmarks to telarch at /"), "{text}");
+    assert!(text.contains("events.sqlite.moved; remove it"), "{text}");
+    let after = crate::report::text(&Collected::read(&place).unwrap());
+    assert_eq!(after.lines().count(), before.lines().count(), "{after}\n{before}");
+    assert!(after.contains("web1.example"), "{after}");
+    fs::rename(folder.join("events.sqlite.moved"), folder.join("events.sqlite")).unwrap();
+    let error = migrate(&[]).err().unwrap().to_string();
+    assert!(
+        error.contains("has 1 subscriptions and 3 sources already") && error.contains("--replace"),
+        "{error}"
+    );
+    let (text, _) = migrate(&["--replace"]).unwrap();
+    assert!(text.starts_with("moved 1 subscriptions, 3 sources"), "{text}");
+}
+
+#[test]
 fn the_state_of_a_source_is_explained() {
     let state = tempfile::tempdir().unwrap();
     collect(state.path());

@@ -146,3 +146,73 @@ fn logs_are_listed_with_their_status() {
         assert!(!output.stderr.is_empty());
     }
 }
+
+#[test]
+fn text_files_of_the_settings_are_channels() {
+    let Some(journal) = Journal::new() else { return };
+    let (app, config) = (journal.path("app.log"), journal.path("config.toml"));
+    fs::write(&app, "2026-01-02T03:04:05Z started\n\nsecond <line>\n").unwrap();
+    fs::write(&config, format!("EventForwarding.TextFiles = \"{}\"\n", app.display())).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wevtutil"));
+        command.env("TELARCH_JOURNAL", journal.0.path()).env("TELARCH_CONFIG", &config);
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let channel = format!("Linux-File{}", app.display());
+    assert!(run(&["el"]).lines().any(|line| line == channel), "{channel}");
+    let events = run(&["qe", &channel.to_ascii_uppercase()]);
+    assert!(events.contains("started<") && events.contains("second &lt;line&gt;<"), "{events}");
+    assert_eq!(events.matches("<Event ").count(), 2, "{events}");
+    assert!(events.contains("SystemTime='2026-01-02T03:04:05"), "{events}");
+    // A bookmark continues behind the line.
+    let bookmark = format!("/sbm:{}", journal.path("mark.xml").display());
+    run(&["qe", &channel, "/c:1", &bookmark]);
+    let rest = run(&["qe", &channel, &bookmark.replace("/sbm", "/bm")]);
+    assert!(!rest.contains("started<") && rest.contains("second &lt;line&gt;<"), "{rest}");
+    assert!(run(&["gli", &channel]).contains("numberOfLogRecords: 2\n"));
+    // The log of Windows has the lines as well.
+    assert_eq!(run(&["qe", "Application"]).matches("<Channel>Linux-File/").count(), 2);
+}
+
+#[test]
+fn the_events_of_the_collector_are_a_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let event = |source: &str, second: u64| {
+        format!(
+            "{{\"System\":{{\"Provider\":{{\"Name\":\"p\"}},\"EventID\":1,\"Level\":{second},\"TimeCreated\":\
+             \"2026-01-02T03:04:0{second}Z\",\"EventRecordID\":{second},\"Channel\":\"System\",\
+             \"Computer\":\"{source}\"}}}}\n"
+        )
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wevtutil"));
+    let missing =
+        command.args(["qe", "ForwardedEvents"]).env("TELARCH_STATE", folder.path()).output().unwrap();
+    assert_eq!(missing.status.code(), Some(2), "{missing:?}");
+    for (source, seconds) in [("web1", [1, 4]), ("web2", [2, 3])] {
+        let folder = folder.path().join(format!("events/sources/{source}.tls"));
+        fs::create_dir_all(&folder).unwrap();
+        let [older, newer] = seconds.map(|second| event(source, second));
+        fs::write(folder.join("events.jsonl.1"), older).unwrap();
+        fs::write(folder.join("events.jsonl"), newer + "no event\n").unwrap();
+    }
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wevtutil"));
+        command.args(arguments).env("TELARCH_STATE", folder.path()).output().unwrap()
+    };
+    let text = |arguments: &[&str]| String::from_utf8(run(arguments).stdout).unwrap();
+    assert!(text(&["el"]).lines().any(|line| line == "ForwardedEvents"));
+    assert_eq!(numbers(&text(&["qe", "forwardedevents"])), [1, 4, 2, 3]);
+    assert_eq!(numbers(&text(&["qe", "ForwardedEvents", "/rd:true", "/c:3"])), [4, 3, 2]);
+    assert_eq!(numbers(&text(&["qe", "ForwardedEvents", "/q:*[System[Level=3]]"])), [3]);
+    let query = folder.path().join("query.xml");
+    let select = "<QueryList><Query Id='0'><Select Path='ForwardedEvents'>*[System[Level&lt;=2]]</Select></Query></QueryList>";
+    fs::write(&query, select).unwrap();
+    assert_eq!(numbers(&text(&["qe", query.to_str().unwrap(), "/sq:true"])), [1, 2]);
+    let status = text(&["gli", "ForwardedEvents"]);
+    assert!(status.contains("numberOfLogRecords: 4\n"), "{status}");
+    assert!(status.contains("creationTime: 2026-01-02T03:04:01"), "{status}");
+    assert!(text(&["gl", "ForwardedEvents"]).starts_with("name: ForwardedEvents\n"));
+    assert_eq!(run(&["qe", "ForwardedEvents", "/bm:x"]).status.code(), Some(50));
+}
