@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use xml::{Element, Writer};
 
-use super::stream::BASE64;
+use super::stream::{BASE64, write_base64};
 use super::{named, schema_error};
 use crate::fault::Fault;
 use crate::namespace::{POWERSHELL, SHELL};
@@ -47,7 +47,7 @@ pub fn parse_connected(response: Element<'_>) -> Result<Vec<u8>, Fault> {
 
 fn write_fragments(writer: &mut Writer, name: &str, fragments: &[u8]) {
     writer.start(name).namespace("", POWERSHELL);
-    writer.plain(|out| BASE64.encode_string(fragments, out)).end();
+    writer.plain(|out| write_base64(fragments, out)).end();
 }
 
 #[cfg(test)]
