@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use crate::clixml::Limits;
 use crate::error::PsrpError;
-use crate::fragment::{Defragmenter, Fragment, FragmentLimits, Fragmenter};
+use crate::fragment::{Defragmenter, FRAGMENT_HEADER, Fragment, FragmentLimits, Fragmenter};
 use crate::guid::Guid;
-use crate::message::{Header, Message, Role};
+use crate::message::{Header, Message, Role, data_of};
 use crate::record::Body;
 
 /// Priority of data on the transport.
@@ -94,12 +94,12 @@ impl Channel {
             let (fragment, behind) = Fragment::decode(rest)?;
             rest = behind;
             let Some(bytes) = self.incoming.add(fragment)? else { continue };
-            let Message { destination, kind, pool, pipeline, data, .. } = Message::decode(&bytes)?;
-            if destination != self.role {
+            let header = Header::decode(&bytes)?;
+            if header.destination != self.role {
                 return Err(PsrpError::Header("the message is addressed to the other end"));
             }
-            let body = Body::decode(kind, &data, &self.limits.clixml)?;
-            messages.push((Header { destination, kind, pool, pipeline }, body));
+            let body = Body::decode(header.kind, data_of(&bytes), &self.limits.clixml)?;
+            messages.push((header, body));
         }
         Ok(messages)
     }
@@ -118,9 +118,8 @@ impl Channel {
             data: body.encode()?,
             has_byte_order_mark: false,
         };
-        let bytes = message.encode();
-        let length = bytes.len();
-        let fragments = Fragmenter::new(self.next_object, bytes);
+        let fragments = Fragmenter::of_message(self.next_object, message);
+        let length = fragments.length();
         self.next_object += 1;
         self.queued += length;
         self.queue.push_back(Queued { pipeline, stream, fragments, length });
@@ -152,7 +151,7 @@ impl Channel {
         stream: Stream,
         limit: usize,
     ) -> Option<Outgoing> {
-        let mut fragments = Vec::new();
+        let mut fragments = Vec::with_capacity(self.room_for(pipeline, stream, limit));
         let mut place = 0;
         while let Some(queued) = self.queue.get_mut(place) {
             if queued.pipeline != pipeline || queued.stream != stream {
@@ -169,6 +168,14 @@ impl Channel {
             }
         }
         (!fragments.is_empty()).then_some(Outgoing { pipeline, stream, fragments })
+    }
+
+    /// Returns the length of the fragments that [`Self::take_for`] returns, at most.
+    fn room_for(&self, pipeline: Option<Guid>, stream: Stream, limit: usize) -> usize {
+        let matching =
+            self.queue.iter().filter(|queued| queued.pipeline == pipeline && queued.stream == stream);
+        let lengths = matching.map(|queued| queued.fragments.left() + FRAGMENT_HEADER);
+        lengths.fold(0, |sum: usize, length| sum.saturating_add(length).min(limit))
     }
 
     /// Returns the length of the queued messages in bytes.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::PsrpError;
+use crate::message::Message;
 
 /// Length of the header of a fragment in bytes.
 pub const FRAGMENT_HEADER: usize = 21;
@@ -48,10 +49,18 @@ impl<'a> Fragment<'a> {
 
     /// Appends the encoded fragment.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend(self.object.to_be_bytes());
-        out.extend(self.number.to_be_bytes());
+        self.encode_behind(&[], out);
+    }
+
+    /// Appends the encoded fragment, whose data begins with `first`.
+    fn encode_behind(&self, first: &[u8], out: &mut Vec<u8>) {
+        let length = first.len() + self.data.len();
+        out.reserve(FRAGMENT_HEADER + length);
+        out.extend_from_slice(&self.object.to_be_bytes());
+        out.extend_from_slice(&self.number.to_be_bytes());
         out.push(u8::from(self.is_start) | u8::from(self.is_end) << 1);
-        out.extend(u32::try_from(self.data.len()).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend_from_slice(first);
         out.extend_from_slice(self.data);
     }
 }
@@ -169,7 +178,10 @@ impl Defragmenter {
 pub struct Fragmenter {
     object: u64,
     number: u64,
+    /// Header of the message, if `data` is without it.
+    header: Vec<u8>,
     data: Vec<u8>,
+    /// Number of bytes of header and data that fragments have.
     at: usize,
     is_done: bool,
 }
@@ -178,7 +190,26 @@ impl Fragmenter {
     /// Divides the bytes of a message; `object` must be positive and unique for this sender.
     #[must_use]
     pub fn new(object: u64, data: Vec<u8>) -> Self {
-        Self { object, number: 0, data, at: 0, is_done: false }
+        Self::with_header(object, Vec::new(), data)
+    }
+
+    /// Divides a message, and does not copy its data.
+    pub(crate) fn of_message(object: u64, message: Message) -> Self {
+        Self::with_header(object, message.header(), message.data)
+    }
+
+    fn with_header(object: u64, header: Vec<u8>, data: Vec<u8>) -> Self {
+        Self { object, number: 0, header, data, at: 0, is_done: false }
+    }
+
+    /// Returns the length of the message in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.header.len() + self.data.len()
+    }
+
+    /// Returns the number of bytes of the message that no fragment has yet.
+    pub(crate) fn left(&self) -> usize {
+        self.length().saturating_sub(self.at)
     }
 
     /// Appends the next fragment of at most `limit` bytes, header included, and returns whether one was
@@ -188,13 +219,15 @@ impl Fragmenter {
         if self.is_done || room == 0 {
             return false;
         }
-        let rest = self.data.get(self.at..).unwrap_or_default();
-        let data = rest.get(..room).unwrap_or(rest);
-        let is_end = data.len() == rest.len();
+        let is_end = self.left() <= room;
+        let header = self.header.get(self.at..).unwrap_or_default();
+        let header = header.get(..room).unwrap_or(header);
+        let data = self.data.get(self.at.saturating_sub(self.header.len())..).unwrap_or_default();
+        let data = data.get(..room - header.len()).unwrap_or(data);
         let fragment =
             Fragment { object: self.object, number: self.number, is_start: self.number == 0, is_end, data };
-        fragment.encode(out);
-        self.at += data.len();
+        fragment.encode_behind(header, out);
+        self.at += header.len() + data.len();
         self.number += 1;
         self.is_done = is_end;
         true

@@ -68,23 +68,22 @@ impl Message {
     /// [`PsrpError::Header`] if the bytes are shorter than the header or the destination is unknown.
     pub fn decode(bytes: &[u8]) -> Result<Self, PsrpError> {
         let Header { destination, kind, pool, pipeline } = Header::decode(bytes)?;
-        let data = bytes.get(MESSAGE_HEADER..).unwrap_or_default();
-        let bare = data.strip_prefix(BYTE_ORDER_MARK);
-        let has_byte_order_mark = bare.is_some();
-        Ok(Self {
-            destination,
-            kind,
-            pool,
-            pipeline,
-            data: bare.unwrap_or(data).to_vec(),
-            has_byte_order_mark,
-        })
+        let data = data_of(bytes);
+        let has_byte_order_mark = bytes.len() > MESSAGE_HEADER + data.len();
+        Ok(Self { destination, kind, pool, pipeline, data: data.to_vec(), has_byte_order_mark })
     }
 
     /// Returns the encoded message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(MESSAGE_HEADER + BYTE_ORDER_MARK.len() + self.data.len());
+        let mut bytes = self.header();
+        bytes.extend_from_slice(&self.data);
+        bytes
+    }
+
+    /// Returns the bytes before the data.
+    pub(crate) fn header(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(MESSAGE_HEADER + BYTE_ORDER_MARK.len());
         bytes.extend(self.destination.code().to_le_bytes());
         bytes.extend(self.kind.code().to_le_bytes());
         bytes.extend(self.pool.to_bytes());
@@ -92,9 +91,14 @@ impl Message {
         if self.has_byte_order_mark {
             bytes.extend_from_slice(BYTE_ORDER_MARK);
         }
-        bytes.extend_from_slice(&self.data);
         bytes
     }
+}
+
+/// Returns the data of an encoded message without its byte order mark.
+pub(crate) fn data_of(bytes: &[u8]) -> &[u8] {
+    let data = bytes.get(MESSAGE_HEADER..).unwrap_or_default();
+    data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(data)
 }
 
 /// Header of a message, for programs that pass messages on without reading their data.

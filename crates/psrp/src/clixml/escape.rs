@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Returns the text with its escapes resolved, and whether half of a surrogate pair was replaced by U+FFFD.
 pub(super) fn decode(text: &str) -> (Cow<'_, str>, bool) {
-    if !text.contains("_x") && !text.contains("_X") {
+    if !text.as_bytes().contains(&b'_') {
         return (Cow::Borrowed(text), false);
     }
     let mut decoded = String::with_capacity(text.len());
@@ -27,6 +27,12 @@ pub(super) fn decode(text: &str) -> (Cow<'_, str>, bool) {
     }
     is_lossy |= flush(&mut units, &mut decoded);
     (Cow::Owned(decoded), is_lossy)
+}
+
+/// Returns whether the text has no escapes and needs none; `false` for some texts of which that is true.
+pub(super) fn is_plain(text: &str) -> bool {
+    // Checks the whole text without branches, which is faster than stopping at the first other byte.
+    text.bytes().fold(true, |plain, byte| plain & (0x20..0x7F).contains(&byte) & (byte != b'_'))
 }
 
 /// Reads an escape at the start of the text and returns its UTF-16 unit and the text behind it.
@@ -53,8 +59,7 @@ fn flush(units: &mut Vec<u16>, decoded: &mut String) -> bool {
 /// Returns the text with escapes, as PowerShell writes it: for control characters, surrogates, and `_` before
 /// `x` or `X`. U+FFFE and U+FFFF are escaped as well, because XML cannot represent them.
 pub(super) fn encode(text: &str) -> Cow<'_, str> {
-    let is_plain = text.bytes().all(|byte| (0x20..0x7F).contains(&byte) && byte != b'_');
-    if is_plain {
+    if is_plain(text) {
         return Cow::Borrowed(text);
     }
     let mut encoded = String::with_capacity(text.len() + 16);

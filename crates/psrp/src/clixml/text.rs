@@ -18,6 +18,9 @@ pub struct Text {
 impl Text {
     /// Returns the text for this form on the wire.
     pub(super) fn from_wire(raw: &str) -> Self {
+        if escape::is_plain(raw) {
+            return Self { decoded: raw.into(), raw: None };
+        }
         let (decoded, is_lossy) = escape::decode(raw);
         let is_usual = !is_lossy && escape::encode(&decoded) == raw;
         Self { raw: (!is_usual).then(|| raw.into()), decoded: decoded.into() }
