@@ -4,7 +4,7 @@ mod open;
 mod sign_in;
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -139,8 +139,8 @@ impl Connection {
             Some(authenticator) => authenticator.authorization("POST", &target, timeouts).await?,
             None => None,
         };
-        let written = self.write(request, &target, pass.as_deref())?;
-        match self.send(&written, timeouts).await? {
+        let head = self.write_head(request, &target, pass.as_deref())?;
+        match self.send(&head, request.body, timeouts).await? {
             Ok(()) => self.read(limit, timeouts).await,
             // A service may reject a request before it has read all of it; then the response is already there.
             Err(error) => match self.read(limit, timeouts).await {
@@ -160,8 +160,7 @@ impl Connection {
         matches!(Pin::new(&mut self.stream).poll_read(&mut context, &mut buffer), Poll::Pending)
     }
 
-    /// Writes head and body into one buffer, because some services stall on a separate packet.
-    fn write(
+    fn write_head(
         &mut self,
         request: &Request<'_>,
         target: &str,
@@ -170,7 +169,8 @@ impl Connection {
         let authorization = self.auth_state.authorization(request.endpoint.path());
         let secret = authorization.as_ref().map_or(0, |value| value.len()) + pass.map_or(0, String::len);
         // Reserved at once, because growing would leave copies of a password in memory.
-        let mut out = Zeroizing::new(Vec::with_capacity(HEAD + secret + request.body.len()));
+        let given: usize = request.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        let mut out = Zeroizing::new(Vec::with_capacity(HEAD + secret + target.len() + given));
         let endpoint = request.endpoint;
         let mut writer = RequestWriter::post(&mut out, target, &endpoint.authority()).map_err(refused)?;
         writer.header("User-Agent", USER_AGENT).map_err(refused)?;
@@ -185,16 +185,32 @@ impl Connection {
             writer.header(name, value).map_err(refused)?;
         }
         writer.end(u64::try_from(request.body.len()).unwrap_or(u64::MAX));
-        out.extend_from_slice(request.body);
         Ok(out)
     }
 
-    /// Sends all bytes; the idle limit applies to each write.
-    async fn send(&mut self, mut rest: &[u8], timeouts: &Timeouts) -> Result<io::Result<()>, Error> {
-        while !rest.is_empty() {
-            match timeouts.within_idle(self.stream.write(rest)).await? {
+    /// Sends head and body together, because some services stall on a separate packet. The idle limit applies to each
+    /// write.
+    async fn send(
+        &mut self,
+        mut head: &[u8],
+        mut body: &[u8],
+        timeouts: &Timeouts,
+    ) -> Result<io::Result<()>, Error> {
+        let joined;
+        if !self.stream.is_write_vectored() {
+            joined = Zeroizing::new([head, body].concat());
+            head = &joined;
+            body = &[];
+        }
+        while !head.is_empty() || !body.is_empty() {
+            let pieces = [IoSlice::new(head), IoSlice::new(body)];
+            match timeouts.within_idle(self.stream.write_vectored(&pieces)).await? {
                 Ok(0) => return Ok(Err(io::ErrorKind::WriteZero.into())),
-                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Ok(count) => {
+                    let of_head = count.min(head.len());
+                    head = head.get(of_head..).unwrap_or_default();
+                    body = body.get(count - of_head..).unwrap_or_default();
+                }
                 Err(error) => return Ok(Err(error)),
             }
         }
@@ -242,7 +258,7 @@ impl Connection {
             writer.header("Proxy-Authorization", value).map_err(refused)?;
         }
         writer.end_without_body();
-        let sent = self.send(&out, timeouts).await?;
+        let sent = self.send(&out, &[], timeouts).await?;
         sent.map_err(|error| self.broken(Progress::Sending, error))?;
         self.read_head(timeouts).await
     }
