@@ -426,6 +426,20 @@ impl Pipeline {
         self.pipeline.next().await.map_err(|error| self.controls.context.explain(error))
     }
 
+    /// Waits until [`Self::take_ready`] returns events, or the pipeline has ended. The future is cancellation-safe.
+    ///
+    /// # Errors
+    /// [`Error`] if a request or a response fails.
+    pub async fn wait_ready(&mut self) -> Result<(), Error> {
+        self.pipeline.wait_ready().await.map_err(|error| self.controls.context.explain(error))
+    }
+
+    /// Returns the events that have arrived, without waiting.
+    #[must_use]
+    pub fn take_ready(&mut self) -> Vec<PipelineEvent> {
+        self.pipeline.take_ready()
+    }
+
     /// Result of the pipeline; `None` until [`Self::next`] has returned `None`.
     #[must_use]
     pub fn outcome(&self) -> Option<&PipelineOutcome> {

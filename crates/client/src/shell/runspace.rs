@@ -3,6 +3,7 @@
 mod events;
 mod keeper;
 mod options;
+mod pace;
 mod pipeline;
 mod pool;
 mod shared;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use psrp::clixml::Value;
 use psrp::{ErrorRecord, Event, Guid, HostCall, HostResponse, PoolState, Stream};
 use tokio::sync::Mutex as Turn;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use wsman::shell::{CommandState, Received, SignalCode};
 
 use super::events::{Content, PipelineEvent, PipelineOutcome};
 use super::keeper::ConnectionLoss;
+use super::pace::Pace;
 use super::shared::{Shared, refuse};
 use crate::error::Error;
 use crate::shell::command::{PendingReceive, receive};
@@ -31,6 +32,8 @@ pub struct Pipeline {
     /// Number of disconnections of the pool when the request was sent.
     disconnections: u64,
     loss: ConnectionLoss,
+    /// Pauses between requests; `None` for a script that exchanges objects with the client.
+    pace: Option<Pace>,
     outcome: Option<PipelineOutcome>,
     had_errors: bool,
     is_finished: bool,
@@ -49,7 +52,8 @@ pub struct PipelineControls {
 }
 
 impl Pipeline {
-    pub(super) fn new(shared: Arc<Shared>, id: Guid, channel: Channel) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, id: Guid, channel: Channel, takes_input: bool) -> Self {
+        let is_interactive = takes_input || shared.has_host;
         let controls = PipelineControls {
             shared,
             id,
@@ -63,6 +67,7 @@ impl Pipeline {
             receiving: None,
             disconnections: 0,
             loss: ConnectionLoss::default(),
+            pace: (!is_interactive).then(Pace::default),
             outcome: None,
             had_errors: false,
             is_finished: false,
@@ -100,27 +105,54 @@ impl Pipeline {
     /// # Errors
     /// [`Error`] if a request or a response fails, or the pool cannot be used.
     pub async fn next(&mut self) -> Result<Option<PipelineEvent>, Error> {
+        self.wait_ready().await?;
+        Ok(self.ready.pop_front())
+    }
+
+    /// Waits until [`Self::take_ready`] returns events, or the pipeline has ended. The future is cancellation-safe.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn wait_ready(&mut self) -> Result<(), Error> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
-                let PipelineEvent::HostCall(call) = &event else { return Ok(Some(event)) };
-                if self.controls.shared.has_host {
-                    return Ok(Some(event));
+            match self.ready.front() {
+                Some(event) => {
+                    let Some(call) = self.call_to_refuse(event) else { return Ok(()) };
+                    let refusal = refuse(call);
+                    self.ready.pop_front();
+                    if let Some(refusal) = refusal {
+                        self.controls.send_response(refusal).await?;
+                    }
                 }
-                if let Some(refusal) = refuse(call) {
-                    self.controls.send_response(refusal).await?;
-                }
-                continue;
+                None if self.outcome.is_some() => return Ok(()),
+                None => self.receive().await?,
             }
-            if self.outcome.is_some() {
-                return Ok(None);
-            }
-            self.receive().await?;
+        }
+    }
+
+    /// Returns the events that have arrived, up to the next host call that the library refuses, without waiting.
+    #[must_use]
+    pub fn take_ready(&mut self) -> Vec<PipelineEvent> {
+        let refused = self.ready.iter().position(|event| self.call_to_refuse(event).is_some());
+        self.ready.drain(..refused.unwrap_or(self.ready.len())).collect()
+    }
+
+    /// Returns the host call of an event if no host answers it.
+    fn call_to_refuse<'e>(&self, event: &'e PipelineEvent) -> Option<&'e HostCall> {
+        match event {
+            PipelineEvent::HostCall(call) if !self.controls.shared.has_host => Some(call),
+            _ => None,
         }
     }
 
     async fn receive(&mut self) -> Result<(), Error> {
         let PipelineControls { shared, channel, .. } = &self.controls;
         let timeouts = shared.timeouts();
+        if self.receiving.is_none()
+            && let Some(next) = self.pace.as_ref().and_then(Pace::next_request)
+        {
+            sleep_until(next).await;
+        }
         let receiving = self.receiving.get_or_insert_with(|| {
             self.disconnections = shared.disconnections();
             Box::pin(receive(channel.clone(), vec!["stdout".to_owned()], timeouts))
@@ -143,6 +175,10 @@ impl Pipeline {
             }
         };
         self.loss = ConnectionLoss::default();
+        if let Some(pace) = &mut self.pace {
+            let length = received.streams.iter().map(|piece| piece.octets.len()).sum();
+            pace.note(asked, Instant::now(), length);
+        }
         self.take(received)?;
         if self.ready.is_empty() && self.outcome.is_none() {
             timeouts.wait_before_retry(asked).await?;

@@ -297,7 +297,7 @@ impl RunspacePool {
         self.0.core.lock().create_pipeline(id, pipeline)?;
         match self.0.start(id).await {
             Ok(channel) => {
-                let pipeline = Pipeline::new(Arc::clone(&self.0), id, channel);
+                let pipeline = Pipeline::new(Arc::clone(&self.0), id, channel, takes_input);
                 // The rest of a script that does not fit into the first request.
                 pipeline.controls().flush().await?;
                 tracing::trace!(%id, takes_input, "Started a pipeline");
@@ -323,7 +323,7 @@ impl RunspacePool {
         });
         request.await?;
         self.0.core.lock().adopt_pipeline(id)?;
-        Ok(Pipeline::new(Arc::clone(&self.0), id, channel))
+        Ok(Pipeline::new(Arc::clone(&self.0), id, channel, false))
     }
 
     /// Sends a request about runspaces and returns the answer of the service.
