@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use telarch::Error;
 use telarch::remoting::{
     Argument, Availability, Command, ErrorRecord, Guid, InformationRecord, InformationalRecord, Merge,
@@ -13,6 +14,7 @@ use telarch::remoting::{
 };
 
 use crate::operation::Operation;
+use crate::raise::raised;
 use crate::slot::Slot;
 use crate::value::{Reader, SecureString, to_value};
 
@@ -176,19 +178,36 @@ impl Runspaces {
 
 #[pymethods]
 impl Pipeline {
-    /// Returns the next event, `("output", value)`, or the result at the end: `("completed", None)`,
-    /// `("stopped", None)` or `("failed", error)`.
-    fn next(&self) -> PyResult<Operation> {
+    /// Waits until `take` returns steps.
+    fn ready(&self) -> PyResult<Operation> {
         let pipeline = self.pipeline.handle()?;
         Ok(Operation::new(async move {
             let mut pipeline = pipeline.lock().await;
-            let pipeline = pipeline.as_mut().ok_or_else(closed)?;
-            let event = pipeline.next().await?;
-            Ok(match event {
-                Some(event) => Step::Event(event),
-                None => Step::End(pipeline.outcome().cloned()),
-            })
+            pipeline.as_mut().ok_or_else(closed)?.wait_ready().await
         }))
+    }
+
+    /// Returns the steps that have arrived, without waiting: events, `("output", value)`, and at the end the result,
+    /// `("completed", None)`, `("stopped", None)` or `("failed", error)`. An event that cannot be converted is
+    /// `("raise", exception)`.
+    ///
+    /// The list is empty if there is none, or while another thread waits in `ready`.
+    fn take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let pipeline = self.pipeline.handle()?;
+        let (events, outcome) = {
+            let Ok(mut pipeline) = pipeline.try_lock() else { return Ok(PyList::empty(py)) };
+            let pipeline = pipeline.as_mut().ok_or_else(|| raised(py, &closed()))?;
+            (pipeline.take_ready(), pipeline.outcome().cloned())
+        };
+        let mut reader = Reader::new(py)?;
+        let steps = PyList::empty(py);
+        for event in events {
+            steps.append(step(event_of(&mut reader, py, &event), py)?)?;
+        }
+        if let Some(outcome) = outcome {
+            steps.append(step(result_of(&mut reader, py, &outcome), py)?)?;
+        }
+        Ok(steps)
     }
 
     fn send(&self, values: Vec<Bound<'_, PyAny>>) -> PyResult<Operation> {
@@ -303,44 +322,43 @@ impl<'py> IntoPyObject<'py> for Answer {
     }
 }
 
-/// An event of a pipeline, or its result.
-enum Step {
-    Event(PipelineEvent),
-    End(Option<PipelineOutcome>),
+/// Name of a step of a pipeline, and its value.
+type Step<'py> = (&'py Bound<'py, PyString>, Bound<'py, PyAny>);
+
+/// Returns a step as a tuple; the error of a conversion is a step of its own, so that later ones are not lost.
+fn step<'py>(converted: PyResult<Step<'py>>, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+    match converted {
+        Ok((name, value)) => PyTuple::new(py, [name.as_any(), &value]),
+        Err(error) => PyTuple::new(py, [intern!(py, "raise").as_any(), error.value(py).as_any()]),
+    }
 }
 
-impl<'py> IntoPyObject<'py> for Step {
-    type Target = PyTuple;
-    type Output = Bound<'py, PyTuple>;
-    type Error = PyErr;
+fn event_of<'py>(reader: &mut Reader<'py>, py: Python<'py>, event: &PipelineEvent) -> PyResult<Step<'py>> {
+    reader.begin_document();
+    Ok(match event {
+        PipelineEvent::Output(value) => (intern!(py, "output"), reader.value(value)?),
+        PipelineEvent::Error(record) => (intern!(py, "error"), error_record(reader, py, record)?),
+        PipelineEvent::Warning(record) => (intern!(py, "warning"), informational(reader, py, record)?),
+        PipelineEvent::Verbose(record) => (intern!(py, "verbose"), informational(reader, py, record)?),
+        PipelineEvent::Debug(record) => (intern!(py, "debug"), informational(reader, py, record)?),
+        PipelineEvent::Progress(record) => (intern!(py, "progress"), progress(reader, py, record)?),
+        PipelineEvent::Information(record) => (intern!(py, "information"), information(reader, py, record)?),
+        // Pools are opened without a host, so the library refuses host calls.
+        _ => (intern!(py, "host_call"), py.None().into_bound(py)),
+    })
+}
 
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let mut reader = Reader::new(py)?;
-        let nothing = || py.None().into_bound(py);
-        let (name, value) = match self {
-            Self::Event(PipelineEvent::Output(value)) => ("output", reader.value(&value)?),
-            Self::Event(PipelineEvent::Error(record)) => ("error", error_record(&mut reader, py, &record)?),
-            Self::Event(PipelineEvent::Warning(record)) => {
-                ("warning", informational(&mut reader, py, &record)?)
-            }
-            Self::Event(PipelineEvent::Verbose(record)) => {
-                ("verbose", informational(&mut reader, py, &record)?)
-            }
-            Self::Event(PipelineEvent::Debug(record)) => ("debug", informational(&mut reader, py, &record)?),
-            Self::Event(PipelineEvent::Progress(record)) => ("progress", progress(&reader, py, &record)?),
-            Self::Event(PipelineEvent::Information(record)) => {
-                ("information", information(&mut reader, py, &record)?)
-            }
-            // Pools are opened without a host, so the library refuses host calls.
-            Self::Event(_) => ("host_call", nothing()),
-            Self::End(Some(PipelineOutcome::Failed(error))) => {
-                ("failed", error_record(&mut reader, py, &error)?)
-            }
-            Self::End(Some(PipelineOutcome::Stopped)) => ("stopped", nothing()),
-            Self::End(Some(PipelineOutcome::Completed) | None) => ("completed", nothing()),
-        };
-        PyTuple::new(py, [name.into_pyobject(py)?.into_any(), value])
-    }
+fn result_of<'py>(
+    reader: &mut Reader<'py>,
+    py: Python<'py>,
+    outcome: &PipelineOutcome,
+) -> PyResult<Step<'py>> {
+    reader.begin_document();
+    Ok(match outcome {
+        PipelineOutcome::Failed(error) => (intern!(py, "failed"), error_record(reader, py, error)?),
+        PipelineOutcome::Stopped => (intern!(py, "stopped"), py.None().into_bound(py)),
+        PipelineOutcome::Completed => (intern!(py, "completed"), py.None().into_bound(py)),
+    })
 }
 
 fn error_record<'py>(
@@ -390,7 +408,7 @@ fn informational<'py>(
 }
 
 fn progress<'py>(
-    reader: &Reader<'py>,
+    reader: &mut Reader<'py>,
     py: Python<'py>,
     record: &ProgressRecord,
 ) -> PyResult<Bound<'py, PyAny>> {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString, PyTuple,
@@ -26,18 +27,27 @@ impl SecureString {
     }
 }
 
-/// Converts the values of one document, whose objects can refer to each other.
+/// Converts the values of documents. The objects of one document can refer to each other.
 pub(crate) struct Reader<'py> {
     py: Python<'py>,
     /// Module with the classes of objects and the conversions of dates.
     classes: Bound<'py, PyModule>,
+    /// The class `PSObject`, and its `__new__`, after the first object.
+    object: Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
     objects: HashMap<ReferenceId, Bound<'py, PyAny>>,
+    /// Names of properties and types, which most objects repeat.
+    names: HashMap<Box<str>, Bound<'py, PyString>>,
 }
 
 impl<'py> Reader<'py> {
     pub(crate) fn new(py: Python<'py>) -> PyResult<Self> {
-        let classes = py.import("telarch._values")?;
-        Ok(Self { py, classes, objects: HashMap::new() })
+        let classes = py.import(intern!(py, "telarch._values"))?;
+        Ok(Self { py, classes, object: None, objects: HashMap::new(), names: HashMap::new() })
+    }
+
+    /// Begins another document, whose objects do not refer to those of the last one.
+    pub(crate) fn begin_document(&mut self) {
+        self.objects.clear();
     }
 
     /// Converts a value.
@@ -61,7 +71,7 @@ impl<'py> Reader<'py> {
     pub(crate) fn properties(&mut self, properties: &[Property]) -> PyResult<Bound<'py, PyDict>> {
         let converted = PyDict::new(self.py);
         for property in properties {
-            converted.set_item(property.name.as_str(), self.value(&property.value)?)?;
+            converted.set_item(self.name(property.name.as_str()), self.value(&property.value)?)?;
         }
         Ok(converted)
     }
@@ -105,18 +115,50 @@ impl<'py> Reader<'py> {
     }
 
     fn with_properties(&mut self, object: &Object) -> PyResult<Bound<'py, PyAny>> {
-        let converted = self.classes.getattr("PSObject")?.call0()?;
+        let py = self.py;
+        let converted = self.new_object()?;
         self.register(object, &converted);
-        let types: Vec<&str> = object.types.iter().flat_map(|names| names.iter()).map(Text::as_str).collect();
-        converted.setattr("types", types)?;
-        converted.setattr("to_string", object.to_string.as_ref().map(Text::as_str))?;
-        if let Content::Primitive(primitive) = &object.content {
-            converted.setattr("value", self.primitive(primitive)?)?;
+        let types = PyList::empty(py);
+        for name in object.types.iter().flat_map(|names| names.iter()) {
+            types.append(self.name(name.as_str()))?;
         }
+        converted.setattr(intern!(py, "types"), types)?;
+        converted.setattr(intern!(py, "to_string"), object.to_string.as_ref().map(Text::as_str))?;
+        let value = match &object.content {
+            Content::Primitive(primitive) => self.primitive(primitive)?,
+            _ => py.None().into_bound(py),
+        };
+        converted.setattr(intern!(py, "value"), value)?;
         let (adapted, extended) = (object.adapted.as_deref(), object.extended.as_deref());
-        converted.setattr("adapted_properties", self.properties(adapted.unwrap_or_default())?)?;
-        converted.setattr("extended_properties", self.properties(extended.unwrap_or_default())?)?;
+        let (adapted, extended) = (adapted.unwrap_or_default(), extended.unwrap_or_default());
+        converted.setattr(intern!(py, "adapted_properties"), self.properties(adapted)?)?;
+        converted.setattr(intern!(py, "extended_properties"), self.properties(extended)?)?;
         Ok(converted)
+    }
+
+    /// Creates a `PSObject` whose attributes are set by the caller.
+    fn new_object(&mut self) -> PyResult<Bound<'py, PyAny>> {
+        let (class, new) = match &self.object {
+            Some(known) => known,
+            None => {
+                let class = self.classes.getattr(intern!(self.py, "PSObject"))?;
+                let new = class.getattr(intern!(self.py, "__new__"))?;
+                self.object.insert((class, new))
+            }
+        };
+        new.call1((class,))
+    }
+
+    /// Returns the name of a property or type.
+    fn name(&mut self, name: &str) -> Bound<'py, PyString> {
+        if let Some(known) = self.names.get(name) {
+            return known.clone();
+        }
+        let new = PyString::new(self.py, name);
+        if self.names.len() < MAX_NAMES {
+            self.names.insert(name.into(), new.clone());
+        }
+        new
     }
 
     fn register(&mut self, object: &Object, converted: &Bound<'py, PyAny>) {
@@ -133,7 +175,7 @@ impl<'py> Reader<'py> {
             | Primitive::Uri(text)
             | Primitive::Xml(text)
             | Primitive::Script(text) => PyString::new(py, text.as_str()).into_any(),
-            Primitive::Char(unit) => py.import("builtins")?.call_method1("chr", (*unit,))?,
+            Primitive::Char(unit) => py.import(intern!(py, "builtins"))?.call_method1("chr", (*unit,))?,
             Primitive::Boolean(value) => PyBool::new(py, *value).to_owned().into_any(),
             Primitive::DateTime(time) => self.date_time(time)?,
             Primitive::TimeSpan(TimeSpan(ticks)) => self.classes.call_method1("time_span", (*ticks,))?,
@@ -148,10 +190,12 @@ impl<'py> Reader<'py> {
             Primitive::F32(number) => number.into_pyobject(py)?.into_any(),
             Primitive::F64(number) => number.into_pyobject(py)?.into_any(),
             Primitive::Decimal(number) => {
-                py.import("decimal")?.call_method1("Decimal", (number.as_str(),))?
+                py.import(intern!(py, "decimal"))?.call_method1(intern!(py, "Decimal"), (number.as_str(),))?
             }
             Primitive::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
-            Primitive::Guid(guid) => py.import("uuid")?.call_method1("UUID", (guid.to_string(),))?,
+            Primitive::Guid(guid) => {
+                py.import(intern!(py, "uuid"))?.call_method1(intern!(py, "UUID"), (guid.to_string(),))?
+            }
             Primitive::Version(version) => PyString::new(py, &version.to_string()).into_any(),
             Primitive::Secure(secure) => Bound::new(py, SecureString(secure.clone()))?.into_any(),
             Primitive::Progress(progress) => PyString::new(py, &progress.activity).into_any(),
@@ -293,5 +337,7 @@ fn integer(object: &Bound<'_, PyAny>) -> PyResult<Primitive> {
     Err(PyOverflowError::new_err("the number has more than 64 bits; pass a decimal.Decimal"))
 }
 
+/// Maximum number of names that a [`Reader`] keeps.
+const MAX_NAMES: usize = 1_000;
 /// Maximum nesting depth of objects that are sent. PowerShell stops at 50.
 const MAX_DEPTH: usize = 50;

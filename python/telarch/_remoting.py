@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -24,6 +25,8 @@ State = Literal["completed", "stopped", "failed"]
 _ENDS = ("completed", "stopped", "failed")
 #: Number of input objects of a list that are sent together.
 _BATCH = 100
+#: Length of strings after which they are sent, although there are fewer: their copies are in memory at the same time.
+_BATCH_LENGTH = 300_000
 
 
 @dataclass
@@ -145,10 +148,24 @@ def batches(values: Iterable[Any]) -> Iterator[list[Any]]:
     """Split a sequence into pieces that are sent together; other iterables may be slow, so their items go one by one."""
     if isinstance(values, Sequence):
         for start in range(0, len(values), _BATCH):
-            yield list(values[start : start + _BATCH])
+            yield from _pieces(values[start : start + _BATCH])
     else:
         for value in values:
             yield [value]
+
+
+def _pieces(values: Sequence[Any]) -> Iterator[list[Any]]:
+    """Split a batch where the strings in it become long."""
+    piece: list[Any] = []
+    length = 0
+    for value in values:
+        piece.append(value)
+        length += len(value) if isinstance(value, (str, bytes)) else 0
+        if length >= _BATCH_LENGTH:
+            yield piece
+            piece, length = [], 0
+    if piece:
+        yield piece
 
 
 class RunspacePool:
@@ -284,6 +301,31 @@ def raise_failure(failure: BaseException | None, state: State | None) -> None:
         raise failure
 
 
+class Steps:
+    """Events of a pipeline that have arrived and were not returned, and its result behind them."""
+
+    def __init__(self) -> None:
+        self._steps: deque[tuple[str, Any]] = deque()
+        #: Append steps of the native part.
+        self.extend = self._steps.extend
+
+    def next(self) -> tuple[str, Any] | None:
+        """Return the next step, if one has arrived, or raise the error of its conversion."""
+        try:
+            step = self._steps.popleft()
+        except IndexError:
+            return None
+        if step[0] == "raise":
+            raise step[1]
+        return step
+
+    def next_event(self) -> tuple[str, Any] | None:
+        """Return the next step, if it is an event that has arrived."""
+        if not self._steps or self._steps[0][0] in _ENDS:
+            return None
+        return self.next()
+
+
 class Pipeline(Iterator[tuple[Stream, Any]]):
     """A running pipeline and its objects and records: ``("output", object)``, ``("warning", record)``.
 
@@ -294,6 +336,7 @@ class Pipeline(Iterator[tuple[Stream, Any]]):
 
     def __init__(self, pipeline: _telarch.Pipeline) -> None:
         self._pipeline = pipeline
+        self._steps = Steps()
         #: The state, after the pipeline has ended.
         self.state: State | None = None
         #: The error that ended the pipeline.
@@ -323,14 +366,22 @@ class Pipeline(Iterator[tuple[Stream, Any]]):
 
         A timeout raises the ``TimeoutError`` of Python and loses nothing.
         """
-        if self.state is not None:
-            return None
-        stream, record = self._pipeline.next().wait(timeout)
-        if stream in _ENDS:
-            self.failure = record
-            self.state = stream  # type: ignore[assignment]
-            return None
-        return stream, record  # type: ignore[return-value]
+        while self.state is None:
+            arrived = self._steps.next()
+            if arrived is None:
+                self._pipeline.ready().wait(timeout)
+                self._steps.extend(self._pipeline.take())
+            elif arrived[0] in _ENDS:
+                self.failure = arrived[1]
+                self.state = arrived[0]  # type: ignore[assignment]
+            else:
+                return arrived  # type: ignore[return-value]
+        return None
+
+    def arrived(self) -> Iterator[tuple[str, Any]]:
+        """Return the objects and records that have arrived, without waiting."""
+        while (step := self._steps.next_event()) is not None:
+            yield step
 
     def wait(self) -> PipelineResult:
         """Wait for the end and return the remaining objects and records."""

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from . import _telarch
 from ._errors import Error
-from ._remoting import _ENDS, Commands, PipelineCommand, PipelineResult, State, Stream, batches, call, raise_failure
+from ._remoting import (
+    _ENDS,
+    Commands,
+    PipelineCommand,
+    PipelineResult,
+    State,
+    Steps,
+    Stream,
+    batches,
+    call,
+    raise_failure,
+)
 from ._telarch import SecureString
 from ._values import ErrorRecord
 
@@ -144,6 +155,7 @@ class AsyncPipeline(AsyncIterator[tuple[Stream, Any]]):
 
     def __init__(self, pipeline: _telarch.Pipeline) -> None:
         self._pipeline = pipeline
+        self._steps = Steps()
         #: The state, after the pipeline has ended.
         self.state: State | None = None
         #: The error that ended the pipeline.
@@ -163,14 +175,17 @@ class AsyncPipeline(AsyncIterator[tuple[Stream, Any]]):
         return self._pipeline.id
 
     async def __anext__(self) -> tuple[Stream, Any]:
-        if self.state is not None:
-            raise StopAsyncIteration
-        stream, record = await self._pipeline.next().start()
-        if stream in _ENDS:
-            self.failure = record
-            self.state = stream  # type: ignore[assignment]
-            raise StopAsyncIteration
-        return stream, record  # type: ignore[return-value]
+        while self.state is None:
+            arrived = self._steps.next()
+            if arrived is None:
+                await self._pipeline.ready().start()
+                self._steps.extend(self._pipeline.take())
+            elif arrived[0] in _ENDS:
+                self.failure = arrived[1]
+                self.state = arrived[0]  # type: ignore[assignment]
+            else:
+                return arrived  # type: ignore[return-value]
+        raise StopAsyncIteration
 
     async def wait(self) -> PipelineResult:
         """Wait for the end and return the remaining objects and records."""

@@ -403,6 +403,9 @@ class PowerShell:
         """Wait for the end and return the output."""
         while self.state in (PSInvocationState.RUNNING, PSInvocationState.STOPPING):
             self.poll_invoke()
+            if self._pipeline is not None:
+                for stream, record in self._pipeline.arrived():
+                    self._receive(stream, record)
         return self.output
 
     def stop(self) -> None:

@@ -24,6 +24,8 @@ _SCHEMES: dict[str, Auth] = {
 }
 #: Ignored keyword arguments.
 _WITHOUT_MEANING = {"credssp_auth_mechanism", "credssp_minimum_version", "negotiate_send_cbt"}
+#: Default of pypsrp for the maximum envelope size in bytes.
+_DEFAULT_ENVELOPE = 153600
 
 
 class WSMan:
@@ -32,7 +34,7 @@ class WSMan:
     def __init__(
         self,
         server: str,
-        max_envelope_size: int = 153600,
+        max_envelope_size: int = _DEFAULT_ENVELOPE,
         operation_timeout: int = 20,
         port: int | None = None,
         username: str | None = None,
@@ -74,7 +76,8 @@ class WSMan:
             "connect_timeout": connection_timeout,
             "operation_timeout": operation_timeout,
             "idle_timeout": max(read_timeout, operation_timeout + 1),
-            "max_envelope_size": max_envelope_size,
+            # pypsrp replaces its default when the service accepts more, which the library decides for each request.
+            "max_envelope_size": None if max_envelope_size == _DEFAULT_ENVELOPE else max_envelope_size,
             "locale": locale,
             "delegate": negotiate_delegate,
             # pypsrp does not verify the host over HTTP.
