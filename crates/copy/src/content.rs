@@ -17,12 +17,24 @@ pub(crate) fn next_piece<'b>(mut file: &File, left: u64, buffer: &'b mut [u8]) -
     let room = buffer.get_mut(..most).unwrap_or_default();
     let count = file.read(room)?;
     if count == 0 && left > 0 {
-        return Err(io::Error::new(
-            io::ErrorKind::UnexpectedEof,
-            "the file was shortened while it was copied",
-        ));
+        return Err(shortened());
     }
     Ok(room.get(..count).unwrap_or_default())
+}
+
+/// Reads the next `length` bytes of a file, or all that are left.
+///
+/// # Errors
+/// [`io::ErrorKind::UnexpectedEof`] if the file ends before.
+pub(crate) fn read_piece(file: &File, left: u64, length: usize) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(left).unwrap_or(usize::MAX).min(length);
+    let mut piece = Vec::with_capacity(length);
+    file.take(u64::try_from(length).unwrap_or(u64::MAX)).read_to_end(&mut piece)?;
+    if piece.len() < length { Err(shortened()) } else { Ok(piece) }
+}
+
+fn shortened() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the file was shortened while it was copied")
 }
 
 /// Returns a random key for the name of a temporary file.

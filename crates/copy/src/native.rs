@@ -23,7 +23,7 @@ use wsman::{
     Action, EndpointReference, Fault, OptionSet, ResourceUri, Response, SelectorSet, ShellVerb, Subcode, code,
 };
 
-use crate::content::{next_piece, transfer_key};
+use crate::content::{read_piece, transfer_key};
 use crate::error::CopyError;
 use crate::local::{LocalFile, LocalTarget, lock_partial, time_of};
 use crate::options::{Copied, CopyOptions};
@@ -207,20 +207,19 @@ impl OpenFile {
             self.clone().send_piece(0, Vec::new()).await?;
         }
         let mut pieces = Pieces::default();
-        let mut buffer = vec![0; self.opened.piece];
         let mut offset = found;
         loop {
             if progress.is_cancelled() {
                 return Err(CopyError::Cancelled);
             }
-            let piece = next_piece(source.file(), source.size - offset, &mut buffer);
+            let piece = read_piece(source.file(), source.size - offset, self.opened.piece);
             let piece = piece.map_err(|error| source.error(error))?;
             if piece.is_empty() {
                 break;
             }
-            hash.update(piece);
+            hash.update(&piece);
             let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-            pieces.start(self.clone().send_piece(offset, piece.to_vec()));
+            pieces.start(self.clone().send_piece(offset, piece));
             offset += length;
             if pieces.is_full() {
                 progress.advance(pieces.next().await?);
