@@ -130,14 +130,14 @@ impl SqliteStore {
     /// Returns whether a batch was committed before.
     pub(super) fn contains_batch(&self, batch: &Committed) -> Result<bool, CollectorError> {
         let reader = self.reader.lock();
-        let found = reader
-            .query_row(
-                "SELECT 1 FROM batch WHERE source = ?1 AND subscription = ?2 AND digest = ?3",
-                params![batch.seen.source, batch.seen.subscription, batch.digest],
-                |_| Ok(()),
-            )
-            .optional();
-        found.map(|found| found.is_some()).map_err(|source| self.failed(source))
+        let exists = || {
+            reader
+                .prepare_cached(
+                    "SELECT 1 FROM batch WHERE source = ?1 AND subscription = ?2 AND digest = ?3",
+                )?
+                .exists(params![batch.seen.source, batch.seen.subscription, batch.digest])
+        };
+        exists().map_err(|source| self.failed(source))
     }
 
     /// Returns the identifier of the push subscription at a source.
@@ -214,17 +214,11 @@ impl SqliteStore {
                     .execute(params![path, file.inode.cast_signed(), file.length.cast_signed()])?;
             }
             for one in seen {
-                write_seen(transaction, one)?;
+                write_seen(transaction, one, None, false)?;
             }
             for batch in batches {
-                write_seen(transaction, &batch.seen)?;
-                let Seen { source, subscription, now, .. } = &batch.seen;
-                transaction
-                    .prepare_cached(
-                        "UPDATE source_state SET bookmark = coalesce(?3, bookmark), seq = seq + ?5,
-                         last_event = iif(?5, ?4, last_event) WHERE source = ?1 AND subscription = ?2",
-                    )?
-                    .execute(params![source, subscription, batch.bookmark, now, batch.has_events])?;
+                write_seen(transaction, &batch.seen, batch.bookmark.as_deref(), batch.has_events)?;
+                let Seen { source, subscription, .. } = &batch.seen;
                 transaction
                     .prepare_cached(
                         "INSERT OR IGNORE INTO batch (source, subscription, digest) VALUES (?1, ?2, ?3)",
@@ -232,9 +226,9 @@ impl SqliteStore {
                     .execute(params![source, subscription, batch.digest])?;
                 transaction
                     .prepare_cached(
-                        "DELETE FROM batch WHERE source = ?1 AND subscription = ?2 AND id NOT IN
+                        "DELETE FROM batch WHERE source = ?1 AND subscription = ?2 AND id <=
                          (SELECT id FROM batch WHERE source = ?1 AND subscription = ?2
-                          ORDER BY id DESC LIMIT ?3)",
+                          ORDER BY id DESC LIMIT 1 OFFSET ?3)",
                     )?
                     .execute(params![source, subscription, KEPT_BATCHES])?;
             }
@@ -278,12 +272,19 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Writes that a source has sent a message.
-fn write_seen(transaction: &Transaction<'_>, seen: &Seen) -> rusqlite::Result<()> {
+/// Writes that a source has sent a message, and its new bookmark, if it has one.
+fn write_seen(
+    transaction: &Transaction<'_>,
+    seen: &Seen,
+    bookmark: Option<&str>,
+    has_events: bool,
+) -> rusqlite::Result<()> {
+    // A row without changes is not written, because every changed page is written to the log.
     transaction
         .prepare_cached(
             "INSERT INTO source (id, auth, principal, machine_id, first_seen) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (id) DO UPDATE SET machine_id = coalesce(excluded.machine_id, machine_id)",
+             ON CONFLICT (id) DO UPDATE SET machine_id = excluded.machine_id
+             WHERE excluded.machine_id IS NOT NULL AND excluded.machine_id IS NOT machine_id",
         )?
         .execute(params![seen.source, seen.proof, seen.principal, seen.machine_id, seen.now])?;
     if let Some(failure) = seen.failure {
@@ -292,13 +293,25 @@ fn write_seen(transaction: &Transaction<'_>, seen: &Seen) -> rusqlite::Result<()
     transaction
         .prepare_cached(
             "INSERT INTO source_state
-             (source, subscription, last_heartbeat, remote_ip, version_seen, last_fault, fault_time)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?6 IS NULL, NULL, ?3))
+             (source, subscription, last_heartbeat, remote_ip, version_seen, last_fault, fault_time, bookmark, seq,
+              last_event)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?6 IS NULL, NULL, ?3), ?7, ?8, iif(?8, ?3, NULL))
              ON CONFLICT (source, subscription) DO UPDATE SET last_heartbeat = excluded.last_heartbeat,
              remote_ip = excluded.remote_ip, version_seen = coalesce(excluded.version_seen, version_seen),
-             last_fault = excluded.last_fault, fault_time = excluded.fault_time, fault_code = NULL, retry_time = NULL",
+             last_fault = excluded.last_fault, fault_time = excluded.fault_time, fault_code = NULL, retry_time = NULL,
+             bookmark = coalesce(excluded.bookmark, bookmark), seq = seq + excluded.seq,
+             last_event = coalesce(excluded.last_event, last_event)",
         )?
-        .execute(params![seen.source, seen.subscription, seen.now, seen.remote_ip, seen.version, seen.fault])?;
+        .execute(params![
+            seen.source,
+            seen.subscription,
+            seen.now,
+            seen.remote_ip,
+            seen.version,
+            seen.fault,
+            bookmark,
+            has_events
+        ])?;
     Ok(())
 }
 
