@@ -3,6 +3,7 @@
 //! Both sides store the file and synchronize it to the disk. `telarch cp` also computes its SHA-256 on both ends.
 
 mod bare_put;
+mod remoting;
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -22,6 +23,8 @@ use crate::telarchd::{PASSWORD, Telarchd, USER, program};
 const LEAST: f64 = 0.6;
 /// Largest memory that a copy of a large file needs above that of a small one, in megabytes.
 const GROWTH: f64 = 8.0;
+/// Switches for the certificate of the service.
+const WITH_TLS: [&str; 2] = ["-skipCAcheck", "-skipCNcheck"];
 /// Largest file whose speed is measured, in bytes.
 const MEASURED: u64 = 256 << 20;
 
@@ -39,7 +42,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
 
     let put = by_turns(
         effort.rounds,
-        || seconds(&mut copy(&here.display().to_string(), &remote)),
+        || seconds(&mut copy(&here.display().to_string(), &remote, &WITH_TLS)),
         || seconds(&mut curl),
     )?;
     for copied in [&there, &folder.path().join("bare")] {
@@ -59,12 +62,16 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
         vec![Row::at_least(&what, LEAST, ratio, format!("{ratio:.2} ({ours:.0} to {theirs:.0} MB/s)"))];
 
     let get = (0..effort.rounds)
-        .map(|_| seconds(&mut copy(&remote, &back.display().to_string())))
+        .map(|_| seconds(&mut copy(&remote, &back.display().to_string(), &WITH_TLS)))
         .collect::<Result<Vec<f64>>>()?;
     let from = median_of(&get, |taken| speed(*taken));
     let what = format!("telarch cp of {} MiB from the service, with TLS", size >> 20);
     rows.push(Row::without_goal(&what, format!("{from:.0} MB/s")));
     rows.push(memory(effort, &service, &here, &remote)?);
+    match remoting::measure(effort) {
+        Ok(measured) => rows.extend(measured),
+        Err(error) => rows.push(Row::not_measured("telarch cp beside pypsrp", &error.to_string())),
+    }
     Ok(rows)
 }
 
@@ -73,7 +80,7 @@ fn memory(effort: &Effort, service: &Telarchd, here: &Path, remote: &str) -> Res
     let mut peaks = Vec::new();
     for size in [1 << 20, effort.file] {
         write_file(here, size)?;
-        let client = watched(copy(&here.display().to_string(), remote).spawn()?)?;
+        let client = watched(copy(&here.display().to_string(), remote, &WITH_TLS).spawn()?)?;
         peaks.push([client, peak(service.process())?]);
     }
     let [small, large] = peaks[..] else { return Err("there are not two copies".into()) };
@@ -104,9 +111,9 @@ fn watched(mut child: Child) -> Result<u64> {
     }
 }
 
-fn copy(from: &str, to: &str) -> Command {
+fn copy(from: &str, to: &str, switches: &[&str]) -> Command {
     let mut command = Command::new(program("telarch"));
-    command.args(["cp", from, to, "-auth:basic", "-skipCAcheck", "-skipCNcheck", &format!("-u:{USER}")]);
+    command.args(["cp", from, to, "-auth:basic", &format!("-u:{USER}")]).args(switches);
     command.env("TELARCH_PASSWORD", PASSWORD).stdin(Stdio::null()).stdout(Stdio::null());
     command
 }

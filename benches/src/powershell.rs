@@ -3,6 +3,8 @@
 //! Both clients use the same service, whose `pwsh` is a stand-in in Python. It is slower than both clients, so the value
 //! to compare is the CPU time of the client process.
 
+mod bridge;
+
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -131,6 +133,7 @@ fn clients(effort: &Effort) -> Result<Vec<Row>> {
             format!("{ratio:.1} ({right:.1} to {left:.1} {unit} per second of CPU; by the clock {wall:.1})"),
         ));
     }
+    rows.push(bridge::measure(effort, &service, pwsh.program())?);
     Ok(rows)
 }
 

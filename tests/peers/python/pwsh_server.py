@@ -5,11 +5,14 @@ string. A script that begins with `param(` is evaluated by powershell_subset.py.
 """
 
 import base64
+import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -143,6 +146,7 @@ class Run:
     def begin(self, powershell):
         commands = powershell.commands
         self.parameters = {str(name): value for command in commands for name, value in command.parameters}
+        self.positional = [value for command in commands for name, value in command.parameters if name is None]
         # pypsrp's Client.execute_ps runs `Invoke-Expression SCRIPT | Out-String -Stream`.
         scripts = [command.command_text for command in commands if command.command_text != "Out-String"]
         if scripts == ["Invoke-Expression"]:
@@ -215,6 +219,10 @@ class Run:
             if script.lstrip().startswith("param("):
                 self.evaluate(script)
                 script = ""
+            elif "SHA1CryptoServiceProvider" in script:
+                # The scripts of pypsrp's Client.copy and Client.fetch.
+                (receive_file if "FromBase64String" in script else send_file)(self)
+                script = ""
             steps = [step.strip() for step in re.split(r"[;\n]", script) if step.strip()]
             names = [re.match(r"[a-z-]*", step).group() for step in steps]
             if script and not all(name in STEPS for name in names):
@@ -248,6 +256,32 @@ class Run:
             traceback.print_exc()
             sys.stderr.flush()
             os._exit(1)
+
+
+def receive_file(run):
+    """Does what copy.ps1 of pypsrp does: the input is the content in Base64, and its SHA-1 at the end."""
+    path = run.positional[0]
+    digest, last = hashlib.sha1(), None
+    descriptor, temporary = tempfile.mkstemp()
+    with open(descriptor, "wb") as file:
+        while (piece := run.wait(run.input)) is not END:
+            if last is not None:
+                digest.update(last)
+                file.write(last)
+            last = base64.b64decode(piece)
+    if last is None or last.decode() != digest.hexdigest():
+        os.unlink(temporary)
+        raise Failure("Transport failure, hash mismatch")
+    shutil.move(temporary, path)
+    run.output(os.path.abspath(path))
+
+
+def send_file(run):
+    """Does what fetch.ps1 of pypsrp does: returns the content in Base64, and its SHA-1."""
+    with open(run.positional[0], "rb") as file:
+        content = file.read()
+    run.output(base64.b64encode(content).decode("ascii"))
+    run.output(hashlib.sha1(content).hexdigest())
 
 
 def wire(value):
