@@ -43,7 +43,7 @@ impl ServerCertificateCheck for Verifier {
         let certificate = ParsedCertificate::try_from(own)?;
         match &self.chain {
             Chain::To(roots) if !self.exact.contains(own) => {
-                verify_chain(&certificate, roots, intermediates, now).map_err(map_wrong_key)?;
+                verify_chain(&certificate, roots, intermediates, now).map_err(map_untrusted)?;
             }
             // Without trust anchors verification always fails, but dates and purpose are checked before the issuer,
             // so that only an error about the issuer can be ignored.
@@ -97,9 +97,11 @@ fn verify_chain(
     verify_server_cert_signed_by_trust_anchor(certificate, roots, intermediates, now, algorithms)
 }
 
-/// Treats an authority with the same name but another key as an unknown issuer.
-fn map_wrong_key(error: Error) -> Error {
+/// Treats an authority with the same name but another key as an unknown issuer, and also a self-signed certificate that is
+/// marked as an authority: it can be trusted as it is.
+fn map_untrusted(error: Error) -> Error {
     match error {
+        ref marked if is_about_issuer(marked) => CertificateError::UnknownIssuer.into(),
         Error::InvalidCertificate(
             CertificateError::BadSignature
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },

@@ -176,6 +176,8 @@ async fn a_self_signed_certificate_marked_as_authority_can_be_trusted() {
     let mut parameters = parameters("localhost");
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let identity = self_signed(&parameters);
+    let unknown = ask(&identity, "localhost", policy()).await;
+    assert!(matches!(unknown, Err(TlsError::Untrusted)), "{unknown:?}");
     ask(&identity, "localhost", policy().skip_ca()).await.unwrap();
     ask(&identity, "localhost", policy().pin(identity.sha256())).await.unwrap();
     let itself = file(&pem(identity.leaf()));
