@@ -1,6 +1,5 @@
 //! `telarchd`, the WS-Management service: parses the command line and starts the processes.
 
-mod allocator;
 mod arguments;
 mod audit;
 mod check;

@@ -56,6 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         let set = settings.set("TerminalIdleSeconds", seconds);
         set.map_err(|error| arguments.usage_error(format!("--terminal-idle: {error}")))?;
     }
+    confinement::use_few_heaps();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| failed(format!("cannot start the service: {error}")))?;
     if rustix::process::geteuid().is_root() && !is_ephemeral {

@@ -71,6 +71,7 @@ pub fn hidden() -> Option<ExitCode> {
 /// Prepares an unprivileged process before it opens or starts anything, and returns its socket to the privileged one.
 fn begin_process() -> Result<Link, Box<dyn Error>> {
     confinement::close_all();
+    confinement::use_few_heaps();
     let link = Link::from_inherited(confinement::stdin_socket()?)?;
     crate::startup::begin_log();
     // Signals of a terminal are handled by the privileged process.

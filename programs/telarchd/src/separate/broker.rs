@@ -26,7 +26,6 @@ use super::metrics_exporter::MetricsExporter;
 use super::privileged_operations::MachineOperations;
 use super::require_user;
 use super::subscriptions::Subscriptions;
-use crate::allocator;
 use crate::arguments::Persistent;
 use crate::audit::AuditFile;
 use crate::child_process::this_program;
@@ -46,7 +45,7 @@ pub(super) fn run(
     inherited: Inherited,
     audit: AuditFile,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    allocator::use_few_heaps();
+    confinement::use_few_heaps();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(serve(arguments, inherited, audit));
     // A worker thread may be blocked in PAM.
@@ -226,7 +225,7 @@ impl BrokerProcess {
         let served = self.gateway.served();
         if served != self.served {
             self.served = served;
-            allocator::release_free_memory();
+            confinement::release_free_memory();
         }
     }
 

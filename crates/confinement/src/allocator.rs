@@ -1,4 +1,4 @@
-//! Settings of glibc's allocator (mallopt(3)) for the broker, which runs for months with bursts of work.
+//! Settings of glibc's allocator (mallopt(3)) for processes that run for months with bursts of work.
 //!
 //! `unsafe` is allowed here because the functions are C; neither touches memory that Rust knows about.
 #![allow(unsafe_code)]
@@ -7,7 +7,7 @@
 /// in one heap is not used by others. Memory would then grow with the number of threads ever created.
 ///
 /// Must be called before the first thread is created.
-pub(crate) fn use_few_heaps() {
+pub fn use_few_heaps() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt only changes settings of the allocator; it takes two numbers and ignores invalid ones.
     unsafe {
@@ -18,7 +18,7 @@ pub(crate) fn use_few_heaps() {
 }
 
 /// Returns free memory to the system; by default glibc does so only at the end of a heap.
-pub(crate) fn release_free_memory() {
+pub fn release_free_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: malloc_trim only releases pages that contain no allocation.
     unsafe {
@@ -26,7 +26,7 @@ pub(crate) fn release_free_memory() {
     }
 }
 
-/// Number of heaps. The broker mostly waits for files, PAM and other processes, so two threads rarely compete.
+/// Number of heaps. These processes mostly wait for files, PAM and other processes, so two threads rarely compete.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const HEAPS: libc::c_int = 2;
 
