@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::connection::Connection;
+use crate::effort::Effort;
 use crate::process::{self, thread_cpu};
 use crate::processors::Together;
+use crate::rounds::{by_turns, median_of};
 
 /// Result of one turn of load.
 pub(crate) struct Load {
@@ -30,6 +32,50 @@ impl Load {
     pub(crate) fn generator_micros(&self) -> f64 {
         self.generator_cpu.as_secs_f64() * 1e6 / self.requests as f64
     }
+}
+
+/// A server under load.
+pub(crate) struct Side {
+    pub(crate) connections: Vec<Connection>,
+    pub(crate) process: u32,
+}
+
+/// Medians of two servers under the same load, in alternating turns.
+pub(crate) struct Comparison {
+    /// Requests per second: of ours, of theirs, and ours over theirs.
+    pub(crate) rates: [f64; 3],
+    /// CPU time of the server for one request in microseconds: of ours, of theirs, and theirs over ours.
+    pub(crate) micros: [f64; 3],
+    /// CPU time of the generator for one request of ours in microseconds.
+    pub(crate) generator_micros: f64,
+}
+
+/// Sends one request again and again, to each server in its turn.
+pub(crate) fn compare(
+    effort: &Effort,
+    request: &[u8],
+    mut ours: Side,
+    mut theirs: Side,
+) -> Result<Comparison> {
+    let until = Until::Elapsed(effort.round);
+    let turns = by_turns(
+        effort.rounds,
+        || drive(&mut ours.connections, request, ours.process, until),
+        || drive(&mut theirs.connections, request, theirs.process, until),
+    )?;
+    Ok(Comparison {
+        rates: [
+            median_of(&turns, |turn| turn.ours.rate()),
+            median_of(&turns, |turn| turn.theirs.rate()),
+            median_of(&turns, |turn| turn.ours.rate() / turn.theirs.rate()),
+        ],
+        micros: [
+            median_of(&turns, |turn| turn.ours.server_micros()),
+            median_of(&turns, |turn| turn.theirs.server_micros()),
+            median_of(&turns, |turn| turn.theirs.server_micros() / turn.ours.server_micros()),
+        ],
+        generator_micros: median_of(&turns, |turn| turn.ours.generator_micros()),
+    })
 }
 
 /// End of a turn.

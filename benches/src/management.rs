@@ -5,6 +5,7 @@ mod console;
 mod log_lines;
 mod nginx;
 
+use std::cell::Cell;
 use std::fs;
 use std::time::Instant;
 
@@ -16,7 +17,7 @@ use crate::Result;
 use crate::bare_server::BareServer;
 use crate::connection::Connection;
 use crate::effort::Effort;
-use crate::load::{Until, drive};
+use crate::load::{Side, compare};
 use crate::process::{megabytes, resident};
 use crate::rounds::{by_turns, median_of};
 use crate::table::Row;
@@ -26,7 +27,7 @@ const IDLE: f64 = 25.0;
 /// Smallest ratio of the service's requests per second to those of axum.
 const READS: f64 = 0.5;
 /// Connections at the same time; the service answers 16 requests of one address at the same time.
-const CONNECTIONS: [usize; 2] = [1, 16];
+const CONNECTIONS: [(usize, &str); 2] = [(1, "1 connection"), (16, "16 connections")];
 /// Sites of the configuration that is read and changed.
 const SITES: usize = 10;
 
@@ -62,30 +63,25 @@ fn reads(
     fs::write(&key, generated.signing_key.serialize_pem())?;
     let bare = BareServer::axum(&certificate, &key, &[answer])?;
     let mut rows = Vec::new();
-    for count in CONNECTIONS {
-        let until = Until::Elapsed(effort.round);
-        let mut to_ours = service.connections(count)?;
+    for (count, connections) in CONNECTIONS {
         let address = bare.address(0)?;
-        let mut to_bare =
+        let to_bare =
             (0..count).map(|_| Connection::tls(address, service.tls())).collect::<Result<Vec<_>>>()?;
-        let turns = by_turns(
-            effort.rounds,
-            || drive(&mut to_ours, request, service.process(), until),
-            || drive(&mut to_bare, request, bare.process(), until),
+        let compared = compare(
+            effort,
+            request,
+            Side { connections: service.connections(count)?, process: service.process() },
+            Side { connections: to_bare, process: bare.process() },
         )?;
-        let [ours, theirs] =
-            [median_of(&turns, |turn| turn.ours.rate()), median_of(&turns, |turn| turn.theirs.rate())];
-        let ratio = median_of(&turns, |turn| turn.ours.rate() / turn.theirs.rate());
-        let what = format!("API, {name} ({} bytes), {count} connections", answer.len());
+        let what = format!("API, {name} ({} bytes), {connections}", answer.len());
+        let [ours, theirs, ratio] = compared.rates;
         rows.push(Row::at_least(
             &format!("{what}: requests/s compared with bare axum"),
             READS,
             ratio,
             format!("{ratio:.2} ({ours:.0} to {theirs:.0})"),
         ));
-        let ours = median_of(&turns, |turn| turn.ours.server_micros());
-        let theirs = median_of(&turns, |turn| turn.theirs.server_micros());
-        let ratio = median_of(&turns, |turn| turn.theirs.server_micros() / turn.ours.server_micros());
+        let [ours, theirs, ratio] = compared.micros;
         rows.push(Row::without_goal(
             &format!("{what}: CPU per request, bare axum compared with the service"),
             format!("{ratio:.2} ({theirs:.1} to {ours:.1} µs)"),
@@ -100,27 +96,24 @@ fn reads(
 /// workers answer.
 fn reload(effort: &Effort, nginx: &Nginx, connection: &mut ApiConnection) -> Result<Vec<Row>> {
     // Both sides use values that only increase, so that no answer of an old worker is taken for a new one.
-    let mut value = 0_u32;
-    let mut next = || {
-        value += 1;
-        value.to_string()
-    };
-    let mut turns = Vec::new();
-    for _ in 0..=effort.rounds {
-        let ours = change_by_service(nginx, connection, &next())?;
-        let theirs = nginx.change(&next())?;
-        turns.push([ours, theirs]);
-    }
-    let turns = turns.get(1..).unwrap_or_default();
-    let median = |side: usize| {
-        crate::rounds::median(turns.iter().filter_map(|turn| turn.get(side).copied()).collect())
-    };
-    let [ours, theirs] = [median(0), median(1)];
-    let added = crate::rounds::median(turns.iter().map(|[ours, theirs]| ours - theirs).collect());
+    let last = Cell::new(0);
+    let turns = by_turns(
+        effort.rounds,
+        || change_by_service(nginx, connection, &increased(&last)),
+        || nginx.change(&increased(&last)),
+    )?;
+    let [ours, theirs] = [median_of(&turns, |turn| turn.ours), median_of(&turns, |turn| turn.theirs)];
+    let added = median_of(&turns, |turn| turn.ours - turn.theirs);
     Ok(vec![Row::without_goal(
         "a changed response header of a site: time to the verified reload, above nginx -t and reload alone",
         format!("{:.0} ms ({:.0} to {:.0} ms)", added * 1e3, ours * 1e3, theirs * 1e3),
     )])
+}
+
+/// Returns the next value of the header.
+fn increased(last: &Cell<u32>) -> String {
+    last.set(last.get() + 1);
+    last.get().to_string()
 }
 
 /// Sets a response header through the API and returns the seconds until the answer.

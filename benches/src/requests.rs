@@ -4,9 +4,8 @@ use crate::Result;
 use crate::bare_server::BareServer;
 use crate::connection::Connection;
 use crate::effort::Effort;
-use crate::load::{Until, drive};
+use crate::load::{Side, compare};
 use crate::messages;
-use crate::rounds::{by_turns, median_of};
 use crate::table::Row;
 use crate::telarchd::Telarchd;
 
@@ -24,28 +23,23 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (number, (name, request, goal)) in operations.iter().enumerate() {
         for (count, connections) in [(1, "1 connection"), (64, "64 connections")] {
-            let until = Until::Elapsed(effort.round);
-            let mut to_ours = service.plain(count)?;
             let address = bare.address(number)?;
-            let mut to_bare = (0..count).map(|_| Connection::plain(address)).collect::<Result<Vec<_>>>()?;
-            let turns = by_turns(
-                effort.rounds,
-                || drive(&mut to_ours, request, service.process(), until),
-                || drive(&mut to_bare, request, bare.process(), until),
+            let to_bare = (0..count).map(|_| Connection::plain(address)).collect::<Result<Vec<_>>>()?;
+            let compared = compare(
+                effort,
+                request,
+                Side { connections: service.plain(count)?, process: service.process() },
+                Side { connections: to_bare, process: bare.process() },
             )?;
-            let [ours, theirs] =
-                [median_of(&turns, |turn| turn.ours.rate()), median_of(&turns, |turn| turn.theirs.rate())];
-            let ratio = median_of(&turns, |turn| turn.ours.rate() / turn.theirs.rate());
+            let [ours, theirs, ratio] = compared.rates;
             rows.push(Row::at_least(
                 &format!("{name}, {connections}: requests/s compared with bare hyper"),
                 *goal,
                 ratio,
                 format!("{ratio:.2} ({ours:.0} to {theirs:.0})"),
             ));
-            let ours = median_of(&turns, |turn| turn.ours.server_micros());
-            let theirs = median_of(&turns, |turn| turn.theirs.server_micros());
-            let ratio = median_of(&turns, |turn| turn.theirs.server_micros() / turn.ours.server_micros());
-            let generator = median_of(&turns, |turn| turn.ours.generator_micros());
+            let [ours, theirs, ratio] = compared.micros;
+            let generator = compared.generator_micros;
             rows.push(Row::at_least(
                 &format!("{name}, {connections}: CPU per request, bare hyper compared with telarchd"),
                 *goal,

@@ -6,11 +6,13 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use copy_proto::{Begun, ContentDigest};
-use files::Directory;
+use copy_proto::{Begun, ContentDigest, hash_exactly};
+use files::{Begin, Directory, FileMode, IncomingFile};
 use rustix::fs::OFlags;
+use sha2::{Digest as _, Sha256};
 
 use crate::error::CopyError;
+use crate::options::CopyOptions;
 
 /// Local file that is copied to a remote machine.
 pub(crate) struct LocalFile {
@@ -74,10 +76,11 @@ pub(crate) struct LocalTarget {
     pub(crate) directory: Directory,
 }
 
-/// Locks a partial file, which another process may be continuing.
-pub(crate) fn lock_partial(target: &LocalTarget, file: &File) -> Result<(), CopyError> {
-    let reason = "another copy to this file is in progress";
-    file.try_lock().map_err(|_| CopyError::local(&target.path, io::Error::other(reason)))
+/// Temporary file that receives the content of a target.
+pub(crate) struct ReceivedFile {
+    pub(crate) file: IncomingFile,
+    /// Hash of the content so far.
+    pub(crate) hash: Sha256,
 }
 
 impl LocalTarget {
@@ -108,6 +111,33 @@ impl LocalTarget {
         });
         partial.transpose().map_err(|error: std::io::Error| CopyError::local(&self.path, error))
     }
+
+    /// Opens the temporary file. It keeps the first `length` bytes of an earlier attempt, which are hashed.
+    pub(crate) fn receive(
+        &self,
+        key: &str,
+        mode: FileMode,
+        length: u64,
+        options: CopyOptions,
+    ) -> Result<ReceivedFile, CopyError> {
+        let begin = if options.resume { Begin::Continued } else { Begin::Empty };
+        let file = self.directory.receive(self.name(), key, mode, begin);
+        let mut file = file.map_err(|error| CopyError::local(&self.path, error))?;
+        if options.resume {
+            lock_partial(self, file.file())?;
+        }
+        file.keep(options.resume);
+        let mut hash = Sha256::new();
+        file.file().set_len(length).map_err(|error| self.failed(error))?;
+        hash_exactly(&mut file.file(), length, &mut hash).map_err(|error| self.failed(error))?;
+        Ok(ReceivedFile { file, hash })
+    }
+}
+
+/// Locks a partial file, which another process may be continuing.
+fn lock_partial(target: &LocalTarget, file: &File) -> Result<(), CopyError> {
+    let reason = "another copy to this file is in progress";
+    file.try_lock().map_err(|_| CopyError::local(&target.path, io::Error::other(reason)))
 }
 
 /// Returns a time of modification as a time of this system.

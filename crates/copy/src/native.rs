@@ -14,7 +14,7 @@ use copy_proto::{
     ContentDigest, DATA, Download, Entry, EntryKind, FINISH, Finish, Finished, LENGTH, OFFSET, OpenTransfer,
     Opened, PATH, RESOURCE, RelativePath, TRANSFER_ID, Upload, encode_path, hash_exactly, resumable_key,
 };
-use files::{Begin, FileMode};
+use files::FileMode;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -25,7 +25,7 @@ use wsman::{
 
 use crate::content::{read_piece, transfer_key};
 use crate::error::CopyError;
-use crate::local::{LocalFile, LocalTarget, lock_partial, time_of};
+use crate::local::{LocalFile, LocalTarget, ReceivedFile, time_of};
 use crate::options::{Copied, CopyOptions};
 use crate::progress::Progress;
 use crate::remote_path::RemotePath;
@@ -255,16 +255,7 @@ impl OpenFile {
         let found = begun.as_ref().map_or(0, |begun| begun.length).min(size);
         progress.expect(size);
         let mode = if options.preserve { FileMode::Exact(mode) } else { FileMode::New(mode) };
-        let begin = if options.resume { Begin::Continued } else { Begin::Empty };
-        let file = target.directory.receive(target.name(), key, mode, begin);
-        let mut file = file.map_err(|error| CopyError::local(&target.path, error))?;
-        if options.resume {
-            lock_partial(target, file.file())?;
-        }
-        file.keep(options.resume);
-        file.file().set_len(found).map_err(|error| target.failed(error))?;
-        let mut hash = Sha256::new();
-        hash_exactly(&mut file.file(), found, &mut hash).map_err(|error| target.failed(error))?;
+        let ReceivedFile { mut file, mut hash } = target.receive(key, mode, found, options)?;
         progress.advance(found);
         let mut pieces = Pieces::default();
         let (mut requested, mut received) = (found, found);

@@ -16,7 +16,7 @@ use copy_proto::{ContentDigest, EntryKind, RelativePath};
 
 use self::dialect::{Dialect, PartialFile, Receive, RemoteCommand, Send};
 use self::script::{Input, NoInput, run};
-use crate::content::{PIECE, next_piece, transfer_key};
+use crate::content::{PIECE, read_piece, transfer_key};
 use crate::error::CopyError;
 use crate::file_by_file::{self, Listing, TreeCarrier, whole};
 use crate::local::{LocalFile, LocalTarget};
@@ -331,8 +331,7 @@ impl Input for FileInput<'_> {
         if self.progress.is_cancelled() {
             return Err(CopyError::Cancelled);
         }
-        let mut buffer = vec![0; PIECE];
-        let piece = next_piece(self.source.file(), self.left, &mut buffer);
+        let piece = read_piece(self.source.file(), self.left, PIECE);
         let piece = piece.map_err(|error| self.source.error(error))?;
         if piece.is_empty() {
             return Ok(None);
@@ -340,7 +339,7 @@ impl Input for FileInput<'_> {
         let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
         self.left = self.left.saturating_sub(length);
         self.progress.advance(length);
-        Ok(Some(self.dialect.encode(piece)))
+        Ok(Some(self.dialect.encode(&piece)))
     }
 }
 

@@ -72,8 +72,6 @@ struct Queued {
     pipeline: Option<Guid>,
     stream: Stream,
     fragments: Fragmenter,
-    /// Length of the message in bytes.
-    length: usize,
 }
 
 impl Channel {
@@ -119,10 +117,9 @@ impl Channel {
             has_byte_order_mark: false,
         };
         let fragments = Fragmenter::of_message(self.next_object, message);
-        let length = fragments.length();
         self.next_object += 1;
-        self.queued += length;
-        self.queue.push_back(Queued { pipeline, stream, fragments, length });
+        self.queued += fragments.length();
+        self.queue.push_back(Queued { pipeline, stream, fragments });
         Ok(())
     }
 
@@ -137,7 +134,7 @@ impl Channel {
                 break;
             }
             if first.fragments.is_done() {
-                self.queued -= first.length;
+                self.queued -= first.fragments.length();
                 self.queue.pop_front();
             }
         }
@@ -163,7 +160,7 @@ impl Channel {
                 break;
             }
             if queued.fragments.is_done() {
-                self.queued -= queued.length;
+                self.queued -= queued.fragments.length();
                 self.queue.remove(place);
             }
         }
@@ -193,7 +190,7 @@ impl Channel {
         let mut dropped = 0;
         self.queue.retain(|queued| {
             let is_dropped = queued.pipeline == Some(pipeline) && queued.fragments.is_untouched();
-            dropped += if is_dropped { queued.length } else { 0 };
+            dropped += if is_dropped { queued.fragments.length() } else { 0 };
             !is_dropped
         });
         self.queued -= dropped;

@@ -2,14 +2,14 @@
 
 use std::io::Write as _;
 
-use copy_proto::{ContentDigest, hash_exactly};
-use files::{Begin, FileMode, IncomingFile};
+use copy_proto::ContentDigest;
+use files::{FileMode, IncomingFile};
 use sha2::{Digest as _, Sha256};
 
 use super::dialect::{Dialect, End};
 use super::posix::Posix;
 use crate::error::CopyError;
-use crate::local::{LocalTarget, lock_partial, time_of};
+use crate::local::{LocalTarget, ReceivedFile, time_of};
 use crate::options::{Copied, CopyOptions};
 use crate::progress::Progress;
 use crate::remote_path::RemotePath;
@@ -137,16 +137,7 @@ impl Arriving {
             (true, Some(mode)) => FileMode::Exact(mode),
             (_, mode) => FileMode::New(mode.unwrap_or(0o666)),
         };
-        let begin = if options.resume { Begin::Continued } else { Begin::Empty };
-        let file = target.directory.receive(target.name(), key, mode, begin);
-        let mut file = file.map_err(|error| CopyError::local(&target.path, error))?;
-        if options.resume {
-            lock_partial(target, file.file())?;
-        }
-        file.keep(options.resume);
-        let mut hash = Sha256::new();
-        file.file().set_len(sent.offset).map_err(|error| target.failed(error))?;
-        hash_exactly(&mut file.file(), sent.offset, &mut hash).map_err(|error| target.failed(error))?;
+        let ReceivedFile { file, hash } = target.receive(key, mode, sent.offset, options)?;
         Ok(Self { length: sent.offset, sent, file, hash })
     }
 

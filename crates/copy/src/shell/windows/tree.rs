@@ -13,7 +13,7 @@ use files::Walk;
 use super::super::dialect::{Dialect as _, RemoteCommand};
 use super::super::script::Input;
 use super::{LONGEST_LINE, ROOT, Windows, check_file_name, on_root};
-use crate::content::{PIECE, next_piece, random_key};
+use crate::content::{PIECE, random_key, read_piece};
 use crate::error::CopyError;
 use crate::file_by_file::whole;
 use crate::local::LocalFile;
@@ -88,12 +88,11 @@ impl<'a> TreeInput<'a> {
 
     /// Adds a piece of the current file.
     fn content(&mut self, source: LocalFile, left: u64, lines: &mut Vec<u8>) {
-        let mut buffer = vec![0; PIECE];
-        match next_piece(source.file(), left, &mut buffer) {
-            Ok([]) => lines.extend_from_slice(b"\r\n"),
+        match read_piece(source.file(), left, PIECE) {
+            Ok(piece) if piece.is_empty() => lines.extend_from_slice(b"\r\n"),
             Ok(piece) => {
                 let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-                lines.extend(Windows.encode(piece));
+                lines.extend(Windows.encode(&piece));
                 self.progress.advance(length);
                 self.current = Some((source, left.saturating_sub(length)));
             }
@@ -145,9 +144,9 @@ impl<'a> TreeReplies<'a> {
     /// Accepts a part of the output.
     pub(in crate::shell) fn take(&mut self, output: &[u8]) -> Result<(), CopyError> {
         self.text.extend_from_slice(output);
-        while let Some(line) = take_line(&mut self.text) {
+        for line in take_lines(&mut self.text).lines() {
             self.received += 1;
-            self.reply(&line).ok_or_else(|| self.unexpected())?;
+            self.reply(line).ok_or_else(|| self.unexpected())?;
         }
         if self.text.len() > LONGEST_LINE { Err(self.unexpected()) } else { Ok(()) }
     }
@@ -187,12 +186,11 @@ impl<'a> TreeReplies<'a> {
     }
 }
 
-/// Removes the first complete line of received text and returns it without its end.
-pub(super) fn take_line(text: &mut Vec<u8>) -> Option<String> {
-    let end = text.iter().position(|byte| *byte == b'\n')?;
-    let rest = text.split_off(end + 1);
-    let line = std::mem::replace(text, rest);
-    Some(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
+/// Removes the complete lines of received text and returns them, each with its end.
+pub(super) fn take_lines(text: &mut Vec<u8>) -> String {
+    let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last.saturating_add(1));
+    let rest = text.split_off(end);
+    String::from_utf8_lossy(&std::mem::replace(text, rest)).into_owned()
 }
 
 /// Decodes a path or a message.

@@ -8,7 +8,7 @@ use copy_proto::RelativePath;
 
 use super::super::receiver::{Arriving, SentFile};
 use super::LONGEST_LINE;
-use super::tree::{ABANDONED, decoded, take_line};
+use super::tree::{ABANDONED, decoded, take_lines};
 use crate::content::random_key;
 use crate::error::CopyError;
 use crate::file_by_file::{MOST_ENTRIES, whole};
@@ -72,8 +72,8 @@ impl<'a> TreeReceiver<'a> {
             return Err(CopyError::Cancelled);
         }
         self.text.extend_from_slice(output);
-        while let Some(line) = take_line(&mut self.text) {
-            self.line(&line)?;
+        for line in take_lines(&mut self.text).lines() {
+            self.line(line)?;
         }
         if self.text.len() > LONGEST_LINE { Err(self.unexpected()) } else { Ok(()) }
     }
