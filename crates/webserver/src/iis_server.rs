@@ -68,6 +68,7 @@ impl Iis {
             features: SECTIONS.iter().map(|kind| kind.feature).collect(),
             unsupported_fields: features::UNSUPPORTED_FIELDS.to_vec(),
             stop_sites: true,
+            server_scope: true,
             tls: true,
             ..Capabilities::default()
         };
@@ -177,12 +178,12 @@ impl Product for Iis {
     ) -> Result<FeatureState, WebServerError> {
         let kind = section_of(feature)?;
         let documents = &configuration.documents;
-        let inherited = documents.server_sections().remove(kind.class);
+        let inherited = documents.server_section(kind.class);
         let name = scope_site(scope, feature)?.map(|id| documents.site_name(id)).transpose()?;
         let site = name.as_ref().and_then(|name| documents.sites.get(name));
         let local = site.and_then(|site| site.sections.get(kind.class));
         let readable = name.as_ref().map_or(Ok(()), |name| configuration.require_readable(name, kind));
-        let value = readable.and_then(|()| local.or(inherited.as_ref()).ok_or_else(|| missing(kind)));
+        let value = readable.and_then(|()| local.or(inherited).ok_or_else(|| missing(kind)));
         let file = match (&name, local) {
             (Some(name), Some(_)) => site_file(name),
             _ => SERVER.to_owned(),
@@ -215,7 +216,8 @@ impl Product for Iis {
         let texts = files.iter().map(|(file, text)| (file.as_str(), text.as_slice()));
         let mut documents = Documents::parse(texts)?;
         // A section that only one of them has belongs to a feature that was installed or removed meanwhile.
-        let current = configuration.documents.server_sections();
+        let current = configuration.documents.server.as_ref().map(|server| server.sections.clone());
+        let current = current.unwrap_or_default();
         if let Some(server) = &mut documents.server {
             server.sections.retain(|class, _| current.contains_key(class));
             let added = current.into_iter().filter(|(class, _)| !server.sections.contains_key(class));

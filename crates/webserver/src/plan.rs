@@ -78,7 +78,7 @@ impl PlannedFile {
 }
 
 /// Replaces the values of members `password` in a JSON document by a short digest, which still shows changes.
-fn without_hashes(text: &str) -> String {
+pub(crate) fn without_hashes(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         match line.split_once("\"password\": \"") {

@@ -258,8 +258,16 @@ fn no_control_characters(text: &str) -> Checked {
     require(!text.chars().any(char::is_control), "it contains a control character or a line break")
 }
 
+/// Maximum number of characters of an identifier.
+pub(crate) const MAX_IDENTIFIER: usize = 64;
+
+/// Replaces a character that identifiers cannot have.
+pub(crate) fn identifier_character(found: char) -> char {
+    if found.is_ascii_alphanumeric() || "-_.".contains(found) { found } else { '_' }
+}
+
 fn identifier(text: &str) -> Checked {
-    require((1..=64).contains(&text.len()), "it must have 1 to 64 characters")?;
+    require((1..=MAX_IDENTIFIER).contains(&text.len()), "it must have 1 to 64 characters")?;
     require(!text.starts_with(['.', '-']), "it begins with a dot or a hyphen")?;
     require(has_only(text, "-_."), "only letters, digits, -, _ and . are allowed")
 }

@@ -8,7 +8,7 @@ use cli_command::format::{Format, TEXT_OR_JSON};
 use cli_command::paths::IfMissing;
 use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, SingleDash, Value};
 use serde_json::json;
-use webserver::{Feature, Site, SiteId, WebServer};
+use webserver::{Feature, Site, SiteId, Snapshot, WebServer};
 
 use crate::DIRECTORY;
 use crate::locations::{directory, failed};
@@ -205,12 +205,15 @@ fn printed(
 
 /// Returns the site with an identifier or a host name.
 fn find_site(web: &dyn WebServer, name: &str) -> Result<Site, Failure> {
-    let sites = web.snapshot().map_err(failed)?.sites;
-    let mut found: Vec<Site> = match sites.iter().find(|site| site.id.as_str() == name) {
-        Some(site) => vec![site.clone()],
-        None => {
-            sites.into_iter().filter(|site| site.names.iter().any(|known| known.as_str() == name)).collect()
-        }
+    site_of(&web.snapshot().map_err(failed)?, name).cloned()
+}
+
+/// Returns the site with an identifier or a host name in a snapshot.
+fn site_of<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Site, Failure> {
+    let sites = &snapshot.sites;
+    let mut found: Vec<&Site> = match sites.iter().find(|site| site.id.as_str() == name) {
+        Some(site) => vec![site],
+        None => sites.iter().filter(|site| site.names.iter().any(|known| known.as_str() == name)).collect(),
     };
     let is_ambiguous = found.len() > 1;
     match found.pop() {

@@ -82,7 +82,7 @@ pub(crate) fn remote(arguments: &Arguments, history: &Path) -> Result<Option<Box
 /// Returns the name of a machine as the name of a folder. Other characters are written as in URLs.
 fn folder_name(machine: &str) -> String {
     let mut name = String::new();
-    for byte in machine.to_ascii_lowercase().bytes().take(80) {
+    for byte in machine.to_ascii_lowercase().bytes() {
         let is_first_dot = byte == b'.' && name.is_empty();
         if byte.is_ascii_alphanumeric() || (b"-_.".contains(&byte) && !is_first_dot) {
             name.push(char::from(byte));

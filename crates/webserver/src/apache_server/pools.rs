@@ -45,7 +45,7 @@ pub(super) fn protocols(configuration: &ApacheConfiguration) -> Vec<ProxyProtoco
 }
 
 /// Returns the sections of all pools.
-fn sections(configuration: &ApacheConfiguration) -> Vec<(PoolName, Visited<'_>)> {
+pub(super) fn sections(configuration: &ApacheConfiguration) -> Vec<(PoolName, Visited<'_>)> {
     let mut found = Vec::new();
     configuration.visit(&mut |parents, visited, _| {
         let directive = visited.directive;

@@ -73,11 +73,14 @@ pub(super) struct StoppedSite {
 pub(super) fn stopped_sites(configuration: &ApacheConfiguration) -> Vec<StoppedSite> {
     let mut identifiers = Identifiers::default();
     let _ = named_blocks(configuration, &mut identifiers);
-    stopped(configuration, &mut identifiers)
+    stopped(configuration, &mut identifiers, &schemes(configuration))
 }
 
-fn stopped(configuration: &ApacheConfiguration, identifiers: &mut Identifiers) -> Vec<StoppedSite> {
-    let schemes = schemes(configuration);
+fn stopped(
+    configuration: &ApacheConfiguration,
+    identifiers: &mut Identifiers,
+    schemes: &Schemes,
+) -> Vec<StoppedSite> {
     let mut sites = Vec::new();
     for (path, content) in &configuration.stopped {
         let Ok(document) = Document::parse(content) else { continue };
@@ -86,7 +89,7 @@ fn stopped(configuration: &ApacheConfiguration, identifiers: &mut Identifiers) -
             if is_host(directive) {
                 let host = Visited { file: path, directive };
                 let id = identifiers.of(Some(&document), host);
-                let site = site(id.clone(), host, SiteState::Stopped, &schemes);
+                let site = site(id.clone(), host, SiteState::Stopped, schemes);
                 sites.push(StoppedSite { id, file: path.clone(), site });
             } else {
                 // Sections of conditions, such as <IfModule>.
@@ -110,7 +113,7 @@ pub(super) fn sites(configuration: &ApacheConfiguration) -> Vec<Site> {
         listener.default_site = !seen.contains(&listener.address);
         seen.push(listener.address.clone());
     }
-    sites.extend(stopped(configuration, &mut identifiers).into_iter().map(|stopped| stopped.site));
+    sites.extend(stopped(configuration, &mut identifiers, &schemes).into_iter().map(|stopped| stopped.site));
     sites
 }
 
@@ -196,12 +199,17 @@ pub(super) fn address(word: &str) -> Option<ListenAddress> {
 type Schemes = BTreeMap<PoolName, String>;
 
 fn schemes(configuration: &ApacheConfiguration) -> Schemes {
-    let pools = pools::pools(configuration).into_iter().map(|pool| pool.name);
-    let schemes = pools.filter_map(|name| {
-        let scheme = pools::scheme(pools::find(configuration, &name)?.directive)?.to_owned();
-        Some((name, scheme))
-    });
-    schemes.collect()
+    let mut schemes = Schemes::new();
+    let mut seen = BTreeSet::new();
+    for (name, section) in pools::sections(configuration) {
+        // The first section of a name counts.
+        if seen.insert(name.clone())
+            && let Some(scheme) = pools::scheme(section.directive)
+        {
+            schemes.insert(name, scheme.to_owned());
+        }
+    }
+    schemes
 }
 
 fn application(url: &str, schemes: &Schemes) -> LocationContent {

@@ -79,14 +79,7 @@ impl CaddyAdmin {
     /// Returns the configuration with its entity tag.
     pub(super) fn configuration(&self) -> Result<Answer, WebServerError> {
         let head = format!("GET /config/ HTTP/1.1\r\nHost: {}\r\n", self.host());
-        let mut result = self.exchange(&head, &[]);
-        for _ in 0..RESETS {
-            match &result {
-                Err(error) if is_reset(error) => result = self.exchange(&head, &[]),
-                _ => break,
-            }
-        }
-        let answer = self.parsed(result)?;
+        let answer = self.repeated(&head, &[], || Ok(true))?;
         if answer.status == 200 { Ok(answer) } else { Err(self.refused(&answer)) }
     }
 
@@ -98,13 +91,21 @@ impl CaddyAdmin {
             self.host(),
             configuration.len()
         );
-        let mut result = self.exchange(&head, configuration);
+        // A request that was not processed can be repeated.
+        self.repeated(&head, configuration, || Ok(self.configuration()?.etag.as_deref() == Some(etag)))
+    }
+
+    /// Sends a request, and sends it again after a reset of the connection, as long as it can be repeated.
+    fn repeated(
+        &self,
+        head: &str,
+        body: &[u8],
+        can_repeat: impl Fn() -> Result<bool, WebServerError>,
+    ) -> Result<Answer, WebServerError> {
+        let mut result = self.exchange(head, body);
         for _ in 0..RESETS {
             match &result {
-                // A request that was not processed can be repeated.
-                Err(error) if is_reset(error) && self.configuration()?.etag.as_deref() == Some(etag) => {
-                    result = self.exchange(&head, configuration);
-                }
+                Err(error) if is_reset(error) && can_repeat()? => result = self.exchange(head, body),
                 _ => break,
             }
         }

@@ -22,12 +22,13 @@ use self::handlers::{has_only, owned, remove};
 use self::template::{from_caddy, to_caddy};
 use super::configuration::position_of;
 use super::groups::exclusive;
-use super::sites::{Place, Routes, content, place, root_folder, scope_routes};
+use super::sites::{Place, Routes, content, location, place, root_folder};
 use crate::error::WebServerError;
 use crate::feature::{
     Compression, DefaultDocuments, DirectoryBrowsing, Feature, FeatureState, FeatureValue, Redirect,
     ResponseHeader, ResponseHeaders, Scope, Setting,
 };
+use crate::plan::without_hashes;
 use crate::value::{HeaderName, MediaType};
 
 /// Fields that Caddy has no setting for, as `feature.field`.
@@ -61,7 +62,12 @@ impl Target {
             Scope::Site { site } | Scope::Location { site, .. } => place(root, site)?,
         };
         let folder = root_folder(root, &content(root, &site.routes())).map(|(folder, _)| folder.to_owned());
-        let routes = scope_routes(root, scope)?;
+        let routes = match scope {
+            Scope::Location { path, .. } => {
+                location(root, &site, path).ok_or_else(|| WebServerError::not_found("location", path))?
+            }
+            _ => site.routes(),
+        };
         Ok(Self { routes, place: matches!(scope, Scope::Site { .. }).then_some(site), folder })
     }
 
@@ -90,7 +96,10 @@ pub(super) fn state(root: &Value, scope: &Scope, feature: Feature) -> Result<Fea
     let setting = match read(root, &target, feature, &values) {
         Some(None) => Setting::Default,
         Some(Some(value)) => Setting::Value { value },
-        None => Setting::Unsupported { text: values.iter().map(|value| format!("{value:#}\n")).collect() },
+        None => {
+            let text: String = values.iter().map(|value| format!("{value:#}\n")).collect();
+            Setting::Unsupported { text: without_hashes(&text) }
+        }
     };
     let is_local = setting != Setting::Default;
     let origins = pointers.iter().filter(|_| is_local).map(|pointer| position_of(root, pointer));

@@ -1,5 +1,6 @@
 //! Groups of routes, which mark the routes that this crate writes.
 
+use std::collections::BTreeSet;
 use std::str::FromStr as _;
 
 use serde_json::{Value, json};
@@ -32,10 +33,11 @@ const GROUP: &str = "telarch-";
 pub(super) fn exclusive(root: &Value, feature: Feature, mut routes: Vec<Value>) -> Value {
     // Caddy remembers the groups of a request, so that a site and its locations need different ones.
     let text = root.to_string();
+    let used: BTreeSet<&str> = text.split('"').collect();
     let mut numbers = 1_u32..;
     let group = numbers.find_map(|number| {
         let group = format!("{GROUP}{feature}-{number}");
-        (!text.contains(&format!("\"{group}\""))).then_some(group)
+        (!used.contains(group.as_str())).then_some(group)
     });
     for route in routes.iter_mut().filter_map(Value::as_object_mut) {
         route.insert("group".to_owned(), json!(group));

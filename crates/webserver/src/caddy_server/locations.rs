@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::groups::{kind, pool_group};
-use super::sites::{Place, Routes, content, location_routes, path_of, place, root_folder};
+use super::sites::{Place, Routes, content, location, path_of, place, root_folder};
 use super::{features, pools};
 use crate::error::WebServerError;
 use crate::model::{NewLocation, ProxyProtocol};
@@ -30,7 +30,7 @@ pub(super) fn put_location(
     root: &mut Value,
     site: &SiteId,
     path: &UrlPath,
-    location: &NewLocation,
+    new: &NewLocation,
 ) -> Result<(), WebServerError> {
     let action = format!("write the location {path}");
     if path.as_str().contains(['*', '{', '}', '%', '\\']) {
@@ -38,9 +38,8 @@ pub(super) fn put_location(
         return Err(WebServerError::impossible(action, reason));
     }
     let place = place(root, site)?;
-    let known = location_routes(root, &place).into_iter().find(|(_, found)| found == path.as_str());
-    let known = known.map(|(route, _)| Routes { pointers: vec![route], is_own: true });
-    match location {
+    let known = location(root, &place, path);
+    match new {
         NewLocation::Directory { .. } if path.is_root() => {
             let reason = "the folder of the path / is the root of the site; set the root";
             Err(WebServerError::impossible(action, reason))
@@ -68,9 +67,10 @@ pub(super) fn put_location(
 /// Deletes a location.
 pub(super) fn delete_location(root: &mut Value, site: &SiteId, path: &UrlPath) -> Result<(), WebServerError> {
     let place = place(root, site)?;
-    let found = location_routes(root, &place).into_iter().find(|(_, found)| found == path.as_str());
-    let (route, _) = found.ok_or_else(|| WebServerError::not_found("location", path))?;
-    features::remove_item(root, &route);
+    let found = location(root, &place, path).ok_or_else(|| WebServerError::not_found("location", path))?;
+    for pointer in &found.pointers {
+        features::remove_item(root, pointer);
+    }
     Ok(())
 }
 

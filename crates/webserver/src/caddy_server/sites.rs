@@ -5,10 +5,9 @@ use serde_json::{Map, Value, json};
 use super::configuration::position_of;
 use super::groups::{group_feature, kind, pool_of};
 use crate::error::WebServerError;
-use crate::feature::Scope;
 use crate::listen::ListenAddress;
 use crate::model::{Listener, Location, LocationContent, Site, SiteState};
-use crate::value::{HostPattern, SiteId};
+use crate::value::{HostPattern, SiteId, UrlPath, identifier_character};
 
 /// Name of the server with the pools.
 pub(super) const POOLS: &str = "telarch-pools";
@@ -126,33 +125,16 @@ fn unused(places: &[Place], object: &Value, name: &str) -> SiteId {
     }
 }
 
-/// Replaces a character that identifiers cannot have.
-fn identifier_character(found: char) -> char {
-    if found.is_ascii_alphanumeric() || "-_.".contains(found) { found } else { '_' }
-}
-
 /// Returns a site.
 pub(super) fn place(root: &Value, id: &SiteId) -> Result<Place, WebServerError> {
     let found = places(root).into_iter().find(|place| place.id == *id);
     found.ok_or_else(|| WebServerError::not_found("site", id))
 }
 
-/// Returns the routes of a scope.
-pub(super) fn scope_routes(root: &Value, scope: &Scope) -> Result<Routes, WebServerError> {
-    match scope {
-        Scope::Server => {
-            let reason = "Caddy has no values that all sites inherit; set it for a site or a location";
-            Err(WebServerError::impossible("use a feature of all sites", reason))
-        }
-        Scope::Site { site } => Ok(place(root, site)?.routes()),
-        Scope::Location { site, path } => {
-            let found = location_routes(root, &place(root, site)?);
-            let found = found.into_iter().find(|(_, known)| *known == path.as_str());
-            found
-                .map(|(route, _)| Routes { pointers: vec![route], is_own: true })
-                .ok_or_else(|| WebServerError::not_found("location", path))
-        }
-    }
+/// Returns the route of a location.
+pub(super) fn location(root: &Value, place: &Place, path: &UrlPath) -> Option<Routes> {
+    let found = location_routes(root, place).into_iter().find(|(_, known)| *known == path.as_str());
+    found.map(|(route, _)| Routes { pointers: vec![route], is_own: true })
 }
 
 /// Handlers and conditional routes of a list of routes.

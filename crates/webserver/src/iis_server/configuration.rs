@@ -118,6 +118,18 @@ pub(super) fn state_call(site: &str) -> CimCall {
     CimCall::method("Site", &[("Name", site)], "GetState", CimObject::new("Site"))
 }
 
+/// Returns all instances of a class. If the namespace is missing, the error says how to install it.
+pub(super) fn enumerate(iis: &dyn WebAdministration, class: &str) -> Result<Vec<CimObject>, WebServerError> {
+    iis.enumerate(class).map_err(|failure| match failure {
+        CimFailure::NotFound => WebServerError::Windows {
+            machine: iis.machine().to_owned(),
+            action: "use the WMI namespace root/WebAdministration".to_owned(),
+            reason: MISSING.to_owned(),
+        },
+        failure => failed(iis, &format!("list the instances of {class}"), &failure),
+    })
+}
+
 struct Reader<'a> {
     iis: &'a dyn WebAdministration,
     problems: Vec<Problem>,
@@ -140,19 +152,8 @@ impl Reader<'_> {
         Ok(IisConfiguration { documents, texts, problems, unreadable })
     }
 
-    fn enumerate(&self, class: &str) -> Result<Vec<CimObject>, WebServerError> {
-        self.iis.enumerate(class).map_err(|failure| match failure {
-            CimFailure::NotFound => WebServerError::Windows {
-                machine: self.iis.machine().to_owned(),
-                action: "use the WMI namespace root/WebAdministration".to_owned(),
-                reason: MISSING.to_owned(),
-            },
-            failure => failed(self.iis, &format!("list the instances of {class}"), &failure),
-        })
-    }
-
     fn sites(&mut self) -> Result<BTreeMap<String, SiteDocument>, WebServerError> {
-        let found = self.enumerate("Site")?;
+        let found = enumerate(self.iis, "Site")?;
         if found.len() > MAX_SITES {
             return Err(limit("the number of sites", MAX_SITES));
         }
@@ -169,7 +170,7 @@ impl Reader<'_> {
     }
 
     fn applications(&mut self, sites: &mut BTreeMap<String, SiteDocument>) -> Result<(), WebServerError> {
-        for instance in self.enumerate("Application")? {
+        for instance in enumerate(self.iis, "Application")? {
             let names =
                 printable(&instance, "SiteName").and_then(|site| Ok((site, printable(&instance, "Path")?)));
             let pool = printable(&instance, "ApplicationPool").unwrap_or_default();
@@ -178,7 +179,7 @@ impl Reader<'_> {
                 site.applications.entry(path).or_default().pool = pool;
             }
         }
-        for instance in self.enumerate("VirtualDirectory")? {
+        for instance in enumerate(self.iis, "VirtualDirectory")? {
             let names = ["SiteName", "ApplicationPath", "Path", "PhysicalPath"];
             let texts: Result<Vec<String>, String> =
                 names.iter().map(|name| printable(&instance, name)).collect();

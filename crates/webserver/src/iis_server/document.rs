@@ -13,7 +13,7 @@ use crate::error::WebServerError;
 use crate::model::SiteState;
 use crate::plan::{Problem, Severity};
 use crate::position::Position;
-use crate::value::SiteId;
+use crate::value::{MAX_IDENTIFIER, SiteId, identifier_character};
 
 /// Name of the document with the values that all sites inherit.
 pub(super) const SERVER: &str = "/server";
@@ -129,8 +129,9 @@ impl Documents {
         Ok(documents)
     }
 
-    pub(super) fn server_sections(&self) -> Sections {
-        self.server.as_ref().map(|server| server.sections.clone()).unwrap_or_default()
+    /// Returns a section of the server.
+    pub(super) fn server_section(&self, class: &str) -> Option<&SectionValue> {
+        self.server.as_ref()?.sections.get(class)
     }
 
     /// Returns the sites with their identifiers.
@@ -183,7 +184,10 @@ fn unused_id(name: &str, is_used: impl Fn(&SiteId) -> bool) -> SiteId {
         match id {
             Ok(id) if !is_used(&id) => return id,
             _ => {
-                id = SiteId::parse(&format!("site-{replaced}-{number}").chars().take(64).collect::<String>());
+                let suffix = format!("-{number}");
+                let stem = format!("site-{replaced}");
+                let stem = stem.chars().take(MAX_IDENTIFIER.saturating_sub(suffix.len()));
+                id = SiteId::parse(&stem.chain(suffix.chars()).collect::<String>());
             }
         }
         if id.is_err() {
@@ -191,11 +195,6 @@ fn unused_id(name: &str, is_used: impl Fn(&SiteId) -> bool) -> SiteId {
         }
         number = number.saturating_add(1);
     }
-}
-
-/// Replaces a character that identifiers cannot have.
-fn identifier_character(found: char) -> char {
-    if found.is_ascii_alphanumeric() || "-_.".contains(found) { found } else { '_' }
 }
 
 /// Writes a document. Its types have no value that JSON cannot represent.
@@ -215,6 +214,8 @@ fn from_text<T: for<'de> Deserialize<'de>>(file: &str, text: &[u8]) -> Result<T,
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn site() -> SiteDocument {
@@ -249,5 +250,14 @@ mod tests {
         let ids: Vec<&str> = found.iter().map(|(id, ..)| id.as_str()).collect();
         assert_eq!(ids, ["site--x-2", "Default_Web_Site", "site-Default_Web_Site-2", "shop.example", "_"]);
         assert_eq!(documents.site_name(&found[2].0).unwrap(), "Default_Web_Site");
+    }
+
+    #[test]
+    fn many_long_names_with_the_same_beginning_get_identifiers() {
+        let beginning = "a".repeat(55);
+        let sites = (0..1_000).map(|number| (format!("{beginning}{number}"), site())).collect();
+        let documents = Documents { server: None, sites };
+        let found: BTreeSet<SiteId> = documents.identified().into_iter().map(|(id, ..)| id).collect();
+        assert_eq!(found.len(), 1_000);
     }
 }

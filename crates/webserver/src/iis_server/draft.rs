@@ -192,7 +192,7 @@ impl<'a> Draft<'a> {
     fn set_feature(&mut self, scope: &Scope, value: &FeatureValue) -> Result<(), WebServerError> {
         let kind = section_of(value.feature())?;
         let class = kind.class.to_owned();
-        let inherited = self.documents.server_sections().remove(&class).ok_or_else(|| missing(kind))?;
+        let inherited = self.documents.server_section(&class).cloned().ok_or_else(|| missing(kind))?;
         match scope_site(scope, value.feature())? {
             None => {
                 let new = section(value, &inherited)?;

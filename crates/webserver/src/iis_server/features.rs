@@ -65,6 +65,7 @@ pub(super) fn setting(feature: Feature, section: &SectionValue) -> Setting {
 
 /// Returns the value of a section with a new value of its feature. Other parts of the section are kept.
 pub(super) fn section(value: &FeatureValue, current: &SectionValue) -> Result<SectionValue, WebServerError> {
+    let kind = section_of(value.feature())?;
     let mut section = current.clone();
     match value {
         FeatureValue::DefaultDocuments(value) => {
@@ -88,7 +89,6 @@ pub(super) fn section(value: &FeatureValue, current: &SectionValue) -> Result<Se
             });
             section.elements = headers.collect::<Result<_, WebServerError>>()?;
             require_unique(&section.elements, "Name")?;
-            sort(&mut section.elements, &["Name"]);
         }
         FeatureValue::ErrorPages(value) => set_error_pages(value, &mut section)?,
         FeatureValue::MimeTypes(value) => set_mime_types(value, &mut section)?,
@@ -100,8 +100,9 @@ pub(super) fn section(value: &FeatureValue, current: &SectionValue) -> Result<Se
                 section.settings.insert(name.to_owned(), Scalar::Boolean(value.enabled));
             }
         }
-        other => return Err(section_of(other.feature()).err().unwrap_or_else(|| unsupported("the value"))),
+        _ => return Err(unsupported("the value")),
     }
+    kind.sort(&mut section.elements);
     Ok(section)
 }
 
@@ -119,15 +120,6 @@ impl From<i64> for Scalar {
 
 fn element<const N: usize>(properties: [(&str, Scalar); N]) -> Scalars {
     properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// Sorts elements by their keys, as they are read.
-fn sort(elements: &mut [Scalars], keys: &[&str]) {
-    elements.sort_by_key(|element| {
-        keys.iter()
-            .map(|key| element.get(*key).map(Scalar::text).unwrap_or_default().to_lowercase())
-            .collect::<Vec<_>>()
-    });
 }
 
 fn unsupported(what: &str) -> WebServerError {
@@ -274,7 +266,6 @@ fn set_error_pages(value: &ErrorPages, section: &mut SectionValue) -> Result<(),
     };
     section.elements.retain(|old| !is_replaced(old));
     section.elements.append(&mut elements);
-    sort(&mut section.elements, &["StatusCode", "SubStatusCode"]);
     Ok(())
 }
 
@@ -307,7 +298,6 @@ fn set_mime_types(value: &MimeTypes, section: &mut SectionValue) -> Result<(), W
         }
     }
     require_unique(&elements, "FileExtension")?;
-    sort(&mut elements, &["FileExtension"]);
     section.elements = elements;
     Ok(())
 }

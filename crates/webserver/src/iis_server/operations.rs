@@ -303,7 +303,7 @@ fn perform_one(iis: &dyn WebAdministration, operation: &Operation<'_>) -> Result
         }
         Operation::SetPool { site, application, pool } => {
             let keys = [("SiteName", site), ("Path", application)];
-            put(iis, "Application", &keys, "ApplicationPool", &[pool.into()])
+            put(iis, "Application", &keys, "ApplicationPool", pool.into())
         }
         Operation::DeleteDirectory { directory } => delete(iis, "VirtualDirectory", &directory.keys()),
         Operation::CreateDirectory { directory, folder } => {
@@ -315,12 +315,12 @@ fn perform_one(iis: &dyn WebAdministration, operation: &Operation<'_>) -> Result
             call(iis, CimCall::method("VirtualDirectory", &[], "Create", input)).map(drop)
         }
         Operation::SetFolder { directory, folder } => {
-            put(iis, "VirtualDirectory", &directory.keys(), "PhysicalPath", &[folder.into()])
+            put(iis, "VirtualDirectory", &directory.keys(), "PhysicalPath", folder.into())
         }
         Operation::SetBindings { site, bindings } => set_bindings(iis, site, bindings),
         Operation::SetAutoStart { site, auto_start } => {
             let value = if auto_start { "true" } else { "false" };
-            put(iis, "Site", &[("Name", site)], "ServerAutoStart", &[value.into()])
+            put(iis, "Site", &[("Name", site)], "ServerAutoStart", value.into())
         }
         Operation::RevertSection { site, class } => {
             let section = Section::read(iis, Some(site), class)?;
@@ -340,10 +340,10 @@ fn put(
     class: &str,
     keys: &[(&str, &str)],
     property: &str,
-    values: &[CimValue],
+    value: CimValue,
 ) -> Result<(), CimFailure> {
     let mut instance = call(iis, CimCall::new(class, keys, CimOperation::Get))?;
-    instance.set(property, values.iter().cloned());
+    instance.set(property, [value]);
     call(iis, CimCall::new(class, keys, CimOperation::Put(instance))).map(drop)
 }
 
@@ -366,7 +366,7 @@ fn create_site(iis: &dyn WebAdministration, site: &str, document: &SiteDocument)
 
 /// Replaces the bindings. Unchanged ones keep their other properties, such as their certificates.
 fn set_bindings(iis: &dyn WebAdministration, site: &str, bindings: &[SiteBinding]) -> Result<(), CimFailure> {
-    let instance = call(iis, CimCall::new("Site", &[("Name", site)], CimOperation::Get))?;
+    let mut instance = call(iis, CimCall::new("Site", &[("Name", site)], CimOperation::Get))?;
     let values: Vec<CimValue> = bindings
         .iter()
         .map(|binding| {
@@ -378,7 +378,8 @@ fn set_bindings(iis: &dyn WebAdministration, site: &str, bindings: &[SiteBinding
             CimValue::Object(known.cloned().unwrap_or_else(|| binding_instance(binding)))
         })
         .collect();
-    put(iis, "Site", &[("Name", site)], "Bindings", &values)
+    instance.set("Bindings", values);
+    call(iis, CimCall::new("Site", &[("Name", site)], CimOperation::Put(instance))).map(drop)
 }
 
 fn set_state(iis: &dyn WebAdministration, site: &str, target: SiteState) -> Result<(), CimFailure> {

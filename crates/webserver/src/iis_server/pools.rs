@@ -1,6 +1,6 @@
 //! Application pools: their state, and operations on them.
 
-use super::configuration::{call, failed};
+use super::configuration::{call, enumerate, failed};
 use super::instance::{CimCall, CimFailure, CimObject, WebAdministration};
 use super::section::{boolean, is_displayable};
 use crate::application_pool::{ApplicationPool, PoolOperation, PoolState};
@@ -11,7 +11,7 @@ const CLASS: &str = "ApplicationPool";
 
 /// Lists the application pools, sorted by name.
 pub(super) fn list(iis: &dyn WebAdministration) -> Result<Vec<ApplicationPool>, WebServerError> {
-    let (found, applications) = (instances(iis, CLASS)?, instances(iis, "Application")?);
+    let (found, applications) = (enumerate(iis, CLASS)?, enumerate(iis, "Application")?);
     let mut pools: Vec<ApplicationPool> =
         found.iter().filter_map(|instance| pool(instance, &applications)).collect();
     pools.sort_by(|one, other| one.name.cmp(&other.name));
@@ -50,11 +50,7 @@ pub(super) fn control(
         let reason = "it does not reach the new state; see the event log System of the machine".to_owned();
         return Err(failed(iis, &attempted, &CimFailure::Failed(reason)));
     }
-    find(iis, name)
-}
-
-fn instances(iis: &dyn WebAdministration, class: &str) -> Result<Vec<CimObject>, WebServerError> {
-    iis.enumerate(class).map_err(|failure| failed(iis, &format!("list the instances of {class}"), &failure))
+    Ok(ApplicationPool { state: target, ..pool })
 }
 
 fn find(iis: &dyn WebAdministration, name: &str) -> Result<ApplicationPool, WebServerError> {

@@ -189,10 +189,15 @@ impl SectionKind {
         let elements =
             found.into_iter().map(|element| read_scalars(collection.properties, element, self.class));
         let mut elements: Vec<Scalars> = elements.collect::<Result<_, _>>()?;
-        if collection.order == Order::Irrelevant {
+        self.sort(&mut elements);
+        Ok(SectionValue { settings, elements })
+    }
+
+    /// Sorts elements whose order is irrelevant.
+    pub(super) fn sort(&self, elements: &mut [Scalars]) {
+        if let Some(collection) = self.collection.as_ref().filter(|found| found.order == Order::Irrelevant) {
             elements.sort_by_key(|element| collection.identity(element));
         }
-        Ok(SectionValue { settings, elements })
     }
 
     /// Writes the scalar properties into an instance.

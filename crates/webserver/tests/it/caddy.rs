@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use telarch_webserver::{
-    Change, Feature, FilePath, HostPattern, LocationContent, NewSite, Operation, Scope, Setting, Status,
-    WebServerError,
+    CaddyDocument, Change, Feature, FilePath, HostPattern, LocationContent, NewSite, Operation, Scope,
+    Setting, Status, WebServerError,
 };
 
 use crate::caddy_fixture::{admin_request, document};
@@ -129,6 +129,20 @@ fn password_hashes_are_neither_read_nor_shown_in_differences() {
     assert!(document(&fixture.admin).to_string().contains(password));
     let missing = fixture.commit(&[users(&["ada", "bob"])]);
     assert!(matches!(missing, Err(WebServerError::Impossible { .. })), "{missing:?}");
+}
+
+#[test]
+fn password_hashes_are_hidden_in_settings_without_types() {
+    let provider = json!({ "accounts": [{ "username": "ada", "password": "$2a$14$secret" }], "other": 1 });
+    let handler = json!({ "handler": "authentication", "providers": { "http_basic": provider } });
+    let route = json!({ "@id": "shop", "match": [{ "host": ["shop.example"] }], "handle": [handler] });
+    let server = json!({ "listen": ["127.0.0.1:8080"], "routes": [route] });
+    let text = json!({ "apps": { "http": { "servers": { "one": server } } } }).to_string();
+    let document = CaddyDocument::parse(text.as_bytes()).unwrap();
+    let scope = Scope::Site { site: document.sites()[0].id.clone() };
+    let state = document.feature(&scope, Feature::BasicAuthentication).unwrap();
+    let Setting::Unsupported { text } = state.setting else { panic!("{state:?}") };
+    assert!(text.contains("(hidden: ") && !text.contains("secret"), "{text}");
 }
 
 #[test]

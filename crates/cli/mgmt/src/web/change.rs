@@ -9,11 +9,11 @@ use linux::account::User;
 use serde::de::DeserializeSeed as _;
 use serde_json::json;
 use webserver::{
-    Author, Change, CommitMessage, CommitRequest, Feature, FeatureValue, Plan, PoolOperation, Scope,
-    SiteState, Verdict, WebServer,
+    Author, Change, CommitMessage, CommitRequest, Feature, FeatureValue, Plan, PoolOperation, Revision,
+    Scope, SiteState, Verdict, WebServer,
 };
 
-use super::{MESSAGE, WHAT_IF, commit_number, find_site, parse_feature, printed, show};
+use super::{MESSAGE, WHAT_IF, commit_number, parse_feature, printed, show, site_of};
 use crate::locations::failed;
 
 /// Starts, stops or deletes a site.
@@ -23,7 +23,8 @@ pub(super) fn site(
     name: &str,
     action: &str,
 ) -> Result<String, Failure> {
-    let site = find_site(web, name)?.id;
+    let snapshot = web.snapshot().map_err(failed)?;
+    let site = site_of(&snapshot, name)?.id.clone();
     let change = match action {
         "start" => Change::SetSiteState { site, state: SiteState::Started },
         "stop" => Change::SetSiteState { site, state: SiteState::Stopped },
@@ -34,7 +35,7 @@ pub(super) fn site(
             );
         }
     };
-    make(arguments, web, change)
+    make(arguments, web, &snapshot.revision, change)
 }
 
 /// Sets or reverts a feature of a site.
@@ -46,13 +47,14 @@ pub(super) fn feature(
     value: &str,
 ) -> Result<String, Failure> {
     let feature = parse_feature(arguments, feature)?;
-    let scope = Scope::Site { site: find_site(web, name)?.id };
+    let snapshot = web.snapshot().map_err(failed)?;
+    let scope = Scope::Site { site: site_of(&snapshot, name)?.id.clone() };
     let change = if value == "revert" {
         Change::RevertFeature { scope, feature }
     } else {
         Change::SetFeature { scope, value: parse_value(feature, value)? }
     };
-    make(arguments, web, change)
+    make(arguments, web, &snapshot.revision, change)
 }
 
 fn parse_value(feature: Feature, text: &str) -> Result<FeatureValue, Failure> {
@@ -94,9 +96,13 @@ pub(super) fn rollback(arguments: &Arguments, web: &dyn WebServer, number: &str)
     carry_out(arguments, web, &plan)
 }
 
-fn make(arguments: &Arguments, web: &dyn WebServer, change: Change) -> Result<String, Failure> {
-    let base = web.snapshot().map_err(failed)?.revision;
-    let plan = web.plan(&base, &[change]).map_err(failed)?;
+fn make(
+    arguments: &Arguments,
+    web: &dyn WebServer,
+    base: &Revision,
+    change: Change,
+) -> Result<String, Failure> {
+    let plan = web.plan(base, &[change]).map_err(failed)?;
     carry_out(arguments, web, &plan)
 }
 

@@ -4,7 +4,7 @@ use apache::{Directive, Editor, NewDirective};
 
 use super::pool::uses;
 use super::site::{grant, is_grant, require_no_pattern};
-use super::{Draft, words};
+use super::{Draft, host_block, words};
 use crate::apache_server::pools::{self, PROTOCOLS};
 use crate::apache_server::sites::last;
 use crate::error::WebServerError;
@@ -64,9 +64,7 @@ impl Draft<'_> {
             for child in host.children() {
                 if is_alias(child, path) {
                     remove_grant(editor, host, child);
-                } else if is_proxy(child, path) {
-                    // Only directives of the same location have its path.
-                } else if !is_section(child, path) {
+                } else if !is_proxy(child, path) && !is_section(child, path) {
                     continue;
                 }
                 editor.remove(child);
@@ -112,7 +110,9 @@ impl Draft<'_> {
         let section =
             pools::find(configuration, pool).ok_or_else(|| WebServerError::not_found("pool", pool))?;
         if pools::scheme(section.directive).is_some_and(|used| used != *scheme) {
-            if uses(configuration, pool).iter().any(|used| used != path.as_str()) {
+            let host = host_block(configuration, site)?.directive;
+            let own = host.children().iter().filter(|child| is_pool_use(child, path, pool)).count();
+            if uses(configuration, pool).len() > own {
                 let reason =
                     format!("other locations use the pool {pool} with another protocol; create another pool");
                 return Err(WebServerError::impossible(action, reason));
@@ -153,6 +153,13 @@ impl Draft<'_> {
 
 fn is_wider(directive: &Directive, path: &UrlPath) -> bool {
     directive.is("ProxyPass") && directive.word(1).is_some_and(|known| path.as_str().starts_with(known))
+}
+
+/// Returns whether a directive passes requests for a path to a pool.
+fn is_pool_use(directive: &Directive, path: &UrlPath, pool: &PoolName) -> bool {
+    directive.is("ProxyPass")
+        && directive.word(1) == Some(path.as_str())
+        && directive.word(2).and_then(pools::pool_of).as_ref() == Some(pool)
 }
 
 fn is_proxy(directive: &Directive, path: &UrlPath) -> bool {

@@ -223,6 +223,8 @@ pub(in crate::caddy_server) fn remove(root: &mut Value, place: &Place) -> Result
 /// Returns the log files that the document names.
 pub(in crate::caddy_server) fn files(root: &Value) -> Vec<LogFile> {
     let places = places(root);
+    let loggers: Vec<(&SiteId, &str)> =
+        places.iter().filter_map(|place| Some((&place.id, logger(root, place)?))).collect();
     let logs = root.pointer(LOGS).and_then(Value::as_object);
     let mut files: Vec<LogFile> = Vec::new();
     for log in logs.into_iter().flat_map(|logs| logs.values()) {
@@ -230,11 +232,8 @@ pub(in crate::caddy_server) fn files(root: &Value) -> Vec<LogFile> {
         let topics: Vec<&str> = items(log, "/include").iter().filter_map(Value::as_str).collect();
         let is_access = topics.iter().any(|topic| topic.starts_with("http.log.access"));
         let kind = if is_access { LogKind::Access } else { LogKind::Error };
-        let is_used = |place: &&Place| {
-            logger(root, place).is_some_and(|logger| topics.contains(&topic(kind, logger).as_str()))
-        };
-        let sites: Vec<SiteId> = places.iter().filter(is_used).map(|place| place.id.clone()).collect();
-        files.push(log_file(path.to_owned(), kind, sites));
+        let users = loggers.iter().filter(|(_, logger)| topics.contains(&topic(kind, logger).as_str()));
+        files.push(log_file(path.to_owned(), kind, users.map(|(id, _)| (*id).clone()).collect()));
     }
     files
 }

@@ -242,13 +242,14 @@ fn remove_files(root: &mut Value, place: &Place) {
 /// Returns the certificates that the document names, sorted by path.
 pub(in crate::caddy_server) fn inventory(root: &Value) -> Vec<CertificateFile> {
     let places = places(root);
+    let with_policy = places.iter().filter(|place| policy(root, place).is_some());
+    let tags: Vec<(&SiteId, String)> =
+        with_policy.map(|place| (&place.id, certificate_tag(root, place))).collect();
     let mut found: BTreeMap<String, Vec<SiteId>> = BTreeMap::new();
     for file in items(root, FILES) {
         let Some(path) = file.get("certificate").and_then(Value::as_str) else { continue };
-        let users = places.iter().filter(|place| {
-            policy(root, place).is_some() && has_tag(file, "/tags", &certificate_tag(root, place))
-        });
-        found.entry(path.to_owned()).or_default().extend(users.map(|place| place.id.clone()));
+        let users = tags.iter().filter(|(_, tag)| has_tag(file, "/tags", tag));
+        found.entry(path.to_owned()).or_default().extend(users.map(|(id, _)| (*id).clone()));
     }
     let files = found.into_iter().map(|(path, sites)| CertificateFile {
         content: read_certificate(&path),
