@@ -93,9 +93,9 @@ pub(crate) enum Login {
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     pub(crate) scheme: Scheme,
-    /// `None` for the key, or for the user's Kerberos ticket.
+    /// `None` if the keytab or the user's Kerberos ticket is used.
     credentials: Option<Arc<Credentials>>,
-    /// `None` for the user's Kerberos ticket.
+    /// `None` if the user's ticket or a password is used.
     keytab: Option<ClientKeytab>,
     pub(crate) ntlm: Ntlm,
     pub(crate) protection: Protection,

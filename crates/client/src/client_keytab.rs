@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 #[derive(Clone, Debug)]
 pub struct ClientKeytab {
     credentials: Credentials,
-    /// Copy of the keytab, if it is not a file of this process.
+    /// Copy of the keytab in memory, if this process cannot read its file.
     _copy: Option<Arc<OwnedFd>>,
 }
 

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use client::{ClientCertificate, TlsPolicy};
-use config::{Config, EventForwarding, Paths, Store};
+use config::{Config, Paths, Store};
 use eventlog::local::LogPaths;
-use eventlog::text::{TextFormat, TextLogPath};
+use eventlog::text::TextLogPath;
 use forwarder::{Forwarder, ForwarderParts, SourceAuthentication};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -87,7 +87,8 @@ fn parts(options: Options) -> Result<(ForwarderParts, ManagerPolicy), Box<dyn Er
         journal: chosen(options.journal, machine.journal),
         audit: chosen(options.audit_log, machine.audit),
     };
-    let files = text_files(options.files, settings);
+    let files =
+        TextLogPath::each_once(options.files, settings.syslog_files.paths(), settings.text_files.paths());
     if logs == LogPaths::default() && files.is_empty() {
         return Err(
             "this machine has neither a journal nor an audit log, and no log files are configured\n  \
@@ -123,20 +124,6 @@ fn chosen(option: Option<PathBuf>, default: Option<PathBuf>) -> Option<PathBuf> 
         Some(path) => Some(path),
         None => default,
     }
-}
-
-/// Returns the text files of the options and settings, each once.
-fn text_files(options: Vec<TextLogPath>, settings: &EventForwarding) -> Vec<TextLogPath> {
-    let mut files: Vec<TextLogPath> = Vec::new();
-    let syslog = settings.syslog_files.paths().iter().map(|path| (path, TextFormat::Syslog));
-    let text = settings.text_files.paths().iter().map(|path| (path, TextFormat::Plain));
-    let configured = syslog.chain(text).map(|(path, format)| TextLogPath { path: path.clone(), format });
-    for file in options.into_iter().chain(configured) {
-        if !files.iter().any(|known| known.path == file.path) {
-            files.push(file);
-        }
-    }
-    files
 }
 
 /// Files of the forwarder.

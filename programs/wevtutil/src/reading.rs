@@ -162,13 +162,14 @@ fn read_forwarded(
         }
     }
     keep_newest(&mut newest, maximum);
-    newest.iter().try_for_each(|(_, record)| write(record))
+    newest.iter().rev().try_for_each(|(_, record)| write(record))
 }
 
-/// Sorts events, the newest first, and removes those beyond a number.
+/// Sorts events, the oldest first, and removes the oldest beyond a number. Events with the same time stay in their order.
 fn keep_newest(events: &mut Vec<(Option<Timestamp>, Record)>, maximum: usize) {
-    events.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
-    events.truncate(maximum.min(MAX_REVERSED));
+    events.sort_by_key(|(time, _)| *time);
+    let excess = events.len().saturating_sub(maximum.min(MAX_REVERSED));
+    events.drain(..excess);
 }
 
 /// Returns the time of an event.

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use config::{EventForwarding, Paths, Store};
+use config::{Paths, Store};
 use eventlog::journal::Sequences;
 use eventlog::local::{LocalLogs, LogPaths, Positions};
-use eventlog::text::{Generations, TextFormat, TextLogPath};
+use eventlog::text::{Generations, TextLogPath};
 use eventlog::{EventOptions, LogError, channel};
 
 /// Logs that the event tools read: the journal, the audit log, and the syslog and text files of the settings.
@@ -28,7 +28,11 @@ impl LocalSources {
         let own = Paths::of_this_process().filter(|_| other.is_none()).map(|paths| paths.config);
         let settings = std::env::var_os("TELARCH_CONFIG").map(PathBuf::from).or(own);
         let store = settings.filter(|path| path.exists()).and_then(|path| Store::open(path).ok());
-        let files = store.map(|store| text_files(&store.snapshot().event_forwarding)).unwrap_or_default();
+        let files = store.map(|store| {
+            let settings = &store.snapshot().event_forwarding;
+            TextLogPath::each_once(Vec::new(), settings.syslog_files.paths(), settings.text_files.paths())
+        });
+        let files = files.unwrap_or_default();
         Self { paths: other.map_or_else(LogPaths::of_this_machine, journal_only), files }
     }
 
@@ -75,17 +79,4 @@ impl LocalSources {
 
 fn journal_only(journal: PathBuf) -> LogPaths {
     LogPaths { journal: Some(journal), audit: None }
-}
-
-/// Returns the text files of the settings, each once.
-fn text_files(settings: &EventForwarding) -> Vec<TextLogPath> {
-    let syslog = settings.syslog_files.paths().iter().map(|path| (path, TextFormat::Syslog));
-    let text = settings.text_files.paths().iter().map(|path| (path, TextFormat::Plain));
-    let mut files: Vec<TextLogPath> = Vec::new();
-    for (path, format) in syslog.chain(text) {
-        if !files.iter().any(|known| known.path == *path) {
-            files.push(TextLogPath { path: path.clone(), format });
-        }
-    }
-    files
 }

@@ -72,17 +72,18 @@ impl SourceTask {
     }
 
     /// Cancels the subscription that an earlier process, or an earlier connection, has left at the source, so that a
-    /// collector that restarts often does not exhaust the source's limit of subscriptions.
-    pub(crate) async fn cancel_earlier(&self, session: &Session) {
+    /// collector that restarts often does not exhaust the source's limit of subscriptions. Returns whether there is none
+    /// any more.
+    pub(crate) async fn cancel_earlier(&self, session: &Session) -> bool {
         let identifier = match self.parts.collector.open_delivery(&self.source, &self.settings).await {
             Ok(Some(identifier)) => identifier,
-            Ok(None) => return,
+            Ok(None) => return true,
             Err(error) => {
                 tracing::warn!(source = %self.source.name, %error, "Cannot read the earlier subscription at an event source");
-                return;
+                return false;
             }
         };
-        let Ok(earlier) = connection::earlier(session, &self.settings, identifier) else { return };
+        let Ok(earlier) = connection::earlier(session, &self.settings, identifier) else { return false };
         match timeout(FAREWELL, earlier.unsubscribe()).await {
             Ok(Ok(())) => {
                 tracing::debug!(source = %self.source.name, "Cancelled the earlier subscription at an event source");
@@ -90,9 +91,10 @@ impl SourceTask {
             // The source has ended the subscription itself.
             Ok(Err(Error::Fault(_))) => {}
             // The next message shows the reason.
-            Ok(Err(_)) | Err(_) => return,
+            Ok(Err(_)) | Err(_) => return false,
         }
         self.note_open_delivery(None).await;
+        true
     }
 
     /// Stores the identifier of the subscription at the source, or its end.
@@ -115,7 +117,7 @@ impl SourceTask {
             permit = limit.acquire() => permit,
             _ = self.stop.wait_for(|is_stopped| *is_stopped) => return Ok(None),
         };
-        self.cancel_earlier(session).await;
+        let _ = self.cancel_earlier(session).await;
         let start = self.start(history).await?;
         let delivery = delivery_address::delivery(&self.parts, &self.settings, request.secret())?;
         let settings = Arc::clone(&self.settings);

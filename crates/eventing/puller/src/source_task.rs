@@ -109,9 +109,8 @@ impl SourceTask {
         let wait = self.wait();
         let session = connection::session(&self.parts, &self.settings, &self.event_source, wait)?;
         if !history.is_earlier_cancelled {
-            // The source may still push to an earlier process, whose settings were other ones.
-            self.cancel_earlier(&session).await;
-            history.is_earlier_cancelled = true;
+            // An earlier process with other settings may have left a push subscription at the source.
+            history.is_earlier_cancelled = self.cancel_earlier(&session).await;
         }
         let start = self.start(history).await?;
         let settings = Arc::clone(&self.settings);

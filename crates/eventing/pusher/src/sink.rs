@@ -128,7 +128,8 @@ impl Sink {
     }
 }
 
-/// Adds the sign-in. The files are read with the rights of this process, which as root is that of the subscriber.
+/// Adds the sign-in. The files are read with the rights of this process. If the service runs as root, this
+/// process runs as the subscribing user.
 fn with_sign_in(
     builder: SessionBuilder,
     sign_in: Option<&SignIn>,

@@ -1,7 +1,8 @@
 //! Move of the content of a file of SQLite to a database of PostgreSQL.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::StoreSettings;
@@ -44,14 +45,31 @@ pub fn move_to_database(
     import(settings, &node, &content, occupied)?;
     // Closing the file merges its write-ahead log.
     drop(export);
-    let mut name = OsString::from(file);
-    name.push(".moved");
-    let renamed = PathBuf::from(name);
-    fs::rename(file, &renamed).map_err(CollectorError::file("rename", file))?;
+    let renamed = rename(file).map_err(CollectorError::file("rename", file))?;
     Ok(Moved {
         subscriptions: content.subscriptions.len(),
         sources: content.sources.len(),
         bookmarks: content.states.iter().filter(|state| state.bookmark.is_some()).count(),
         renamed,
     })
+}
+
+/// Renames a file to its name with `.moved`, or with `.moved.1` and so on if there is an earlier one.
+fn rename(file: &Path) -> io::Result<PathBuf> {
+    let mut number = 0_u32;
+    let renamed = loop {
+        let mut name = OsString::from(file);
+        name.push(".moved");
+        if number > 0 {
+            name.push(format!(".{number}"));
+        }
+        let path = PathBuf::from(name);
+        if !path.try_exists()? {
+            break path;
+        }
+        number = number.saturating_add(1);
+    };
+    fs::rename(file, &renamed)?;
+    File::open(files::folder(file))?.sync_all()?;
+    Ok(renamed)
 }

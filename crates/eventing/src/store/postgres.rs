@@ -353,6 +353,13 @@ async fn within<T>(time: Duration, operation: impl Future<Output = Result<T, Fai
     timeout(time, operation).await.unwrap_or_else(|_| Err(Failed::no_answer()))
 }
 
+/// Returns a runtime for the operations of a program that waits for each of them.
+fn blocking_runtime(address: &str) -> Result<Runtime, CollectorError> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime
+        .map_err(|error| CollectorError::Database { address: address.to_owned(), reason: error.to_string() })
+}
+
 /// Returns a runtime with one thread, for the connections.
 fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(1).thread_name("event database").enable_all().build()

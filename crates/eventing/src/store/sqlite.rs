@@ -54,13 +54,7 @@ impl SqliteStore {
         let failed = |source| CollectorError::Store { path: path.to_owned(), source };
         let mut writer = connect(path).map_err(failed)?;
         let found = schema::migrate(&mut writer).map_err(failed)?;
-        if found > schema::VERSION {
-            return Err(CollectorError::LaterStore {
-                path: path.to_owned(),
-                found,
-                supported: schema::VERSION,
-            });
-        }
+        schema::require_known(path, found)?;
         let reader = connect(path).map_err(failed)?;
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
     }

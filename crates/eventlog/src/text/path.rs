@@ -28,6 +28,21 @@ pub struct TextLogPath {
 }
 
 impl TextLogPath {
+    /// Returns the given files, then those with lines of syslog and those with plain lines, each path once.
+    #[must_use]
+    pub fn each_once(given: Vec<Self>, syslog: &[PathBuf], plain: &[PathBuf]) -> Vec<Self> {
+        let syslog = syslog.iter().map(|path| (path, TextFormat::Syslog));
+        let plain = plain.iter().map(|path| (path, TextFormat::Plain));
+        let listed = syslog.chain(plain).map(|(path, format)| Self { path: path.clone(), format });
+        let mut files: Vec<Self> = Vec::new();
+        for file in given.into_iter().chain(listed) {
+            if !files.iter().any(|known| known.path == file.path) {
+                files.push(file);
+            }
+        }
+        files
+    }
+
     /// Returns the channel: `Linux-File` and the path, with unusual characters percent-encoded.
     #[must_use]
     pub fn channel(&self) -> String {

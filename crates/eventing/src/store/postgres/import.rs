@@ -3,13 +3,11 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
-use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::commit::clean;
 use super::failure::Failed;
-use super::{MIGRATION_TIME, link, schema, within};
+use super::{MIGRATION_TIME, blocking_runtime, link, schema, within};
 use crate::error::CollectorError;
 use crate::output::CommittedFile;
 use crate::store::DatabaseSettings;
@@ -28,12 +26,9 @@ pub(in crate::store) fn import(
     occupied: Occupied,
 ) -> Result<(), CollectorError> {
     let address = settings.address.clone();
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|error| CollectorError::Database { address: address.clone(), reason: error.to_string() })?;
+    let runtime = blocking_runtime(&address)?;
     let finished = runtime.block_on(async {
-        let opened = timeout(CONNECT_TIME, link::connect(settings, None)).await;
-        let session = opened.unwrap_or_else(|_| Err(Failed::no_answer()))?;
+        let session = within(CONNECT_TIME, link::connect(settings, None)).await?;
         let found = within(MIGRATION_TIME, schema::migrate(&session.client)).await?;
         if found > schema::VERSION {
             return Ok(Outcome::Later(found));
@@ -232,9 +227,11 @@ fn column<'r, R, T>(rows: &'r [R], value: impl FnMut(&'r R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
-/// Begins the transaction. Running collectors wait before they write.
+/// Begins the transaction, whose end waits for the disk: the file is renamed after it. Running collectors wait before they
+/// write.
 const BEGIN: &str =
-    "BEGIN; LOCK TABLE subscription, source, source_state, batch, delivery IN ACCESS EXCLUSIVE MODE";
+    "BEGIN; SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
+     LOCK TABLE subscription, source, source_state, batch, delivery IN ACCESS EXCLUSIVE MODE";
 /// Removes subscriptions, sources and what depends on them. Other nodes publish their subscriptions again when they start.
 const CLEAR: &str =
     "DELETE FROM source; DELETE FROM subscription; DELETE FROM node_subscription; DELETE FROM delivery";

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::failure::Failed;
 use super::link::{self, Session};
-use super::{schema, within};
+use super::{blocking_runtime, schema, within};
 use crate::error::CollectorError;
 use crate::store::database::{CONNECT_TIME, OPERATION_TIME};
 use crate::store::stored::{StoredSource, StoredSubscription, add_state};
@@ -25,11 +25,7 @@ impl DatabaseReader {
     /// Connects; returns `None` if the database has no tables of a collector.
     pub(in crate::store) fn open(settings: &DatabaseSettings) -> Result<Option<Self>, CollectorError> {
         let address = settings.address.clone();
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| CollectorError::Database {
-            address: address.clone(),
-            reason: error.to_string(),
-        })?;
+        let runtime = blocking_runtime(&address)?;
         let opening = async {
             let session = link::connect(settings, None).await?;
             let found = schema::version(&session.client).await?;

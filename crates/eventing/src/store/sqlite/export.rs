@@ -32,10 +32,7 @@ impl FileExport {
                 }
                 _ => CollectorError::Store { path: path.to_owned(), source: error },
             })?;
-        if found > schema::VERSION {
-            let (path, supported) = (path.to_owned(), schema::VERSION);
-            return Err(CollectorError::LaterStore { path, found, supported });
-        }
+        schema::require_known(path, found)?;
         Ok(Self { path: path.to_owned(), connection })
     }
 

@@ -31,10 +31,7 @@ impl FileReader {
         connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(failed)?;
         let version = "SELECT coalesce(max(version), 0) FROM migration";
         let found: i64 = connection.query_row(version, [], |row| row.get(0)).map_err(failed)?;
-        if found > schema::VERSION {
-            let (path, supported) = (path.to_owned(), schema::VERSION);
-            return Err(CollectorError::LaterStore { path, found, supported });
-        }
+        schema::require_known(path, found)?;
         // The running collector may be of an earlier version.
         let failures =
             if found >= 2 { "t.fault_code, t.fault_time, t.retry_time" } else { "NULL, NULL, NULL" };

@@ -1,9 +1,21 @@
 //! Tables of the store, and their migrations.
 
+use std::path::Path;
+
 use rusqlite::Connection;
+
+use crate::error::CollectorError;
 
 /// Latest version of the tables.
 pub(super) const VERSION: i64 = 4;
+
+/// Requires that the tables of a store are not of a later version.
+pub(super) fn require_known(path: &Path, found: i64) -> Result<(), CollectorError> {
+    if found <= VERSION {
+        return Ok(());
+    }
+    Err(CollectorError::LaterStore { path: path.to_owned(), found, supported: VERSION })
+}
 
 /// Migrations in order; the first creates version 1.
 const MIGRATIONS: [&str; 4] = [
