@@ -1,7 +1,7 @@
 // Events of the logs of this machine, or with `machine` of another one, and sources of the collector.
 import { useEffect, useState } from "preact/hooks";
 import { follow, get, pathOf } from "./api.js";
-import { Heading, Link, Problem, Table, Waiting, html, time, timeSpan, useData } from "./router.js";
+import { Heading, Link, Problem, Table, Waiting, html, repeat, time, timeSpan, useData } from "./router.js";
 
 const eventUrl = ({ channel, record }, machine) => `${pathOf(machine)}/events/${encodeURIComponent(channel)}/${record}`;
 const kinds = { 1: "error", 2: "error", 3: "warn" };
@@ -69,12 +69,25 @@ export function Events({ machine }) {
     read(undefined, []);
   }, [resource, channel, query]);
   const add = (found) => setState((old) => ({ ...old, events: merge(found, old.events) }));
-  const poll = () => get(resource, { channel, query, limit: 50 }).then(({ value }) => add(value.events), setError);
   useEffect(() => {
     if (!isLive) return undefined;
     if (machine) {
-      const timer = setInterval(() => document.hidden || poll(), interval);
-      return () => clearInterval(timer);
+      // An answer is ignored if the page shows something else meanwhile.
+      let isCurrent = true;
+      const stop = repeat(async () => {
+        try {
+          const { value } = await get(resource, { channel, query, limit: 50 });
+          if (!isCurrent) return;
+          add(value.events);
+          setError(null);
+        } catch (failure) {
+          if (isCurrent) setError(failure);
+        }
+      }, interval);
+      return () => {
+        isCurrent = false;
+        stop();
+      };
     }
     return follow(resource, { channel, query }, (source) => {
       source.onmessage = (event) => add([JSON.parse(event.data)]);

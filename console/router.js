@@ -60,6 +60,21 @@ export function Link({ to, children, ...rest }) {
   return html`<a href=${to} onClick=${follow} ...${rest}>${children}</a>`;
 }
 
+/** Runs a function again and again while the page is visible, each time `every` milliseconds after its end. Returns a function that ends this. */
+export function repeat(run, every) {
+  let isCurrent = true;
+  let timer = 0;
+  const next = async () => {
+    if (!document.hidden) await run();
+    if (isCurrent) timer = setTimeout(next, every);
+  };
+  timer = setTimeout(next, every);
+  return () => {
+    isCurrent = false;
+    clearTimeout(timer);
+  };
+}
+
 /**
  * Loads data and returns `{data, error, reload}`; `data` stays while it is loaded again.
  * `every` repeats the load in milliseconds while the window is visible. `reload` returns a promise of the end of the load.
@@ -81,11 +96,13 @@ export function useData(load, inputs = [], every = 0) {
       }
       if (isCurrent) finish();
     };
-    run();
-    const timer = every ? setInterval(() => document.hidden || run(), every) : 0;
+    let stop = () => {};
+    run().then(() => {
+      if (isCurrent && every) stop = repeat(run, every);
+    });
     return () => {
       isCurrent = false;
-      clearInterval(timer);
+      stop();
     };
   }, [...inputs, round]);
   const reload = () => new Promise((resolve) => {

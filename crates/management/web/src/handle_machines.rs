@@ -1,6 +1,7 @@
 //! Other machines of the signed-in user, and operations on several of them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use management::SavedMachine;
 use serde_json::{Value, json};
@@ -19,16 +20,16 @@ use crate::wmi::namespace;
 /// each machine is asked.
 pub(crate) fn list(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let (session, user) = (session(request)?, &request.caller()?.name);
-    let states = console.machines.states(session)?;
-    let machines = described_all(&console.machines.saved.list(user), &states);
     if request.call.parameter("follow").as_deref() != Some("true") {
-        return Ok(Reply::json(machines));
+        let states = console.machines.states(session)?;
+        return Ok(Reply::json(described_all(&console.machines.saved.list(user), &states)));
     }
     let stream = MachineStates {
         machines: Arc::clone(&console.machines),
         session: session.to_owned(),
         user: user.clone(),
         sent: Value::Null,
+        asked: None,
     };
     Ok(Reply::new(200, Content::Stream(Box::new(stream))))
 }
@@ -192,7 +193,12 @@ struct MachineStates {
     user: String,
     /// List that was sent last.
     sent: Value,
+    /// Time of the last request for the states.
+    asked: Option<Instant>,
 }
+
+/// Time between requests for the states; the stream is read more often.
+const STATE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl std::fmt::Debug for MachineStates {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -202,6 +208,10 @@ impl std::fmt::Debug for MachineStates {
 
 impl EventStream for MachineStates {
     fn next_events(&mut self) -> Result<String, String> {
+        if self.asked.is_some_and(|asked| asked.elapsed() < STATE_INTERVAL) {
+            return Ok(String::new());
+        }
+        self.asked = Some(Instant::now());
         let saved = self.machines.saved.list(&self.user);
         if saved.is_empty() && self.sent.is_null() {
             // The process for connections is started at the first use.

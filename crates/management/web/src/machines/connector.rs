@@ -60,7 +60,9 @@ impl MachineConnector {
     async fn perform_task(&self, task: Task) -> Result<Value, Failure> {
         let Task { session, work } = task;
         if let Work::Retain { sessions } = work {
-            self.sessions.lock().retain(|id, _| sessions.contains(id));
+            let mut known = self.sessions.lock();
+            known.retain(|id, _| sessions.contains(id));
+            known.values().for_each(|user| user.drop_expired());
             return Ok(Value::Null);
         }
         let user = self.user(session)?;

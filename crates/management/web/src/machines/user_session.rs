@@ -1,6 +1,6 @@
 //! Machines and runs of a user's session.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -90,13 +90,16 @@ impl UserSession {
     /// user has not connected is asked without credentials.
     pub(super) fn refresh(self: &Arc<Self>, targets: Vec<Target>, asking: &Arc<Semaphore>) -> Value {
         let mut machines = self.machines.lock();
+        // Another session may have removed a machine, which is not asked any more.
+        let wanted: HashSet<String> = targets.iter().map(|target| target.id.clone()).collect();
         for target in targets {
             if !machines.contains_key(&target.id) && machines.len() < MAX_MACHINES {
                 let state = State::new(StateKind::NotConnected, None);
                 machines.insert(target.id.clone(), Connection::new(target, None, state));
             }
         }
-        for connection in machines.values_mut().filter(|connection| connection.is_due()) {
+        let due = machines.iter_mut().filter(|(id, connection)| wanted.contains(*id) && connection.is_due());
+        for (_, connection) in due {
             let Some(question) = connection.question() else { continue };
             connection.is_asking = true;
             let (user, own, all) = (Arc::downgrade(self), Arc::clone(&self.asking), Arc::clone(asking));
@@ -129,6 +132,11 @@ impl UserSession {
         let machines = self.machines.lock();
         let connection = machines.get(&target.id).ok_or_else(not_connected)?;
         Ok(connection.state.to_json())
+    }
+
+    /// Ends enumerations whose next page was not requested in time.
+    pub(super) fn drop_expired(&self) {
+        self.machines.lock().values().for_each(|connection| connection.wmi.drop_expired());
     }
 
     /// Forgets a machine and its password.

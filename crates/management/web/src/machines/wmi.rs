@@ -31,6 +31,11 @@ pub(super) struct RemoteWmi {
 }
 
 impl RemoteWmi {
+    /// Ends enumerations whose next page was not requested in time.
+    pub(super) fn drop_expired(&self) {
+        self.cursors.lock().drop_expired();
+    }
+
     /// Answers a request in a session with the machine.
     pub(super) async fn answer(&self, session: &Session, request: WmiRequest) -> Result<Value, ReadError> {
         match request {

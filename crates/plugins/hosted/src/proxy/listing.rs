@@ -19,14 +19,15 @@ impl HostedPlugin {
 
     /// Answers a call from all hosts of its caller.
     pub(super) async fn list(&self, call: &Call) -> Result<Answer, Fault> {
-        let endpoints = self.hosts.run_as_hosts(Arc::clone(&call.caller)).await?;
+        let is_list = call.operation.enumerate().is_some_and(|enumerate| enumerate.filter.is_none());
         let own = self.forward(call, None).await;
-        if endpoints.is_empty() {
+        if !is_list && !may_be_elsewhere(&own) {
             return own;
         }
-        match call.operation.enumerate() {
-            Some(enumerate) if enumerate.filter.is_none() => self.enumerate_all(call, own, endpoints).await,
-            _ => self.find(call, own, endpoints).await,
+        let endpoints = self.hosts.run_as_hosts(Arc::clone(&call.caller)).await?;
+        match is_list && !endpoints.is_empty() {
+            true => self.enumerate_all(call, own, endpoints).await,
+            false => self.find(call, own, endpoints).await,
         }
     }
 
@@ -65,14 +66,20 @@ impl HostedPlugin {
     ) -> Result<Answer, Fault> {
         let mut last = own;
         for endpoint in endpoints {
-            match &last {
-                Err(fault)
-                    if matches!(fault.subcode(), Subcode::InvalidSelectors | Subcode::AccessDenied) => {}
-                _ => break,
+            if !may_be_elsewhere(&last) {
+                break;
             }
             last = self.forward(call, Some(endpoint)).await;
         }
         last
+    }
+}
+
+/// Returns whether a host does not know the object, or the caller has no host of its own.
+fn may_be_elsewhere(answer: &Result<Answer, Fault>) -> bool {
+    match answer {
+        Ok(_) => false,
+        Err(fault) => matches!(fault.subcode(), Subcode::InvalidSelectors | Subcode::AccessDenied),
     }
 }
 

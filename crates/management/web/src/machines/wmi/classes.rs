@@ -149,7 +149,10 @@ impl Classes {
         if let Some(known) = self.found.lock().get(&key) {
             return Ok(known.clone());
         }
-        let found = match fetch(session, namespace, name).await {
+        let fetched = fetch(session, namespace, name).await;
+        // A machine that is busy now may describe the class later.
+        let is_lasting = !fetched.as_ref().is_err_and(Error::is_operation_timeout);
+        let found = match fetched {
             Ok(received) => received.and_then(|class| class.schema(namespace.clone()).ok()),
             Err(error) if is_fault(&error) => None,
             Err(error) => return Err(error),
@@ -157,11 +160,13 @@ impl Classes {
         let schema = found.unwrap_or_else(|| Schema::of(namespace.clone()));
         let class = schema.class(name.as_str());
         let found = class.map(|class| Found { schema: Arc::new(schema), class });
-        let mut known = self.found.lock();
-        if known.len() >= MAX_FOUND {
-            known.clear();
+        if is_lasting {
+            let mut known = self.found.lock();
+            if known.len() >= MAX_FOUND {
+                known.clear();
+            }
+            known.insert(key, found.clone());
         }
-        known.insert(key, found.clone());
         Ok(found)
     }
 
