@@ -123,6 +123,8 @@ fn the_selection_is_copied_and_the_clipboard_pasted_with_the_keyboard() {
     assert_eq!(page.evaluate("navigator.clipboard.readText()"), "selected-42");
     // The shell has received no Ctrl-C, which would begin a new line, and receives the text.
     run(&page, "clear");
+    // A text that arrives earlier is echoed before the screen is cleared.
+    page.wait_until(&format!("{SCREEN}.trim() === '>'"));
     page.evaluate("navigator.clipboard.writeText('echo pasted-$((20+3))')");
     page.press_ctrl_shift('v', "pasteAndMatchStyle");
     wait_for_output(&page, "> echo pasted-$((20+3))");
