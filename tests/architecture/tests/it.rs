@@ -52,7 +52,7 @@ fn floor(folder: &str) -> u8 {
         "crates/cli/admin" | "crates/cli/copy" | "crates/cli/events" | "crates/cli/ipmi"
         | "crates/cli/pwsh" | "crates/cli/mgmt" | "crates/cli/wmi" => 8,
         folder if folder.starts_with("programs/") => 9,
-        "tests/skips" => 10,
+        "tests/ports" | "tests/skips" => 10,
         folder if folder.starts_with("tests/") => 11,
         ORACLES => 11,
         other => panic!("{other} has no floor yet: give it one here and in ARCHITECTURE.md"),

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ports::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::installed::{free_port, installed};
+use crate::installed::installed;
 use crate::run::{Collected, run, tail};
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 

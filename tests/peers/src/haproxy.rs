@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ports::free_port;
 use tempfile::TempDir;
 
-use crate::installed::{free_port, installed};
+use crate::installed::installed;
 use crate::run::{Collected, tail};
 
 /// A running haproxy; dropping it ends exactly the process it started.

@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ports::free_port;
 use tempfile::TempDir;
 
-use crate::installed::{free_port, installed};
+use crate::installed::installed;
 use crate::run::{Collected, Run, run, tail};
 use crate::telarchd::{PASSWORD, USER};
 

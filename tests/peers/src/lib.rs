@@ -116,7 +116,7 @@ pub use samba::{Record, Samba};
 pub use squid::{Gatekeeper, Squid};
 pub use stored_service::StoredService;
 pub use suite::Suite;
-pub use telarchd::{PASSWORD, Telarchd, USER};
+pub use telarchd::{PASSWORD, Telarchd, USER, built_program};
 pub use terminal::Terminal;
 pub use tmux::Tmux;
 pub use walk::{SignIn, Signed, walk};

@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 
+use ports::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::installed::{free_port, installed};
+use crate::installed::installed;
 use crate::telarchd::{PASSWORD, USER};
 
 /// A running `openwsmand` with the account [`USER`]. It answers Identify, and has no resources of WMI.

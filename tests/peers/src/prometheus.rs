@@ -6,10 +6,11 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ports::free_port;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::installed::{free_port, installed};
+use crate::installed::installed;
 use crate::run::{Collected, Run, run, tail};
 
 /// A running Prometheus; dropping it ends exactly the process it started.

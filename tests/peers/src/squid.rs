@@ -7,11 +7,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ports::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::apache::digest;
-use crate::installed::{free_port, installed};
+use crate::installed::installed;
 use crate::kdc::Realm;
 use crate::run::{Collected, tail};
 use crate::telarchd::{PASSWORD, USER};

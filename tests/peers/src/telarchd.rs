@@ -283,7 +283,8 @@ fn write_accounts(folder: &Path) -> PathBuf {
 /// # Panics
 ///
 /// When it has not been built.
-pub(crate) fn built_program(name: &str) -> PathBuf {
+#[must_use]
+pub fn built_program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test program knows its own path");
     let profile = test.parent().and_then(Path::parent).expect("it lies in target/PROFILE/deps");
     let program = profile.join(name);

@@ -2,12 +2,13 @@
 
 use std::fs;
 
+use ports::free_port;
 use telarch_webserver::{
     Change, Feature, FeatureValue, HostPattern, ListenAddress, Listener, Scope, Setting, SiteState,
     WebServerError,
 };
 
-use crate::fixture::{Product, free_port, get, listener, site, status};
+use crate::fixture::{Product, get, listener, site, status};
 
 fn scope() -> Scope {
     Scope::Site { site: site("main") }

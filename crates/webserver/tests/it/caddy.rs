@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use ports::free_port;
 use serde_json::{Value, json};
 use telarch_webserver::{
     CaddyDocument, Change, Feature, FilePath, HostPattern, LocationContent, NewSite, Operation, Scope,
@@ -9,7 +10,7 @@ use telarch_webserver::{
 };
 
 use crate::caddy_fixture::{admin_request, document};
-use crate::fixture::{Fixture, Product, free_port, get, get_host, main_scope, site};
+use crate::fixture::{Fixture, Product, get, get_host, main_scope, site};
 
 /// Returns a site with host names.
 fn named_site(fixture: &Fixture, id: &str, port: u16, names: &[&str]) -> Change {

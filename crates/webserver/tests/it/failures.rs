@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use ports::free_port;
 use telarch_webserver::{Change, FeatureValue, Scope, Severity, Ssl, WebServerError};
 
-use crate::fixture::{Fixture, free_port, site};
+use crate::fixture::{Fixture, site};
 
 /// Checks that the site and its files are as before.
 fn require_unchanged(fixture: &Fixture, before: &str) {

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
+use ports::free_port;
 use telarch_webserver::{
     Apache, ApacheOptions, Author, Caddy, CaddyOptions, Change, Commit, CommitMessage, CommitRequest,
     Feature, FeatureState, FeatureValue, FilePath, ListenAddress, Listener, NewSite, Nginx, NginxOptions,
@@ -264,10 +265,6 @@ pub(crate) fn site(id: &str) -> SiteId {
 pub(crate) fn listener(port: u16) -> Listener {
     let address = ListenAddress::parse(&format!("127.0.0.1:{port}")).unwrap();
     Listener { address, tls: false, http2: false, default_site: false }
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Sends a request with additional header lines. Returns head and body.

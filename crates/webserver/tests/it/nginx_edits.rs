@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use ports::free_port;
 use telarch_webserver::{Change, FilePath, HostPattern, NewSite, Verdict};
 
-use crate::fixture::{Fixture, free_port, get, listener, site};
+use crate::fixture::{Fixture, get, listener, site};
 
 #[test]
 fn typed_changes_keep_comments_and_layout() {

@@ -1,11 +1,12 @@
 //! Audit records of sign-ins and access.
 
 use auth::account_file::Role;
+use ports::free_ports;
 use serde_json::Value;
 
 use crate::http_connection::Connection;
 use crate::message;
-use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, loopback, mode, user};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, listener, loopback, mode, user};
 
 #[test]
 fn sign_ins_denials_and_changes_are_recorded_but_reads_are_not() {

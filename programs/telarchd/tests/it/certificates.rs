@@ -4,12 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::SystemTime;
 
+use ports::free_ports;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use service::Certificate;
 
 use crate::http_connection::Connection;
-use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, loopback, mode};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, listener, loopback, mode};
 
 /// A certificate installed in the service's directory.
 struct Given {

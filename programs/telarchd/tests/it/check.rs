@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 use std::time::SystemTime;
 
+use ports::free_ports;
 use service::Certificate;
 
 use crate::ntlm::set_nt_hash;
-use crate::service_process::{Telarchd, free_ports, listener, set_mode, user, write_private};
+use crate::service_process::{Telarchd, listener, set_mode, user, write_private};
 
 const HTTP: &str = "[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTP\"\n";
 

@@ -8,13 +8,14 @@ use accounts::IfMissing;
 use auth::Secret;
 use auth::account_file::{NewPassword, PasswordHash, UnixTime};
 use client::{ClientCertificate, Endpoint, Error, Locator, Session, TlsPolicy, Transport};
+use ports::free_ports;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use tokio::runtime::Runtime;
 use wsman::{ResourceUri, SelectorSet};
 use xml::Writer;
 
 use crate::PATIENCE;
-use crate::service_process::{PASSWORD, Telarchd, free_ports, listener, mode, user, write_private};
+use crate::service_process::{PASSWORD, Telarchd, listener, mode, user, write_private};
 
 const ON: &str = "Service.Auth.Certificate = true\nService.IPv6Filter = \"\"\n";
 const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";

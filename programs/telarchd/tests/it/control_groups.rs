@@ -6,11 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use client::ShellOptions;
+use ports::free_ports;
 use rustix::fs::XattrFlags;
 use shells::ControlGroup;
 
 use crate::separated::{OPEN_TO_USERS, block_on, hosts};
-use crate::service_process::{Telarchd, free_ports, listener};
+use crate::service_process::{Telarchd, listener};
 use crate::test_user::TestUser;
 
 /// A group that is delegated as by systemd; it is removed with all its processes on drop.

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use ports::free_ports;
 use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::{Value, json};
 use telarch_peers::{
@@ -15,7 +16,7 @@ use wsman::namespace::{DIALECT_EVENT_QUERY, DIALECT_WQL};
 
 use crate::event_collector::certificates::Authority;
 use crate::event_log::{EventSource, WAY, everything, messages};
-use crate::service_process::{free_ports, write_private};
+use crate::service_process::write_private;
 
 const EVENT_LOG: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/EventLog";
 const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/*";

@@ -4,12 +4,13 @@ use std::net::{IpAddr, TcpStream};
 
 use accounts::{HostKey, IfMissing};
 use auth::account_file::{AccountName, Comment, NewAccount, PasswordHash, Role, UnixTime};
+use ports::free_ports;
 
 use crate::http_connection::{Connection, basic};
 use crate::message;
 use crate::ntlm::set_nt_hash;
 use crate::open_files;
-use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, loopback};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, listener, loopback};
 
 /// Hash of the tests' password with few rounds, so that a sign-in is fast.
 const QUICK_HASH: &str = "$6$rounds=1000$telarchtests$2ESoIBZn6bWsbMklSUANMyWPnHoIgiE1jvPwEVoY8zKsDb6g47.JW8lIlo8gcwPwEQ1ZQu5rqlQWzM0KBT.v40";

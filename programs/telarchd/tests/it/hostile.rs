@@ -15,12 +15,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::service_process::{Telarchd, free_ports, listener, loopback};
+use crate::service_process::{Telarchd, listener, loopback};
 use crate::test_user::TestUser;
 use administrator::Administrator;
 use attack::{Attackers, Target};
 use local_attack::LocalAttacker;
 use measure::{Quarter, Sampler, Table};
+use ports::free_ports;
 
 /// Time for the service to release memory after the attack.
 const RECOVERY: Duration = Duration::from_secs(120);

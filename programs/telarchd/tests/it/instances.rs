@@ -3,10 +3,11 @@
 use std::fs;
 
 use client::{EnumerateOptions, Error, Locator, Session};
+use ports::free_ports;
 use wsman::ResourceUri;
 use wsman::enumeration::EnumerationMode;
 
-use crate::service_process::{Telarchd, free_ports, listener};
+use crate::service_process::{Telarchd, listener};
 use crate::test_user::TestUser;
 
 /// Starts a service with these administrators.

@@ -2,9 +2,10 @@
 
 use accounts::IfMissing;
 use auth::account_file::{EnabledState, Role};
+use ports::free_ports;
 use telarch_peers::{Curl, Keys, REALM, Realm, USER, in_realm};
 
-use crate::service_process::{Telarchd, free_ports, listener};
+use crate::service_process::{Telarchd, listener};
 
 /// Starts a service in the realm with the account of the user, and returns its URL.
 fn service(table: &str) -> (Telarchd, String) {

@@ -3,9 +3,11 @@
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
+use ports::free_ports;
+
 use crate::http_connection::{Connection, is_open};
 use crate::message;
-use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, loopback};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, is_root, listener, loopback};
 
 fn http(port: u16, more: &str) -> String {
     listener("IP:127.0.0.1", "HTTP", port, more)

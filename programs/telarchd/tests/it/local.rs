@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use auth::account_file::Role;
+use ports::free_ports;
 
 use crate::http_connection::Connection;
 use crate::message;
-use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, loopback, mode};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, is_root, listener, loopback, mode};
 
 #[test]
 fn a_local_program_is_authenticated_by_the_kernel() {

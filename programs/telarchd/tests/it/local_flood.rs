@@ -8,10 +8,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use ports::free_ports;
+
 use crate::PATIENCE;
 use crate::http_connection::Connection;
 use crate::message;
-use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, loopback, memory};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, listener, loopback, memory};
 use crate::test_user::TestUser;
 
 /// Number of threads of the attacker.

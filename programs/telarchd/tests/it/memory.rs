@@ -10,6 +10,7 @@ use accounts::{HostKey, IfMissing};
 use auth::Secret;
 use auth::ntlm::NtHash;
 use client::{Authentication, ClientCertificate, Credentials, Endpoint, Locator, Session, TlsPolicy};
+use ports::free_ports;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use telarch_peers::{Keys, REALM, Realm, USER, in_realm};
 use tokio::runtime::Runtime;
@@ -18,7 +19,7 @@ use wsman::{ResourceUri, SelectorSet};
 use crate::http_connection::Connection;
 use crate::message;
 use crate::service_process::{
-    BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, loopback, memory, user, write_private,
+    BASIC_OVER_HTTP, PASSWORD, Telarchd, is_root, listener, loopback, memory, user, write_private,
 };
 use crate::test_user::TestUser;
 

@@ -10,10 +10,11 @@ use accounts::{HostKey, IfMissing};
 use auth::account_file::SealedNtHash;
 use auth::ntlm::NtHash;
 use client::{Authentication, Credentials, Endpoint, Secret, Session};
+use ports::free_ports;
 use serde_json::Value;
 
 use crate::message;
-use crate::service_process::{PASSWORD, Telarchd, free_ports, is_root, listener, loopback, user};
+use crate::service_process::{PASSWORD, Telarchd, is_root, listener, loopback, user};
 
 /// Settings for sealed HTTP, limited to IPv4.
 pub(crate) const HTTP_ONLY_SEALED: &str = "Service.IPv6Filter = \"\"\n";

@@ -4,9 +4,10 @@ use std::fs;
 use std::process::Command;
 
 use client::{CommandOptions, Credentials, Endpoint, Output, Secret, Session, ShellOptions, Unencrypted};
+use ports::free_ports;
 use wsman::shell::CommandLine;
 
-use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, user};
+use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, listener, user};
 
 /// Starts the service with these soft and hard limits.
 pub(crate) fn start(config: &str, soft: u32, hard: u32) -> Telarchd {

@@ -8,11 +8,12 @@ use std::process::{Child, Command, Stdio};
 
 use auth::account_file::Role;
 use client::{Credentials, Endpoint, Secret, Session, ShellOptions, Unencrypted};
+use ports::free_ports;
 
 use crate::PATIENCE;
 use crate::http_connection::Connection;
 use crate::message;
-use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, mode};
+use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, is_root, listener, mode};
 
 /// A user that exists on the machine but has no login shell.
 const NOBODY: u32 = 65_534;

@@ -11,10 +11,11 @@ use std::process::{Command, Output, Stdio};
 use accounts::{IfMissing, LinuxUsers, NtHashState};
 use auth::account_file::{EnabledState, Record};
 use client::Authentication;
+use ports::free_ports;
 
 use crate::ntlm::{HTTP_ONLY_SEALED, offered, open_shell};
 use crate::separated::OPEN_TO_USERS;
-use crate::service_process::{PASSWORD, Telarchd, free_ports, listener};
+use crate::service_process::{PASSWORD, Telarchd, listener};
 use crate::test_user::TestUser;
 
 /// A service, a user of the machine, and PAM services with the module.

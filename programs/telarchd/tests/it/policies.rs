@@ -5,11 +5,12 @@ use std::net::TcpStream;
 use std::process::Stdio;
 
 use config::{RegistryPol, RegistryRecord};
+use ports::free_ports;
 use wsman::namespace;
 
 use crate::http_connection::{Connection, is_open};
 use crate::message;
-use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, loopback, set_mode};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, is_root, listener, loopback, set_mode};
 
 const SERVICE: &str = r"Software\Policies\Microsoft\Windows\WinRM\Service";
 const WINRS: &str = r"Software\Policies\Microsoft\Windows\WinRM\Service\WinRS";

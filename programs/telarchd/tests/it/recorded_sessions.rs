@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use ports::free_ports;
 use xml::{Bounds, Document, Element};
 
 use crate::http_connection::{Answer, Connection};
-use crate::service_process::{Telarchd, free_ports, listener, loopback};
+use crate::service_process::{Telarchd, listener, loopback};
 
 /// State of a command that has ended.
 const DONE: &str = "/CommandState/Done";

@@ -7,13 +7,14 @@ use std::process::Command;
 use std::time::Instant;
 
 use client::ShellOptions;
+use ports::free_ports;
 use serde_json::Value;
 
 use crate::http_connection::Connection;
 use crate::message;
 use crate::service_process::{
-    BASIC_OVER_HTTP, Telarchd, children, command_line, free_ports, is_root, listener, loopback,
-    wait_for_records_in, write_private,
+    BASIC_OVER_HTTP, Telarchd, children, command_line, is_root, listener, loopback, wait_for_records_in,
+    write_private,
 };
 use crate::test_user::TestUser;
 

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use accounts::IfMissing;
 use auth::account_file::{EnabledState, Role};
+use ports::free_ports;
 
 use crate::PATIENCE;
 use crate::http_connection::{Answer, Connection};
 use crate::message;
-use crate::service_process::{Telarchd, free_ports, listener, loopback, user};
+use crate::service_process::{Telarchd, listener, loopback, user};
 use crate::test_user::TestUser;
 
 const OPEN: &str = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;AU)\"\nService.Auth.Basic = true\n";

@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use auth::account_file::Role;
 use client::{Credentials, Endpoint, PoolOptions, Secret, Session, Unencrypted};
+use ports::free_ports;
 
 use crate::separated::block_on;
-use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener};
+use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, is_root, listener};
 
 #[test]
 fn an_account_without_a_local_user_opens_pools_of_a_system_account() {

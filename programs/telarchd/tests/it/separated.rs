@@ -9,13 +9,14 @@ use std::process::Command;
 
 use auth::account_file::Role;
 use client::{EnumerateOptions, Locator, Output, ShellOptions};
+use ports::free_ports;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use wsman::shell::CommandLine;
 use wsman::{ResourceUri, SelectorSet};
 
 use crate::http_connection::Connection;
 use crate::message;
-use crate::service_process::{Telarchd, children, command_line, free_ports, is_root, listener, loopback};
+use crate::service_process::{Telarchd, children, command_line, is_root, listener, loopback};
 use crate::test_user::TestUser;
 
 /// Descriptor that lets all users run commands, and administrators do everything.

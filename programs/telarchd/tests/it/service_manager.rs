@@ -5,11 +5,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
+use ports::free_ports;
 use rustix::process::Signal;
 
 use crate::http_connection::{Connection, is_open};
 use crate::message;
-use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, loopback};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, listener, loopback};
 
 fn http(port: u16) -> String {
     [BASIC_OVER_HTTP, &listener("IP:127.0.0.1", "HTTP", port, "")].concat()

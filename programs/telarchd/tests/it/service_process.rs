@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -314,12 +314,6 @@ pub(crate) fn command_line(process: i32) -> String {
 /// Returns the configuration section of a listener.
 pub(crate) fn listener(address: &str, transport: &str, port: u16, more: &str) -> String {
     format!("[[Listener]]\nAddress = \"{address}\"\nTransport = \"{transport}\"\nPort = {port}\n{more}\n")
-}
-
-/// Returns ports that are currently free on every address.
-pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let sockets = [(); N].map(|()| TcpListener::bind("0.0.0.0:0").unwrap());
-    sockets.map(|socket| socket.local_addr().unwrap().port())
 }
 
 pub(crate) fn loopback(port: u16) -> SocketAddr {

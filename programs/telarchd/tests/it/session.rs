@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::Command;
 
 use client::ShellOptions;
+use ports::free_ports;
 
 use crate::separated::{OPEN_TO_USERS, block_on, hosts, start};
-use crate::service_process::{Telarchd, free_ports, listener, set_mode};
+use crate::service_process::{Telarchd, listener, set_mode};
 use crate::test_user::TestUser;
 
 /// Starts a service by a shell line, whose arguments are the words, the program and the program's arguments.

@@ -8,11 +8,12 @@ use std::thread::{self, Scope};
 use std::time::Instant;
 
 use auth::Secret;
+use ports::free_ports;
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use crate::PATIENCE;
 use crate::message;
-use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, loopback};
+use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, listener, loopback};
 use crate::test_user::TestUser;
 
 /// Maximum number of attackers answered during another user's sign-in: three rounds of eight parallel verifications.

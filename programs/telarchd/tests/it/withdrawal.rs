@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use client::{EnumerateOptions, Error, Locator, Occurrence, Session, Shell, ShellOptions};
 use hardware::{Address, HostFile, Secrets};
+use ports::free_ports;
 use repository::Repository;
 use sddl::Guard;
 use wmi::Descriptors as _;
@@ -12,7 +13,7 @@ use wsman::enumeration::Filter;
 use wsman::namespace::DIALECT_WQL;
 
 use crate::PATIENCE;
-use crate::service_process::{Telarchd, free_ports, listener};
+use crate::service_process::{Telarchd, listener};
 use crate::test_user::TestUser;
 
 /// Starts a service that lets all users through, so that namespaces and the broker decide; with these administrators.

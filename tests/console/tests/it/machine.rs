@@ -125,12 +125,6 @@ fn nginx_program() -> Option<PathBuf> {
     folders.map(|folder| folder.join("nginx")).find(|program| program.is_file())
 }
 
-/// Returns a TCP port of the loopback device that is free now.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
-}
-
 /// Returns a command that starts a program. The program ends with the test, also if the test is killed.
 fn tied(program: &Path) -> Command {
     let mut command = Command::new("setpriv");

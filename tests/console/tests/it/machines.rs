@@ -1,15 +1,18 @@
 //! Other machines: connections, their pages, and operations on several of them.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use browser::Page;
+use ports::free_port;
 use serde_json::{Value, json};
-use telarch_peers::{Flaw, OpenwsmanService, PASSWORD, PyspnegoService, Telarchd, USER};
+use telarch_peers::{Flaw, OpenwsmanService, PASSWORD, PyspnegoService, Telarchd, USER, built_program};
 use telarch_simulated_bmc::SimulatedBmc;
 
 use crate::accessibility::{examine_everywhere, examine_everywhere_except};
 use crate::hardware::add as add_controller;
-use crate::machine::{ADMINISTRATOR, DELEGATED, Machine, free_port};
+use crate::machine::{ADMINISTRATOR, DELEGATED, Machine};
 
 /// Sends a request with the session of the page; returns status and body.
 fn send(page: &Page, method: &str, path: &str, body: &Value) -> (u64, Value) {
@@ -42,6 +45,48 @@ fn add_at(page: &Page, name: &str, url: &str) -> String {
     let (status, connected) = send(page, "POST", &format!("/machines/{id}/connect"), &trust);
     assert_eq!((status, connected["status"]["state"].as_str()), (200, Some("reachable")), "{connected}");
     id
+}
+
+/// Writes subscriptions for `wecutil`, and a program of this name that reads them. Returns the search path with this
+/// program as the assignment of a variable.
+fn install_wecutil(folder: &Path) -> String {
+    let [config, state, program] = ["config", "state", "wecutil"].map(|name| folder.join(name));
+    let text = format!(
+        "#!/bin/sh\nTELARCH_CONFIG='{}' TELARCH_STATE='{}' exec '{}' \"$@\"\n",
+        config.join("telarch.toml").display(),
+        state.display(),
+        built_program("wecutil").display()
+    );
+    fs::write(&program, text).expect("a new file");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let subscriptions = config.join("event-subscriptions");
+    for folder in [&state, &subscriptions] {
+        fs::create_dir_all(folder).expect("a new folder");
+    }
+    for (file, id, sources) in [
+        ("1.xml", "Logons", &["web1.example.com", "db1.example.com"] as &[&str]),
+        ("2.xml", "Servers (new)", &[]),
+        ("3.xml", "$(touch injected)", &[]),
+    ] {
+        fs::write(subscriptions.join(file), subscription(id, sources)).expect("a new file");
+    }
+    let usual = std::env::var("PATH").unwrap_or_default();
+    format!("PATH={}:{usual}", folder.display())
+}
+
+/// Returns a subscription of the collector to listed sources.
+fn subscription(id: &str, sources: &[&str]) -> String {
+    let sources: String = sources
+        .iter()
+        .map(|name| format!("<EventSource Enabled=\"true\"><Address>{name}</Address></EventSource>"))
+        .collect();
+    format!(
+        "<Subscription xmlns=\"http://schemas.microsoft.com/2006/03/windows/events/subscription\">
+        <SubscriptionId>{id}</SubscriptionId><SubscriptionType>CollectorInitiated</SubscriptionType>
+        <ConfigurationMode>Normal</ConfigurationMode>
+        <Query><![CDATA[<QueryList><Query Id=\"0\"><Select Path=\"Security\">*</Select></Query></QueryList>]]></Query>
+        <EventSources>{sources}</EventSources></Subscription>"
+    )
 }
 
 #[test]
@@ -114,7 +159,9 @@ fn a_server_is_added_after_its_certificate_was_compared_and_shows_when_it_is_gon
 #[test]
 fn classes_instances_and_methods_of_a_machine_have_the_pages_of_this_machine() {
     let Some(machine) = Machine::start() else { return };
-    let service = Telarchd::start(&[]);
+    let collector = tempfile::tempdir().expect("a directory");
+    let path = install_wecutil(collector.path());
+    let service = Telarchd::start_through(&["env", &path], &[]);
     let page = machine.signed_in(ADMINISTRATOR, "/machines");
     page.wait_for_text("No machine yet.");
     let id = add(&page, "web1", &service);
@@ -147,6 +194,12 @@ fn classes_instances_and_methods_of_a_machine_have_the_pages_of_this_machine() {
     examine_everywhere(&page, "events of a machine");
     page.click_link("Collector");
     page.wait_for_heading("Collector of web1");
+    page.wait_for_text("db1.example.com");
+    for text in
+        ["Logons", "Servers (new)", "web1.example.com", "Trying", "never", "1 more subscription is not shown"]
+    {
+        page.wait_for_text(text);
+    }
     examine_everywhere(&page, "the collector of a machine");
     let events = format!("/machines/{id}/events?query=");
     let (status, found) = send(&page, "GET", &format!("{events}EventType%20%3C%203"), &Value::Null);

@@ -1,8 +1,9 @@
 //! Sites.
 
 use browser::Key;
+use ports::free_port;
 
-use crate::machine::{ADMINISTRATOR, Machine, Nginx, apply, free_port};
+use crate::machine::{ADMINISTRATOR, Machine, Nginx, apply};
 
 #[test]
 fn a_site_is_created_served_stopped_and_deleted() {

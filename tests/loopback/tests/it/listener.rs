@@ -43,8 +43,7 @@ fn switched_off() -> Fragment {
 
 /// Returns a free port.
 fn free_port() -> String {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port().to_string()
+    ports::free_port().to_string()
 }
 
 async fn fields(session: &Session, locator: &Locator) -> Vec<(String, String)> {

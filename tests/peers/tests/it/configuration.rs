@@ -1,7 +1,8 @@
 //! `winrm/config` read, changed and listed by a client that others wrote, pypsrp.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 
+use ports::free_port;
 use serde_json::{Value, json};
 use telarch_peers::{Peer, Pypsrp, Refusal, Telarchd, WayIn, served_thumbprint};
 
@@ -246,11 +247,6 @@ fn an_https_listener_shows_the_certificate_that_it_serves() {
 
 fn is_open(port: u16) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 fn service_and_peer() -> (Telarchd, Pypsrp) {

@@ -1,7 +1,6 @@
 //! `winrm doctor` for the service of this machine: each broken set-up is a real one.
 
-use std::net::{Ipv4Addr, TcpListener};
-
+use ports::free_port;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use telarch_peers::{Diagnosis, Finding, StoredService, WebServer, Winrm, firewall, in_network};
 
@@ -189,9 +188,4 @@ fn examined(stored: &StoredService) -> Diagnosis {
 
 fn listener(transport: &str, port: u16) -> String {
     format!("[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"{transport}\"\nPort = {port}\n")
-}
-
-fn free_port() -> u16 {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
-    free.expect("a free port").port()
 }

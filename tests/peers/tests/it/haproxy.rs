@@ -1,8 +1,9 @@
 //! haproxy in front of the service: the PROXY protocol of trusted balancers.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 
+use ports::free_ports;
 use serde_json::json;
 use telarch_peers::{
     Curl, Frontend, Haproxy, PASSWORD, Password, Peer as _, Pywinrm, StoredService, USER, WayIn, Winrm,
@@ -57,11 +58,6 @@ const VERSION_1: usize = 0;
 const VERSION_2: usize = 1;
 const VERSION_2_TLS: usize = 2;
 const NO_HEADER: usize = 3;
-
-fn free_ports() -> [u16; 2] {
-    let sockets = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
-    sockets.each_ref().map(|socket| socket.local_addr().expect("it is bound").port())
-}
 
 /// Sign-in with Basic from an address of the loopback network.
 fn sign_in(url: &str, from: &str, user: &str, password: &str) -> u16 {

@@ -8,9 +8,10 @@ mod running;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use config::Section;
+use ports::free_port;
 use rustix::process::geteuid;
 
-use crate::running::{Running, fields, free_port, of, with};
+use crate::running::{Running, fields, of, with};
 
 fn is_open(ip: [u8; 4], port: u16) -> bool {
     TcpStream::connect(SocketAddr::from((ip, port))).is_ok()

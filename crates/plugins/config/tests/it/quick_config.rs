@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use auth::{Scheme, SchemeReport, SchemeState, SignInReport};
 use client::{Error, Session};
 use config::{ListenerKey, Section};
+use ports::free_port;
 use quickconfig::{
     ChangeRecord, Firewall, FirewallKind, MachineRequest, MachineResponse, Outcome, ServiceAfter,
     SettingChange, Survey, Transport, Unit,
@@ -14,7 +15,7 @@ use telarch_plugin_config::MachineSetup;
 use wsman::{Fault, Response};
 use xml::{Bounds, Document, Fragment, Writer};
 
-use crate::running::{Running, free_port, section};
+use crate::running::{Running, section};
 
 const NAMESPACE: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service";
 /// `ERROR_WSMAN_SCHEMA_VALIDATION_ERROR`.

@@ -169,11 +169,6 @@ impl Running {
     }
 }
 
-/// Returns a port that is currently unused.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 pub(crate) fn section(section: Section) -> Locator {
     Locator::new(ResourceUri::parse(section.resource()).unwrap())
 }

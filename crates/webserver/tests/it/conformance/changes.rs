@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
+use ports::free_port;
 use serde_json::json;
 use telarch_webserver::{
     Change, CommitKind, Feature, FeatureValue, FilePath, LogKind, LogStart, NewLocation, Operation, Severity,
@@ -11,7 +12,7 @@ use telarch_webserver::{
 };
 
 use super::sites::require_closed;
-use crate::fixture::{Fixture, Product, free_port, get, request, site};
+use crate::fixture::{Fixture, Product, get, request, site};
 
 pub(super) fn outside_edits_are_recorded_and_conflict_with_older_plans(product: Product) {
     let Some(fixture) = product.create() else { return };

@@ -5,13 +5,14 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
+use ports::free_port;
 use serde_json::json;
 use telarch_webserver::{
     Change, CommitKind, HostPattern, LocationContent, NewLocation, PoolMember, PoolName, ProxyProtocol,
     Scope, Setting, SiteState, UrlPath, Verdict, WebServerError,
 };
 
-use crate::fixture::{Product, free_port, get, get_host, listener, request, site, status};
+use crate::fixture::{Product, get, get_host, listener, request, site, status};
 
 /// Waits until no process accepts connections on a port. Old workers close it last.
 pub(super) fn require_closed(port: u16) {

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use ports::free_ports;
 use rcgen::ExtendedKeyUsagePurpose;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::certificates::{Authority, Pair};
 use super::collector::{Answer, SOURCE, SUBSCRIPTION, Sending, batch, envelope, event};
 use crate::PATIENCE;
-use crate::service_process::{Telarchd, children, command_line, free_ports, is_root, listener, set_mode};
+use crate::service_process::{Telarchd, children, command_line, is_root, listener, set_mode};
 
 const ENABLED: &str = "EventCollector.Enabled = true\n";
 

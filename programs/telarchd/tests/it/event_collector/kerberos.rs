@@ -3,10 +3,11 @@
 use std::fs;
 
 use auth::account_file::Role;
+use ports::free_ports;
 use telarch_peers::{Keys, Realm, deliver_events, in_realm};
 
 use super::collector::{SUBSCRIPTION, event};
-use crate::service_process::{Telarchd, free_ports, listener, set_mode};
+use crate::service_process::{Telarchd, listener, set_mode};
 
 /// Account of a computer.
 const COMPUTER: &str = "win10$";

@@ -6,15 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ports::free_ports;
 use rustix::process::{Pid, Signal, kill_process};
 use telarch_peers::{Holder, Keys, PASSWORD, REALM, USER, WayIn, in_realm, map_certificates};
 
 use super::wecutil::wecutil;
 use crate::PATIENCE;
 use crate::event_log::{EventSource, append};
-use crate::service_process::{
-    Telarchd, children, command_line, free_ports, is_root, listener, set_mode, write_private,
-};
+use crate::service_process::{Telarchd, children, command_line, is_root, listener, set_mode, write_private};
 
 /// A service that collects, and its files.
 pub(super) struct Pulling {

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use auth::account_file::Role;
+use ports::free_ports;
 use rcgen::ExtendedKeyUsagePurpose;
 use rustix::process::{Pid, Signal, kill_process};
 use telarch_peers::{Keys, PASSWORD, USER, in_realm};
@@ -19,7 +20,7 @@ use super::pulled::{Pulling, common_credentials, of_machine, port_of, subscripti
 use super::recorded_source::{Answer as Reply, RecordedEvents, RecordedSource};
 use crate::PATIENCE;
 use crate::event_log::{EventSource, WAY, append};
-use crate::service_process::{Telarchd, free_ports};
+use crate::service_process::Telarchd;
 
 const HEARTBEAT: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/Heartbeat";
 const SUBSCRIPTION_END: &str = "http://schemas.xmlsoap.org/ws/2004/08/eventing/SubscriptionEnd";

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use ports::free_ports;
 use postgres_server::PostgresServer;
 use rcgen::ExtendedKeyUsagePurpose;
 
@@ -15,7 +16,7 @@ use super::certificates::{Authority, Pair};
 use super::collector::{SUBSCRIPTION, batch, event};
 use super::configured::{Configured, RunAs, Victim};
 use crate::PATIENCE;
-use crate::service_process::{Telarchd, free_ports, is_root, write_private};
+use crate::service_process::{Telarchd, is_root, write_private};
 
 /// Collectors, and their database.
 struct Cluster {
