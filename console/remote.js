@@ -98,11 +98,11 @@ function consoleOf({ url }) {
 }
 
 /** Web servers of a machine with Telarch, which its own console administers. */
-export function OwnConsole({ machine, subject }) {
+function OwnConsole({ machine }) {
   const isTelarch = machine.status.product === "Telarch";
   const query = "SELECT Name, State FROM Win32_Service WHERE Name = 'telarch-management'";
   const { data } = useData(async () => (isTelarch ? valuesOf(machine.id, query).catch(() => []) : null), [machine.id, isTelarch]);
-  const text = html`${subject} not available through WS-Management.`;
+  const text = "Web servers are not available through WS-Management.";
   if (!isTelarch) return html`<p>${text}</p>`;
   const service = data?.[0];
   return html`<p>${text} The console of ${machine.name} itself shows them, usually at <a href=${consoleOf(machine)} target="_blank" rel="noopener noreferrer">${consoleOf(machine)}</a>.</p>
@@ -117,7 +117,7 @@ function MachineOverview({ machine, error, reload }) {
     <p class="links"><${Link} to=${`/machines/${id}/wmi`}>WMI<//> <${Link} to=${`/machines/${id}/events`}>Events<//> <${Link} to=${`/machines/${id}/wsman`}>WS-Management<//> <${Link} to=${`/machines/${id}/hardware`}>Hardware<//></p>
     <${System} id=${id} /><${Services} machine=${id} /><${Network} machine=${id} />
     <h2>Web server</h2>
-    <${OwnConsole} machine=${machine} subject="Web servers are" />`;
+    <${OwnConsole} machine=${machine} />`;
 }
 
 export function RemoteMachine({ id }) {
@@ -127,11 +127,35 @@ export function RemoteMachine({ id }) {
   return html`<${Way} machine=${machine} /><${Content} machine=${machine} error=${error} reload=${reload} />`;
 }
 
+/** Subscriptions and sources as `wecutil` of the machine reports them. */
+function CollectorParts({ id }) {
+  const { data, error } = useData(() => get(`/machines/${id}/events/collector`), [id]);
+  if (!data) return html`<${Waiting} error=${error} />`;
+  const { subscriptions, omitted } = data.value;
+  const sources = subscriptions.flatMap(({ name, sources: all }) => all.map((source) => ({ subscription: name, ...source })));
+  return html`
+    <h2>Subscriptions</h2>
+    <${Table} caption="Subscriptions" rows=${subscriptions} empty="There is no subscription." columns=${[
+      ["Name", (one) => one.name],
+      ["State", (one) => html`<span class=${one.status.RunTimeStatus === "Active" ? "badge ok" : "badge"}>${one.status.RunTimeStatus}</span>`],
+      ["Sources", (one) => one.sources.length, true],
+    ]} />
+    ${omitted > 0 && html`<p class="warning">${omitted} more ${omitted === 1 ? "subscription is" : "subscriptions are"} not shown: only the first 50, and only names of letters, digits, blanks, <code>-</code>, <code>_</code>, <code>.</code> and parentheses. The command <code>wecutil es</code> on the machine lists all.</p>`}
+    <h2>Sources</h2>
+    <${Table} caption="Sources" rows=${sources} empty="No source has sent a message yet." columns=${[
+      ["Source", (one) => one.name],
+      ["Subscription", (one) => one.subscription],
+      ["State", (one) => html`<span class=${one.status.RunTimeStatus === "Active" ? "badge ok" : "badge"}>${one.status.RunTimeStatus}</span>`],
+      ["Last contact (UTC)", (one) => one.status.LastHeartbeatTime || "never"],
+      ["Fault", (one) => one.status.ErrorMessage],
+    ]} />`;
+}
+
 /** The collector of a machine. */
 export function RemoteCollector({ machine }) {
   return html`<p class="links"><${Link} to=${`/machines/${machine.id}/events`}>Events<//></p>
     <${Heading} detail="Events that other machines forward to this machine.">Collector of ${machine.name}<//>
-    <${OwnConsole} machine=${machine} subject="Subscriptions and sources of a collector are" />`;
+    <${CollectorParts} id=${machine.id} />`;
 }
 
 /** A part of the service's configuration, or the reason why the user cannot read it. */

@@ -92,6 +92,12 @@ pub(crate) fn wsman(console: &Console, request: &Admitted<'_>) -> Result<Reply, 
     console.machines.perform(session, Work::WsMan { machine: machine.id }).map(Reply::json)
 }
 
+/// `GET /machines/{machine}/events/collector`
+pub(crate) fn collector(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let (session, machine) = (session(request)?, machine(console, request)?);
+    console.machines.perform(session, Work::Collector { machine: machine.id }).map(Reply::json)
+}
+
 /// `POST /machine-runs`: starts an operation on several machines.
 pub(crate) fn run(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let session = session(request)?;

@@ -8,6 +8,7 @@
 //! It sends requests of WS-Management only, to the fixed path `/wsman`, follows no redirects, and returns no bodies that
 //! are not WS-Management.
 
+mod collector;
 mod connector;
 mod password;
 mod read_error;

@@ -34,6 +34,8 @@ pub(crate) enum Work {
     Wmi { machine: String, request: WmiRequest },
     /// Reads configuration, listeners and shells of a machine's service.
     WsMan { machine: String },
+    /// Reads the subscriptions and sources of a machine's collector of events.
+    Collector { machine: String },
     /// Starts an operation on several machines.
     Run { machines: Vec<String>, operation: Operation },
     /// Returns the events of a run from a number.

@@ -9,6 +9,7 @@ use locks::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use super::collector::collector;
 use super::password::Password;
 use super::read_error::ReadError;
 use super::reading;
@@ -154,6 +155,12 @@ impl UserSession {
     pub(super) async fn wsman(&self, machine: &str) -> Result<Value, Failure> {
         let (session, _) = self.connected(machine)?;
         self.read(machine, async { reading::wsman(&session).await.map_err(ReadError::from) }).await
+    }
+
+    /// Reads the subscriptions and sources of a machine's collector of events.
+    pub(super) async fn collector(&self, machine: &str) -> Result<Value, Failure> {
+        let (session, _) = self.connected(machine)?;
+        self.read(machine, collector(&session)).await
     }
 
     /// Records the answer to a question, unless the user has connected again in the meantime.

@@ -139,6 +139,14 @@ pub(super) const ROUTES: &[Route] = &[
     .returns(200, "Event"),
     Route::new(
         "GET",
+        "/machines/{machine}/events/collector",
+        "Return the subscriptions of a machine's collector, and their sources",
+        ADMINISTRATOR,
+        handle_machines::collector,
+    )
+    .returns(200, "MachineCollector"),
+    Route::new(
+        "GET",
         "/machines/{machine}/wsman",
         "Return configuration, listeners and shells of a machine's WS-Management service",
         ADMINISTRATOR,

@@ -77,6 +77,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("GET", "/machines/{machine}/events/channels", "a"),
     ("GET", "/machines/{machine}/events", "a"),
     ("GET", "/machines/{machine}/events/records/{channel}/{record}", "a"),
+    ("GET", "/machines/{machine}/events/collector", "a"),
     ("GET", "/machines/{machine}/wsman", "a"),
     ("POST", "/machine-runs", "a"),
     ("GET", "/machine-runs/{run}", "a"),
