@@ -20,6 +20,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
@@ -282,8 +283,12 @@ impl<P: Product> WebServer for P {
         self.product_info()
     }
 
-    fn snapshot(&self) -> Result<Snapshot, WebServerError> {
-        if let Some(snapshot) = self.engine().snapshots.current() {
+    fn unchanged_snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.engine().snapshots.current()
+    }
+
+    fn snapshot(&self) -> Result<Arc<Snapshot>, WebServerError> {
+        if let Some(snapshot) = self.unchanged_snapshot() {
             return Ok(snapshot);
         }
         let lock = commit::lock(self)?;
@@ -294,13 +299,13 @@ impl<P: Product> WebServer for P {
             path: path.to_owned(),
             size: u64::try_from(content.len()).unwrap_or(u64::MAX),
         });
-        let snapshot = Snapshot {
+        let snapshot = Arc::new(Snapshot {
             revision: configuration.revision(),
             sites: self.sites(&configuration),
             pools: self.pools(&configuration),
             files: files.collect(),
             problems: configuration.problems(),
-        };
+        });
         self.engine().snapshots.keep(disk.sources, &snapshot, begin);
         Ok(snapshot)
     }

@@ -1,5 +1,7 @@
 //! The interface of all web servers.
 
+use std::sync::Arc;
+
 use crate::application_pool::{ApplicationPool, PoolOperation};
 use crate::certificate::CertificateFile;
 use crate::change::Change;
@@ -30,7 +32,11 @@ pub trait WebServer: Send + Sync {
     /// # Errors
     /// If the main file cannot be read, or the history cannot be written. Errors in single files are
     /// [problems](Snapshot::problems) of the snapshot.
-    fn snapshot(&self) -> Result<Snapshot, WebServerError>;
+    fn snapshot(&self) -> Result<Arc<Snapshot>, WebServerError>;
+
+    /// Returns the last snapshot if no file of the configuration has changed since. This only reads the state of these
+    /// files. `None` means that [`snapshot`](Self::snapshot) must read the configuration.
+    fn unchanged_snapshot(&self) -> Option<Arc<Snapshot>>;
 
     /// Reads the value of a feature.
     ///

@@ -205,7 +205,8 @@ fn printed(
 
 /// Returns the site with an identifier or a host name.
 fn find_site(web: &dyn WebServer, name: &str) -> Result<Site, Failure> {
-    site_of(&web.snapshot().map_err(failed)?, name).cloned()
+    let snapshot = web.snapshot().map_err(failed)?;
+    site_of(&snapshot, name).cloned()
 }
 
 /// Returns the site with an identifier or a host name in a snapshot.

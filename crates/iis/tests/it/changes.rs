@@ -101,7 +101,8 @@ fn a_site_is_created_changed_deleted_and_restored() {
     let machine = Machine::start();
     let made = machine.commit(&[new_site("blog")]).unwrap();
     assert_eq!(made.verdict, Verdict::Active, "{made:?}");
-    let blog = || machine.iis.snapshot().unwrap().sites.into_iter().find(|site| site.id.as_str() == "blog");
+    let blog =
+        || machine.iis.snapshot().unwrap().sites.iter().find(|site| site.id.as_str() == "blog").cloned();
     let created = blog().unwrap();
     assert_eq!(created.root.as_deref(), Some(r"C:\inetpub\blog"));
     assert!(matches!(machine.commit(&[new_site("BLOG")]), Err(WebServerError::Exists { .. })));

@@ -63,7 +63,7 @@ fn an_undo_that_fails_is_an_error() {
 fn a_section_that_cannot_be_read_hides_no_other() {
     let machine = Machine::start();
     machine.windows.fail("GetSection", 2_147_942_405, "cannot read configuration file web.config");
-    let problems = machine.iis.snapshot().unwrap().problems;
+    let problems = machine.iis.snapshot().unwrap().problems.clone();
     assert!(problems.len() == 1 && problems[0].message.contains("web.config"), "{problems:?}");
     let features = machine.iis.info().capabilities.features.clone();
     for site in ["Default_Web_Site", "shop"] {

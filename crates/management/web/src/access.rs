@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use management::{Role, SystemRole, Timestamp, is_system_user};
+use management::{Role, Session, SystemRole, Timestamp, is_system_user};
 
 use crate::call::Call;
 use crate::caller::{Caller, Credential};
@@ -42,10 +42,25 @@ impl Console {
         }
         let Some(token) = cookie(call) else { return Ok(None) };
         let now = Instant::now();
-        let Some(session) = self.sessions.find(token, now) else { return Ok(None) };
+        Ok(self.sessions.find(token, now).and_then(|session| self.session_caller(token, session, now)))
+    }
+
+    /// Returns the user of the session cookie if that needs only memory: a manager user, because the operating system may
+    /// take long to check its own accounts.
+    pub(crate) fn quick_caller(&self, call: &Call) -> Option<Caller> {
+        if api_key(call).is_some() {
+            return None;
+        }
+        let (token, now) = (cookie(call)?, Instant::now());
+        let session = self.sessions.find(token, now).filter(|session| !is_system_user(&session.user))?;
+        self.session_caller(token, session, now)
+    }
+
+    /// Returns the user of a live session, which ends if the user may not sign in any more.
+    fn session_caller(&self, token: &str, session: Session, now: Instant) -> Option<Caller> {
         let Some(role) = self.role_of(&session.user) else {
             self.sessions.end(token);
-            return Ok(None);
+            return None;
         };
         let credential = Credential::Session {
             token: token.to_owned(),
@@ -54,7 +69,7 @@ impl Console {
             lasting_id: session.lasting_id(),
             id: session.id,
         };
-        Ok(Some(Caller { name: session.user, role, credential }))
+        Some(Caller { name: session.user, role, credential })
     }
 
     /// Returns whether the credentials of a request still give the role of a viewer, without prolonging a session.

@@ -17,6 +17,7 @@ use crate::client_checks::ClientChecks;
 use crate::machines::{Connector, Machines};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::site_list::SiteList;
 use crate::terminals::Terminals;
 use crate::wmi::{LocalWmi, Wmi};
 
@@ -36,6 +37,7 @@ pub struct Console {
     pub(crate) terminals: Arc<Terminals>,
     pub(crate) request_log: Option<RequestLog>,
     pub(crate) web: Option<Arc<dyn WebServer>>,
+    pub(crate) site_list: SiteList,
     pub(crate) wmi: Wmi,
     pub(crate) wsman: Option<config::Paths>,
     /// Other machines.
@@ -120,6 +122,7 @@ impl Console {
             terminals: Arc::new(terminals),
             request_log: settings.enable_logging.then(|| RequestLog::new(log_directory)),
             web,
+            site_list: SiteList::default(),
             wmi: Wmi::new(wmi),
             wsman,
             machines: Arc::new(Machines::open(directory.machines(), connector)?),

@@ -20,13 +20,22 @@ impl Console {
     pub(crate) fn answer(&self, call: &Call) -> Reply {
         let begin = Instant::now();
         let mut caller = None;
-        let mut reply = self.dispatch(call, &mut caller).unwrap_or_else(|problem| failure(&problem));
+        let reply = self.dispatch(call, &mut caller).unwrap_or_else(|problem| failure(&problem));
         self.record(call, caller.as_ref(), &reply);
         self.log(call, caller.as_ref(), &reply, begin.elapsed());
-        if call.method == "HEAD" {
-            reply.content = Content::Empty;
-        }
-        reply
+        without_content_for_head(call, reply)
+    }
+
+    /// Answers a reading request from memory, if that is possible. `None` means that [`answer`](Self::answer) must answer
+    /// the request.
+    pub(crate) fn answer_quickly(&self, call: &Call) -> Option<Reply> {
+        let begin = Instant::now();
+        let Ok(Routed::Operation(operation)) = route(&self.checks, call) else { return None };
+        let handler = operation.route.quick?;
+        let request = admit(call, operation, self.quick_caller(call)).ok()?;
+        let reply = handler(self, &request)?;
+        self.log(call, request.caller.as_ref(), &reply, begin.elapsed());
+        Some(without_content_for_head(call, reply))
     }
 
     /// Finds the route, admits the caller and calls the handler.
@@ -44,15 +53,10 @@ impl Console {
         operation: Operation,
         admitted: &mut Option<Caller>,
     ) -> Result<Reply, Problem> {
-        let Operation { route, parts, is_own_origin } = operation;
         let caller = self.caller(call)?;
         admitted.clone_from(&caller);
-        require_session_secret(call, caller.as_ref(), is_own_origin)?;
-        require_rights(route.requirement, caller.as_ref(), call.is_unsafe() && !route.only_reads)?;
-        if route.opens_socket {
-            require_own_page(is_own_origin)?;
-        }
-        (route.handler)(self, &Admitted { call, parts, caller })
+        let handler = operation.route.handler;
+        handler(self, &admit(call, operation, caller)?)
     }
 
     /// Appends a changing or denied request to the audit log.
@@ -91,6 +95,25 @@ impl Console {
         if let Some(log) = &self.request_log {
             log.append(&logged(call, caller.map_or("", |caller| &caller.name), reply, taken));
         }
+    }
+}
+
+/// Admits the caller of an operation.
+fn admit(call: &Call, operation: Operation, caller: Option<Caller>) -> Result<Admitted<'_>, Problem> {
+    let Operation { route, parts, is_own_origin } = operation;
+    require_session_secret(call, caller.as_ref(), is_own_origin)?;
+    require_rights(route.requirement, caller.as_ref(), call.is_unsafe() && !route.only_reads)?;
+    if route.opens_socket {
+        require_own_page(is_own_origin)?;
+    }
+    Ok(Admitted { call, parts, caller })
+}
+
+/// Removes the content of the response to a HEAD request.
+pub(crate) fn without_content_for_head(call: &Call, reply: Reply) -> Reply {
+    match call.method.as_str() {
+        "HEAD" => Reply { content: Content::Empty, ..reply },
+        _ => reply,
     }
 }
 

@@ -139,9 +139,9 @@ fn deployable_site(
     action: DeploymentAction,
 ) -> Result<DeployableSite, Problem> {
     let id = accessible_site(console, request, action)?;
-    let sites = console.web()?.snapshot()?.sites;
-    let site = sites.into_iter().find(|site| site.id == id).ok_or_else(|| Problem::not_found("site"))?;
-    let Some(folder) = site.root.map(PathBuf::from) else {
+    let snapshot = console.web()?.snapshot()?;
+    let site = snapshot.sites.iter().find(|site| site.id == id).ok_or_else(|| Problem::not_found("site"))?;
+    let Some(folder) = site.root.as_ref().map(PathBuf::from) else {
         return Err(Problem::new(422, "deployment-not-possible", "the site has no folder of its own"));
     };
     let content = SiteContent::open(&folder, &console.settings.content_roots);

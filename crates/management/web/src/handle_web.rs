@@ -1,10 +1,12 @@
 //! The managed web server: sites, features, changes, history and logs.
 
+use std::sync::Arc;
+
 use management::{FeatureAccess, Role};
 use serde_json::{Value, json};
 use webserver::{
     Author, Change, CommitMessage, CommitRequest, Feature, LogStart, NewSite, Operation, Plan, Revision,
-    Scope, SiteId, SiteState,
+    Scope, SiteId, SiteState, Snapshot,
 };
 
 use crate::call::Admitted;
@@ -12,6 +14,7 @@ use crate::console::Console;
 use crate::log_stream::LogStream;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
+use crate::site_list::encode;
 use crate::typed_body::{feature_value, member, typed};
 
 /// `GET /web`
@@ -39,11 +42,22 @@ pub(crate) fn control(console: &Console, request: &Admitted<'_>) -> Result<Reply
 
 /// `GET /web/sites`
 pub(crate) fn sites(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    list_sites(console, request, &console.web()?.snapshot()?)
+}
+
+/// `GET /web/sites` while the configuration is unchanged.
+pub(crate) fn sites_quickly(console: &Console, request: &Admitted<'_>) -> Option<Reply> {
+    list_sites(console, request, &console.web.as_ref()?.unchanged_snapshot()?).ok()
+}
+
+/// Lists the sites that a caller can read.
+fn list_sites(console: &Console, request: &Admitted<'_>, snapshot: &Arc<Snapshot>) -> Result<Reply, Problem> {
     let caller = request.caller()?;
-    let snapshot = console.web()?.snapshot()?;
-    let sites: Vec<_> = snapshot.sites.iter().filter(|site| console.can_read(caller, &site.id)).collect();
-    let body = json!({ "sites": sites, "revision": snapshot.revision.to_string() });
-    Ok(with_revision(Reply::json(body), &snapshot.revision))
+    let list = match caller.role >= Role::Viewer {
+        true => console.site_list.of_all(snapshot)?,
+        false => encode(snapshot, |site| console.is_granted(caller, &site.id))?,
+    };
+    Ok(with_revision(Reply::encoded_json(list), &snapshot.revision))
 }
 
 /// `GET /web/sites/{site}`
@@ -69,10 +83,10 @@ pub(crate) fn change_site(console: &Console, request: &Admitted<'_>) -> Result<R
     let mut changes = Vec::new();
     if body.value("listeners").is_some() || body.value("names").is_some() {
         let snapshot = console.web()?.snapshot()?;
-        let current = snapshot.sites.into_iter().find(|other| other.id == site);
+        let current = snapshot.sites.iter().find(|other| other.id == site);
         let current = current.ok_or_else(|| Problem::not_found("site"))?;
-        let listeners = member(&body, "listeners")?.unwrap_or(current.listeners);
-        let names = member(&body, "names")?.unwrap_or(current.names);
+        let listeners = member(&body, "listeners")?.unwrap_or_else(|| current.listeners.clone());
+        let names = member(&body, "names")?.unwrap_or_else(|| current.names.clone());
         changes.push(Change::SetBindings { site: site.clone(), listeners, names });
     }
     if let Some(folder) = member(&body, "root")? {

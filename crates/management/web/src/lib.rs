@@ -42,6 +42,7 @@ mod routes;
 mod separate;
 mod server;
 mod site_access;
+mod site_list;
 mod terminals;
 mod typed_body;
 mod websocket;

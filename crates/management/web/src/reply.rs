@@ -2,6 +2,7 @@
 
 use std::os::unix::net::UnixStream;
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::event_stream::EventStream;
@@ -28,7 +29,7 @@ pub(crate) enum Content {
     /// Description of a failure (RFC 9457).
     Problem(Value),
     /// Encoded content with its media type.
-    Encoded(&'static str, Vec<u8>),
+    Encoded(&'static str, Bytes),
     /// A file of the console with its media type.
     Asset(&'static str, &'static [u8]),
     /// Server-sent events.
@@ -45,6 +46,11 @@ impl Reply {
     /// Returns a successful response with JSON.
     pub(crate) fn json(value: Value) -> Self {
         Self::new(200, Content::Json(value))
+    }
+
+    /// Returns a successful response with JSON in UTF-8.
+    pub(crate) fn encoded_json(json: Bytes) -> Self {
+        Self::new(200, Content::Encoded("application/json", json))
     }
 
     /// Returns a successful response without a body.

@@ -1,10 +1,15 @@
 //! Conversion of responses into those of the HTTP library, with the headers that every response has.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Response;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 
 use crate::assets;
 use crate::reply::{Content, Reply};
@@ -18,24 +23,23 @@ pub(crate) fn of_reply(reply: &Reply) -> Response<ResponseBody> {
         Content::Empty | Content::Terminal(_) => (None, Bytes::new()),
         Content::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
         Content::Problem(value) => (Some("application/problem+json"), Bytes::from(value.to_string())),
-        Content::Encoded(kind, bytes) => (Some(*kind), Bytes::copy_from_slice(bytes)),
+        Content::Encoded(kind, bytes) => (Some(*kind), bytes.clone()),
         Content::Asset(kind, bytes) => (Some(*kind), Bytes::from_static(bytes)),
         Content::Stream(_) => (Some("text/event-stream"), Bytes::new()),
     };
     let mut response = Response::new(Full::new(bytes).boxed());
     *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or_default();
     let headers = response.headers_mut();
+    headers.reserve(SECURITY.len() + 3 + reply.headers.len());
     for (name, value) in SECURITY {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.insert(name, value);
     }
-    if let Ok(policy) = HeaderValue::from_str(assets::content_security_policy()) {
-        headers.insert("content-security-policy", policy);
-    }
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
     if !matches!(reply.content, Content::Asset(..)) {
-        headers.insert("cache-control", HeaderValue::from_static("no-store"));
+        headers.insert(CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
     }
     if let Some(kind) = kind {
-        headers.insert("content-type", HeaderValue::from_static(kind));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     }
     for (name, value) in &reply.headers {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -46,11 +50,20 @@ pub(crate) fn of_reply(reply: &Reply) -> Response<ResponseBody> {
 }
 
 /// Headers of every response.
-const SECURITY: [(&str, &str); 6] = [
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+const SECURITY: [(HeaderName, HeaderValue); 6] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ),
 ];
+
+/// Value of `Content-Security-Policy`. Without a valid one, nothing is allowed.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    HeaderValue::from_str(assets::content_security_policy())
+        .unwrap_or(const { HeaderValue::from_static("default-src 'none'") })
+});

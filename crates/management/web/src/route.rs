@@ -31,7 +31,8 @@ pub struct Route {
     pub(crate) only_reads: bool,
     /// The response opens a WebSocket, only for pages of this service.
     pub(crate) opens_socket: bool,
-    pub(crate) handler: fn(&Console, &Admitted<'_>) -> Result<Reply, Problem>,
+    pub(crate) handler: Handler,
+    pub(crate) quick: Option<QuickHandler>,
 }
 
 impl std::fmt::Debug for Route {
@@ -42,6 +43,8 @@ impl std::fmt::Debug for Route {
 
 /// Function that answers an admitted request.
 pub(crate) type Handler = fn(&Console, &Admitted<'_>) -> Result<Reply, Problem>;
+/// Function that answers an admitted request from memory; `None` if the [`Handler`] must answer it.
+pub(crate) type QuickHandler = fn(&Console, &Admitted<'_>) -> Option<Reply>;
 
 impl Route {
     pub(crate) const fn new(
@@ -63,6 +66,7 @@ impl Route {
             only_reads: false,
             opens_socket: false,
             handler,
+            quick: None,
         }
     }
 
@@ -85,6 +89,11 @@ impl Route {
     /// A request with a body that changes nothing.
     pub(crate) const fn only_reads(self) -> Self {
         Self { only_reads: true, ..self }
+    }
+
+    /// A reading request that can be answered without another thread.
+    pub(crate) const fn quick(self, handler: QuickHandler) -> Self {
+        Self { quick: Some(handler), ..self }
     }
 
     /// A request that opens a WebSocket.

@@ -1,5 +1,8 @@
 //! Search for the route of a request.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::call::decode;
 use crate::routes::{ROUTES, Route};
 
@@ -17,7 +20,7 @@ pub(crate) enum Found {
 pub(crate) fn find(method: &str, path: &str) -> Found {
     let Some(path) = path.strip_prefix("/api/v1") else { return Found::Nothing };
     let mut methods = Vec::new();
-    for route in ROUTES.iter() {
+    for route in ROUTES_BY_SHAPE.get(&shape(path)).into_iter().flatten() {
         let Some(parts) = matches(route.path, path) else { continue };
         if route.method == method || (route.method == "GET" && method == "HEAD") {
             return Found::Route(route, parts);
@@ -25,6 +28,23 @@ pub(crate) fn find(method: &str, path: &str) -> Found {
         methods.push(route.method);
     }
     if methods.is_empty() { Found::Nothing } else { Found::OtherMethods(methods.join(", ")) }
+}
+
+/// Routes with the same shape of the path, in the order of the table. No path begins with a variable part.
+static ROUTES_BY_SHAPE: LazyLock<HashMap<Shape<'static>, Vec<&'static Route>>> = LazyLock::new(|| {
+    let mut routes = HashMap::<_, Vec<_>>::new();
+    for route in ROUTES.iter() {
+        routes.entry(shape(route.path)).or_default().push(route);
+    }
+    routes
+});
+
+/// First part of a path, and the number of its parts.
+type Shape<'p> = (&'p str, usize);
+
+fn shape(path: &str) -> Shape<'_> {
+    let first = path.strip_prefix('/').unwrap_or(path).split('/').next().unwrap_or_default();
+    (first, path.bytes().filter(|byte| *byte == b'/').count())
 }
 
 /// Returns the decoded parts of a path; `None` if it does not have the form of the pattern.
@@ -51,6 +71,16 @@ fn matches(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_route_is_found() {
+        for route in ROUTES.iter() {
+            let path = format!("/api/v1{}", route.path.replace(['{', '}'], ""));
+            let Found::Route(found, _) = find(route.method, &path) else { panic!("{route:?} is not found") };
+            let is_before = ROUTES.iter().position(|other| std::ptr::eq(other, found));
+            assert!(is_before <= ROUTES.iter().position(|other| std::ptr::eq(other, route)), "{route:?}");
+        }
+    }
 
     #[test]
     fn paths_are_matched_part_by_part() {

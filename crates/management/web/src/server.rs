@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body as _, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -36,6 +36,11 @@ pub(crate) trait Service: Send + Sync {
     /// Answers a request. This may block.
     fn answer(&self, call: &Call) -> Reply;
 
+    /// Answers a request if that takes less time than passing it to another thread.
+    fn answer_quickly(&self, _: &Call) -> Option<Reply> {
+        None
+    }
+
     /// Returns whether the credentials of a request still give the role of a viewer.
     fn still_admits_viewer(&self, call: &Call) -> bool;
 }
@@ -43,6 +48,10 @@ pub(crate) trait Service: Send + Sync {
 impl Service for Console {
     fn answer(&self, call: &Call) -> Reply {
         Self::answer(self, call)
+    }
+
+    fn answer_quickly(&self, call: &Call) -> Option<Reply> {
+        Self::answer_quickly(self, call)
     }
 
     fn still_admits_viewer(&self, call: &Call) -> bool {
@@ -195,7 +204,7 @@ async fn connection(
     }
 }
 
-/// Reads the body, and answers the request on a blocking thread.
+/// Reads the body, and answers the request, on a blocking thread unless that is quick.
 async fn answer(
     server: &Arc<Server>,
     request: Request<Incoming>,
@@ -205,14 +214,9 @@ async fn answer(
     let mut request = request;
     let upgrade = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
-    let body = match tokio::time::timeout(BODY, Limited::new(body, MAX_BODY).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let detail = format!("the body is longer than {MAX_BODY} bytes");
-            return closing(&Problem::new(413, "body-too-large", detail));
-        }
-        Ok(Err(_)) => return closing(&Problem::invalid("the body is incomplete")),
-        Err(_) => return closing(&Problem::new(408, "timeout", "the body did not arrive in time")),
+    let body = match received(body).await {
+        Ok(body) => body,
+        Err(problem) => return closing(&problem),
     };
     let headers = head
         .headers
@@ -223,10 +227,13 @@ async fn answer(
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
         headers: headers.collect(),
-        body: body.to_vec(),
+        body: body.into(),
         client,
         server: address,
     };
+    if let Some(reply) = server.service.answer_quickly(&call) {
+        return of_reply(&reply);
+    }
     let opens_socket = matches!(find(&call.method, &call.path), Found::Route(route, _) if route.opens_socket);
     if opens_socket && let Err(problem) = require_handshake(&call) {
         return of_reply(&problem.reply());
@@ -248,6 +255,21 @@ async fn answer(
             tracing::error!("The answer to a request panicked");
             of_reply(&Problem::new(500, "internal", "the service failed; its log has the reason").reply())
         }
+    }
+}
+
+/// Returns a body once it has arrived.
+async fn received(body: Incoming) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    match tokio::time::timeout(BODY, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Problem::new(413, "body-too-large", format!("the body is longer than {MAX_BODY} bytes")))
+        }
+        Ok(Err(_)) => Err(Problem::invalid("the body is incomplete")),
+        Err(_) => Err(Problem::new(408, "timeout", "the body did not arrive in time")),
     }
 }
 

@@ -5,6 +5,7 @@ mod deployments;
 mod files;
 mod machines;
 mod matrix;
+mod quick_answers;
 mod real_apache;
 mod real_nginx;
 pub(crate) mod terminals;
@@ -137,6 +138,15 @@ pub(crate) fn call(method: &str, path: &str, body: &Value, extra: &[(String, Str
         body: body.to_string().into_bytes(),
         client: SocketAddr::from(([127, 0, 0, 1], 4_711)),
         server: SocketAddr::from(([127, 0, 0, 1], 8_172)),
+    }
+}
+
+/// Returns the JSON of a response.
+pub(crate) fn json_of(reply: &Reply) -> Value {
+    match &reply.content {
+        Content::Json(value) | Content::Problem(value) => value.clone(),
+        Content::Encoded(_, json) => serde_json::from_slice(json).unwrap(),
+        other => panic!("no JSON: {other:?}"),
     }
 }
 

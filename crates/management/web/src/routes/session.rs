@@ -15,7 +15,8 @@ pub(super) const ROUTES: &[Route] = &[
         Requirement::SignedIn,
         handle_session::show,
     )
-    .returns(200, "Session"),
+    .returns(200, "Session")
+    .quick(handle_session::show_quickly),
     Route::new("DELETE", "/session", "Sign out", Requirement::SignedIn, handle_session::sign_out)
         .returns_nothing(),
     Route::new(

@@ -20,7 +20,9 @@ pub(super) const ROUTES: &[Route] = &[
         handle_web::control,
     )
     .returns(200, "WebStatus"),
-    Route::new("GET", "/web/sites", "List sites", SITE_OR_VIEWER, handle_web::sites).returns(200, "Sites"),
+    Route::new("GET", "/web/sites", "List sites", SITE_OR_VIEWER, handle_web::sites)
+        .returns(200, "Sites")
+        .quick(handle_web::sites_quickly),
     Route::new("POST", "/web/sites", "Create a site", ADMINISTRATOR, handle_web::create_site)
         .takes("NewSite")
         .changes_web(),

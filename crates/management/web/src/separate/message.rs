@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use broker::wire::{Malformed, Reader, Writer};
+use bytes::Bytes;
 use management::{LoggedRequest, Timestamp};
 use zeroize::Zeroizing;
 
@@ -353,6 +354,7 @@ impl PrivilegedReply {
                 match (&reply.content, stream) {
                     (_, Some(stream)) => w.u8(STREAM).u64(*stream),
                     (Content::Json(value), _) => w.u8(JSON).text(&value.to_string()),
+                    (Content::Encoded(_, json), _) => w.u8(JSON).octets(json),
                     (Content::Problem(value), _) => w.u8(PROBLEM).text(&value.to_string()),
                     _ => w.u8(EMPTY),
                 };
@@ -392,8 +394,8 @@ fn done(r: &mut Reader<'_>) -> Result<PrivilegedReply, Malformed> {
     }
     let (content, stream) = match r.u8()? {
         EMPTY => (Content::Empty, None),
-        JSON => (Content::Encoded("application/json", r.octets()?.to_vec()), None),
-        PROBLEM => (Content::Encoded("application/problem+json", r.octets()?.to_vec()), None),
+        JSON => (Content::Encoded("application/json", Bytes::copy_from_slice(r.octets()?)), None),
+        PROBLEM => (Content::Encoded("application/problem+json", Bytes::copy_from_slice(r.octets()?)), None),
         STREAM => (Content::Empty, Some(r.u64()?)),
         _ => return Err(Malformed("unknown content")),
     };

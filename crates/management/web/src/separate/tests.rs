@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use broker::wire::Writer;
 use broker::{Link, frame_head};
 use management::Settings;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
@@ -21,7 +21,7 @@ use crate::reply::{Content, Reply};
 use crate::routes::ROUTES;
 use crate::server::Service as _;
 use crate::tests::terminals::HeldShells;
-use crate::tests::{Fixture, call, headers};
+use crate::tests::{Fixture, call, headers, json_of};
 
 /// The privileged process, as a thread, and the socket of the web process.
 struct Privileged {
@@ -74,13 +74,6 @@ impl Privileged {
     }
 }
 
-fn json_of(reply: &Reply) -> Value {
-    match &reply.content {
-        Content::Encoded(_, bytes) => serde_json::from_slice(bytes).unwrap(),
-        other => panic!("no JSON: {other:?}"),
-    }
-}
-
 fn kind(reply: &Reply) -> String {
     let value = json_of(reply);
     value["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default().to_owned()
@@ -98,7 +91,7 @@ fn the_socket_of_a_terminal_reaches_the_web_process() {
         let extra = [browser.clone(), headers(extra)].concat();
         web.answer(&call("GET", "/terminals/socket", &json!({}), &extra))
     };
-    assert_eq!(kind(&problem(open(&[]))), "ticket-invalid");
+    assert_eq!(kind(&open(&[])), "ticket-invalid");
     let reply = open(&[("sec-websocket-protocol", &protocols)]);
     let Content::Terminal(mut shell) = reply.content else { panic!("no terminal: {reply:?}") };
     shell.write_all(b"x").unwrap();
@@ -136,10 +129,7 @@ fn requests_are_answered_through_both_processes() {
     // The checks of the web process, and those of the privileged one.
     let foreign =
         headers(&[("cookie", &cookie), ("x-csrf-token", &secret), ("origin", "https://evil.example")]);
-    assert_eq!(
-        kind(&problem(web.answer(&call("POST", "/management/users", &new, &foreign)))),
-        "cross-site-request"
-    );
+    assert_eq!(kind(&web.answer(&call("POST", "/management/users", &new, &foreign))), "cross-site-request");
     let without = headers(&[("cookie", &cookie), ("origin", "https://localhost:8172")]);
     assert_eq!(kind(&web.answer(&call("POST", "/management/users", &new, &without))), "cross-site-request");
     assert_eq!(kind(&web.answer(&call("GET", "/management/users", &json!({}), &[]))), "sign-in-required");
@@ -158,16 +148,6 @@ fn requests_are_answered_through_both_processes() {
     assert!(stream.next_events().is_err(), "the session has ended");
     drop((stream, web));
     privileged.end().unwrap();
-}
-
-/// Returns a problem of the web process in the form of one of the privileged process.
-fn problem(reply: Reply) -> Reply {
-    match reply.content {
-        Content::Problem(value) => {
-            Reply { content: Content::Encoded("", value.to_string().into_bytes()), ..reply }
-        }
-        _ => reply,
-    }
 }
 
 /// Returns the beginning of an operation with these numbers.

@@ -22,7 +22,7 @@ use crate::access::{api_key, cookie};
 use crate::call::Call;
 use crate::certificate::Certificate;
 use crate::client_checks::ClientChecks;
-use crate::dispatch::{Operation, Routed, failure, logged, route};
+use crate::dispatch::{Operation, Routed, failure, logged, route, without_content_for_head};
 use crate::event_stream::EventStream;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
@@ -124,7 +124,7 @@ impl Drop for WebProcess {
 impl Service for WebProcess {
     fn answer(&self, call: &Call) -> Reply {
         let begin = Instant::now();
-        let (user, mut reply) = match route(&self.checks, call) {
+        let (user, reply) = match route(&self.checks, call) {
             Err(problem) => (String::new(), failure(&problem)),
             Ok(Routed::Answered(reply)) => (String::new(), reply),
             Ok(Routed::Operation(operation)) => self.perform(call, operation),
@@ -133,10 +133,7 @@ impl Service for WebProcess {
             let entry = LogEntry::of(&logged(call, &user, &reply, begin.elapsed()));
             self.connection.send(&WebRequest::Log(entry));
         }
-        if call.method == "HEAD" {
-            reply.content = Content::Empty;
-        }
-        reply
+        without_content_for_head(call, reply)
     }
 
     /// Returns `true`, because the privileged process checks the credential at each read of a stream.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use management::Settings;
 use serde_json::{Value, json};
 
-use super::real_nginx::{RunningNginx, json_of, tag};
-use super::{Fixture, call, problem};
+use super::real_nginx::{RunningNginx, tag};
+use super::{Fixture, call, json_of, problem};
 use crate::call::Call;
 use crate::reply::Reply;
 

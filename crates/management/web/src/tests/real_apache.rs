@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use webserver::{Apache, ApacheOptions};
 
-use super::real_nginx::{json_of, tag};
-use super::{Fixture, call, problem};
+use super::real_nginx::tag;
+use super::{Fixture, call, json_of, problem};
 
 /// Writes the files of an Apache with one site.
 fn configuration() -> TempDir {
@@ -54,12 +54,9 @@ fn clients_learn_which_features_and_fields_apache_has() {
     let capabilities = json_of(&get).pointer("/info/capabilities").cloned().unwrap();
     assert_eq!((&capabilities["pools"], &capabilities["default_site"]), (&json!(false), &json!(false)));
     let features = fixture.send(&call("GET", "/web/sites/shop/features", &json!({}), &admin));
-    let names: Vec<&Value> = json_of(&features)["features"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|feature| &feature["feature"])
-        .collect();
+    let listed = json_of(&features);
+    let names: Vec<&Value> =
+        listed["features"].as_array().unwrap().iter().map(|feature| &feature["feature"]).collect();
     assert!(names.contains(&&json!("directory-browsing")), "{names:?}");
     assert!(!names.contains(&&json!("response-headers")), "its module is not loaded: {names:?}");
 

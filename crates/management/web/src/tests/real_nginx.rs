@@ -2,19 +2,20 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use management::Settings;
+use ports::free_port;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use webserver::{Nginx, NginxOptions, WebServer};
 
-use super::{Fixture, call, headers, problem};
-use crate::reply::{Content, Reply};
+use super::{Fixture, call, headers, json_of, problem};
+use crate::reply::Reply;
 
 /// A running nginx with one site, and its folder.
 pub(super) struct RunningNginx {
@@ -105,17 +106,6 @@ impl Drop for RunningNginx {
 
 fn is_root(own: &fs::Metadata) -> bool {
     std::os::unix::fs::MetadataExt::uid(own) == 0
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-pub(super) fn json_of(reply: &Reply) -> &Value {
-    match &reply.content {
-        Content::Json(value) | Content::Problem(value) => value,
-        other => panic!("no JSON: {other:?}"),
-    }
 }
 
 pub(super) fn tag(reply: &Reply) -> Vec<(String, String)> {
