@@ -4,7 +4,7 @@
 //! - [`set_groups`], [`become_user`] and [`become_gateway`]: user, groups and capabilities.
 //! - [`confine`], [`confine_collector`] and [`confine_sender`]: system calls and files that the kernel permits.
 //! - [`this_program`] and [`stdin_socket`]: the same program as another process.
-//! - [`use_few_heaps`] and [`release_free_memory`]: memory of processes that run for months.
+//! - [`use_few_heaps`], [`map_large_blocks`] and [`release_free_memory`]: memory of processes that run for months.
 //!
 //! Not part of this crate: the processes themselves, and the messages between them (`broker`).
 
@@ -16,7 +16,7 @@ mod user;
 
 use std::error::Error;
 
-pub use self::allocator::{release_free_memory, use_few_heaps};
+pub use self::allocator::{map_large_blocks, release_free_memory, use_few_heaps};
 pub use self::child_process::{socket_of, stdin_socket, this_program};
 pub use self::descriptors::{close_all, keep_from_children};
 pub use self::limits::{confine, confine_collector, confine_sender};

@@ -46,6 +46,7 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
     // Must precede everything that opens descriptors.
     confinement::keep_from_children();
+    confinement::map_large_blocks();
     if let Some(code) = separate::hidden()? {
         return Ok(code);
     }
