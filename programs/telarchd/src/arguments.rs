@@ -56,6 +56,8 @@ pub(crate) struct CollectorOptions {
     pub(crate) events: PathBuf,
     /// Authorities of the certificates that HTTPS clients must present; `None` without such certificates.
     pub(crate) client_authority: Option<PathBuf>,
+    /// Settings of the database for bookmarks; `None` for a temporary file.
+    pub(crate) store: Option<PathBuf>,
 }
 
 /// Options of the configured service.
@@ -165,6 +167,7 @@ struct ParsedOptions {
     client_authority: Option<PathBuf>,
     subscriptions: Vec<PathBuf>,
     forwarded_events: Option<PathBuf>,
+    event_store: Option<PathBuf>,
     journal: Option<PathBuf>,
 }
 
@@ -202,6 +205,7 @@ impl Arguments {
                 Arg::Long("forwarded-events") => {
                     options.forwarded_events = Some(PathBuf::from(parser.value()?));
                 }
+                Arg::Long("event-store") => options.event_store = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("journal") => options.journal = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("pwsh") => options.pwsh = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("ready") => options.ready = Some(PathBuf::from(parser.value()?)),
@@ -269,8 +273,12 @@ impl ParsedOptions {
             (Some(_), None) => return Err(ArgumentError::Missing("--key")),
             (None, Some(_)) => return Err(ArgumentError::Missing("--certificate")),
         };
-        let collector =
-            CollectorOptions::of(self.subscriptions, self.forwarded_events, self.client_authority)?;
+        let collector = CollectorOptions::of(
+            self.subscriptions,
+            self.forwarded_events,
+            self.client_authority,
+            self.event_store,
+        )?;
         let has_certified_sources =
             collector.as_ref().is_some_and(|collector| collector.client_authority.is_some());
         if self.accounts.is_none() && !has_certified_sources {
@@ -304,6 +312,7 @@ impl ParsedOptions {
             ("--client-authority", self.client_authority.is_some()),
             ("--subscription", !self.subscriptions.is_empty()),
             ("--forwarded-events", self.forwarded_events.is_some()),
+            ("--event-store", self.event_store.is_some()),
             ("--journal", self.journal.is_some()),
         ] {
             if is_given {
@@ -361,12 +370,15 @@ impl CollectorOptions {
         subscriptions: Vec<PathBuf>,
         events: Option<PathBuf>,
         client_authority: Option<PathBuf>,
+        store: Option<PathBuf>,
     ) -> Result<Option<Self>, ArgumentError> {
         match (subscriptions.is_empty(), events) {
-            (false, Some(events)) => Ok(Some(Self { subscriptions, events, client_authority })),
+            (false, Some(events)) => Ok(Some(Self { subscriptions, events, client_authority, store })),
             (false, None) => Err(ArgumentError::Missing("--forwarded-events")),
             (true, Some(_)) => Err(ArgumentError::Missing("--subscription")),
-            (true, None) if client_authority.is_some() => Err(ArgumentError::Missing("--subscription")),
+            (true, None) if client_authority.is_some() || store.is_some() => {
+                Err(ArgumentError::Missing("--subscription"))
+            }
             (true, None) => Ok(None),
         }
     }
@@ -437,6 +449,7 @@ mod tests {
             (&["--https", "127.0.0.1:0", "--key", "k"], "missing option --certificate"),
             (&["--https", "127.0.0.1:0", "--subscription", "s"], "missing option --forwarded-events"),
             (&["--https", "127.0.0.1:0", "--client-authority", "c"], "missing option --subscription"),
+            (&["--http", "127.0.0.1:0", "--event-store", "s"], "missing option --subscription"),
             (&[], "--http or --https"),
         ] {
             let shown = error(&[&start[..], rest].concat());

@@ -27,15 +27,17 @@ use self::opening::{Opened, Opening, OpeningParts};
 use crate::arguments::CollectorOptions;
 use crate::log::one_line;
 
-/// Opens the collector of the ephemeral service. Bookmarks are in the temporary state directory. Must be called within
-/// the runtime.
+/// Opens the collector of the ephemeral service. Without a database, bookmarks are in the temporary state directory. Must
+/// be called within the runtime.
 pub(crate) async fn open_ephemeral(
     options: &CollectorOptions,
     config: &Config,
     state: &Path,
 ) -> Result<EphemeralCollector, Box<dyn Error>> {
+    let store = options.store.as_deref().map(read_store).transpose()?;
+    let store = store.as_ref().map(|file| (Path::new(&file.path), file.content.as_slice()));
     let collector = Collector::open(CollectorParts {
-        store: StoreSettings::File(state.join("events.sqlite")),
+        store: StoreSettings::of_service(state, store)?,
         outputs: vec![OutputSettings::to_file(&options.events)?],
         destinations: Vec::new(),
         spool: state.join("spool"),
@@ -179,6 +181,12 @@ pub(crate) fn read_files(
 fn read_private(path: &Path, most: usize) -> Result<Option<CollectorFile>, Box<dyn Error>> {
     let content = TrustedFile::private(path).read(most).map_err(|error| error.with_advice())?;
     Ok(content.map(|content| collector_file(path, content)))
+}
+
+/// Reads the file with the settings of a database.
+fn read_store(path: &Path) -> Result<CollectorFile, Box<dyn Error>> {
+    let file = read_private(path, DatabaseSettings::MAX_FILE)?;
+    file.ok_or_else(|| format!("there is no {}\n  correct --event-store", path.display()).into())
 }
 
 /// Reads the file with credentials of this machine that a setting names.

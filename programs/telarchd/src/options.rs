@@ -53,7 +53,7 @@ const fn with_value(
 }
 
 /// All options for users, in the order of the help.
-pub(crate) static OPTIONS: [ProgramOption; 27] = [
+pub(crate) static OPTIONS: [ProgramOption; 28] = [
     switch("ephemeral", &["serve on loopback only, with a temporary state directory"]),
     switch(
         "check",
@@ -182,6 +182,15 @@ pub(crate) static OPTIONS: [ProgramOption; 27] = [
         &[
             "file to which the events are appended: FILE.jsonl as JSON, FILE.xml as XML;",
             "- is standard output, as JSON",
+        ],
+    ),
+    with_value(
+        "event-store",
+        "FILE",
+        ValueKind::File,
+        &[
+            "with --subscription: settings of a PostgreSQL database for bookmarks, as in",
+            "event-store.toml of a configured service (a temporary file)",
         ],
     ),
     with_value(
