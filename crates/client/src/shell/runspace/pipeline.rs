@@ -14,7 +14,7 @@ use wsman::shell::{CommandState, Received, SignalCode};
 use super::events::{Content, PipelineEvent, PipelineOutcome};
 use super::keeper::ConnectionLoss;
 use super::pace::Pace;
-use super::shared::{Shared, refuse};
+use super::shared::{FULL_QUEUE, Shared, refuse};
 use crate::error::Error;
 use crate::shell::command::{PendingReceive, receive};
 use crate::shell::{Channel, ignoring_gone, in_background};
@@ -175,12 +175,13 @@ impl Pipeline {
             }
         };
         self.loss = ConnectionLoss::default();
+        let length = received.streams.iter().map(|piece| piece.octets.len()).sum();
         if let Some(pace) = &mut self.pace {
-            let length = received.streams.iter().map(|piece| piece.octets.len()).sum();
             pace.note(asked, Instant::now(), length);
         }
         self.take(received)?;
-        if self.ready.is_empty() && self.outcome.is_none() {
+        // A response may also have a part of a long object, whose rest is requested at once.
+        if length == 0 && self.outcome.is_none() {
             timeouts.wait_before_retry(asked).await?;
         }
         Ok(())
@@ -261,17 +262,29 @@ impl PipelineControls {
     /// # Errors
     /// [`Error`] if a request fails; [`Error::PowerShell`] if the pipeline has ended or takes no input.
     pub async fn send(&self, values: impl IntoIterator<Item = Value>) -> Result<(), Error> {
-        for value in values {
-            let queued = {
-                let mut core = self.shared.core.lock();
-                core.input(self.id, value)?;
-                core.queued()
-            };
-            if queued > LARGEST_QUEUE {
-                self.flush().await?;
+        let mut values = values.into_iter();
+        while self.queue(&mut values)? == Queue::Full {
+            // More objects are encoded while the service handles these.
+            let sending = self.shared.send_full(&self.channel, self.id, &self.input_turn);
+            let (sent, queued) = tokio::join!(sending, async { self.queue(&mut values) });
+            sent?;
+            if queued? == Queue::Complete {
+                break;
             }
         }
         self.flush().await
+    }
+
+    /// Queues at least one object, and then as many as the queue takes.
+    fn queue(&self, values: &mut impl Iterator<Item = Value>) -> Result<Queue, Error> {
+        for value in values {
+            let mut core = self.shared.core.lock();
+            core.input(self.id, value)?;
+            if core.queued() > FULL_QUEUE {
+                return Ok(Queue::Full);
+            }
+        }
+        Ok(Queue::Complete)
     }
 
     /// Ends the input.
@@ -331,5 +344,11 @@ impl fmt::Debug for PipelineControls {
     }
 }
 
-/// Size of queued input after which it is sent, in bytes.
-const LARGEST_QUEUE: usize = 256 * 1_024;
+/// State of the queue after objects were added.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Queue {
+    /// More objects may follow once some were sent.
+    Full,
+    /// All objects are in the queue.
+    Complete,
+}

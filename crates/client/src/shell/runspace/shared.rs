@@ -233,18 +233,46 @@ impl Shared {
     ) -> Result<(), Error> {
         let _turn = turn.lock().await;
         let timeouts = self.timeouts();
+        while let Some(fragments) = self.take(pipeline, stream) {
+            self.send_fragments(channel, stream, fragments, &timeouts).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends queued input of a pipeline in full requests, as long as the queue is full.
+    pub(super) async fn send_full(
+        &self,
+        channel: &Channel,
+        pipeline: Guid,
+        turn: &Turn<()>,
+    ) -> Result<(), Error> {
+        let _turn = turn.lock().await;
+        let timeouts = self.timeouts();
+        while self.core.lock().queued() > FULL_QUEUE
+            && let Some(fragments) = self.take(Some(pipeline), Stream::Default)
+        {
+            self.send_fragments(channel, Stream::Default, fragments, &timeouts).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends fragments in one request.
+    async fn send_fragments(
+        &self,
+        channel: &Channel,
+        stream: Stream,
+        mut fragments: Vec<u8>,
+        timeouts: &Timeouts,
+    ) -> Result<(), Error> {
         let name = match stream {
             Stream::Default => "stdin",
             Stream::PromptResponse => "pr",
         };
         let compression = *self.compression.lock();
-        while let Some(mut fragments) = self.take(pipeline, stream) {
-            if compression == Compression::Xpress {
-                fragments = xpress::compress_chunks(&fragments);
-            }
-            channel.send(StreamData { name, octets: &fragments }, End::Open, &timeouts).await?;
+        if compression == Compression::Xpress {
+            fragments = xpress::compress_chunks(&fragments);
         }
-        Ok(())
+        channel.send(StreamData { name, octets: &fragments }, End::Open, timeouts).await
     }
 
     /// Returns the next fragments for a target that fit into a request.
@@ -312,5 +340,7 @@ const NOT_IMPLEMENTED: i32 = 11;
 const LONGEST_PIECE: usize = 4 << 20;
 /// Longest wait for the answer to a request about runspaces or keys.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Size of queued input in bytes from which it is sent: more than one request takes, so that most requests are full.
+pub(super) const FULL_QUEUE: usize = 512 * 1_024;
 /// Envelope size that services with version 2.2 and later accept, in bytes.
 const LARGE_ENVELOPE: u32 = 512_000;
