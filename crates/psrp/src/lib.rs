@@ -45,6 +45,7 @@
 //! Deliberately not supported: conversion of objects into Rust types.
 #![deny(clippy::as_conversions, clippy::expect_used)]
 
+mod base64_engine;
 mod channel;
 mod client;
 pub mod clixml;

@@ -2,9 +2,9 @@
 //!
 //! Both ends write lines of UTF-8 with one XML element each. The zero identifier addresses the pool.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
 
+use crate::base64_engine::BASE64;
 use crate::channel::Stream;
 use crate::error::PsrpError;
 use crate::guid::Guid;
@@ -96,7 +96,7 @@ impl Packet {
             Some("PromptResponse") => Stream::PromptResponse,
             _ => return Err(PsrpError::Line("attribute Stream is neither Default nor PromptResponse")),
         };
-        let data = STANDARD.decode(text.as_bytes()).map_err(|_| PsrpError::Line("the data is not Base64"))?;
+        let data = BASE64.decode(text.as_bytes()).map_err(|_| PsrpError::Line("the data is not Base64"))?;
         // PowerShell ends when it receives a packet without data.
         if data.is_empty() {
             return Err(PsrpError::Line("the data is empty"));
@@ -113,7 +113,7 @@ impl Packet {
                     Stream::PromptResponse => "PromptResponse",
                 };
                 out.push_str(&format!("<{DATA} Stream='{stream}' PSGuid='{target}'>"));
-                STANDARD.encode_string(data, out);
+                BASE64.encode_string(data, out);
                 out.push_str("</Data>\n");
             }
             Self::Control(control, target) => {
@@ -127,55 +127,6 @@ impl Packet {
 fn element_name(rest: &str) -> &str {
     let length = rest.bytes().take_while(|byte| !matches!(byte, b' ' | b'\t' | b'/' | b'>')).count();
     rest.get(..length).unwrap_or_default()
-}
-
-/// Divides received bytes into lines of limited length.
-#[derive(Debug)]
-pub struct LineBuffer {
-    bytes: Vec<u8>,
-    /// Number of bytes that contain no line feed.
-    searched: usize,
-    limit: usize,
-}
-
-impl LineBuffer {
-    /// Returns an empty buffer for lines of at most `limit` bytes.
-    #[must_use]
-    pub fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), searched: 0, limit }
-    }
-
-    /// Adds received bytes and returns the lines that they complete, without line feeds. Bytes that are not
-    /// UTF-8 become U+FFFD.
-    ///
-    /// # Errors
-    /// [`PsrpError::TooLarge`] if a line exceeds the limit. The stream cannot be continued then.
-    pub fn push(&mut self, received: &[u8]) -> Result<Vec<String>, PsrpError> {
-        self.bytes.extend_from_slice(received);
-        let mut lines = Vec::new();
-        let mut start = 0;
-        while let Some(length) =
-            self.bytes.get(self.searched..).and_then(|rest| rest.iter().position(|b| *b == b'\n'))
-        {
-            let end = self.searched + length;
-            let line = self.bytes.get(start..end).unwrap_or_default();
-            self.require_fits(line.len())?;
-            lines.push(String::from_utf8_lossy(line).into_owned());
-            start = end + 1;
-            self.searched = start;
-        }
-        self.bytes.drain(..start);
-        self.searched = self.bytes.len();
-        self.require_fits(self.bytes.len())?;
-        Ok(lines)
-    }
-
-    fn require_fits(&self, length: usize) -> Result<(), PsrpError> {
-        if length > self.limit {
-            return Err(PsrpError::TooLarge { what: "length of a line in bytes", limit: self.limit });
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -225,15 +176,5 @@ mod tests {
         ] {
             assert!(Packet::parse(line).is_err(), "{line}");
         }
-    }
-
-    #[test]
-    fn lines_are_joined_and_limited() {
-        let mut buffer = LineBuffer::new(4);
-        assert_eq!(buffer.push(b"ab"), Ok(vec![]));
-        assert_eq!(buffer.push(b"cd\n\nx\ny"), Ok(vec!["abcd".to_owned(), String::new(), "x".to_owned()]));
-        assert_eq!(buffer.push(b"z\xff\n"), Ok(vec!["yz\u{FFFD}".to_owned()]));
-        assert!(LineBuffer::new(4).push(b"abcde\n").is_err());
-        assert!(LineBuffer::new(4).push(b"abcde").is_err());
     }
 }

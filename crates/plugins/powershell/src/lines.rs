@@ -20,11 +20,11 @@ impl PacketReader {
     /// # Errors
     /// [`PsrpError::Line`] for a malformed packet.
     pub(crate) fn push(&mut self, output: &[u8], packets: &mut Vec<Packet>) -> Result<(), PsrpError> {
-        for part in output.split_inclusive(|byte| *byte == b'\n') {
-            let (content, is_complete) = match part.strip_suffix(b"\n") {
-                Some(content) => (content, true),
-                None => (part, false),
-            };
+        let mut rest = output;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest);
+            let (content, behind) = rest.split_at(end.unwrap_or(rest.len()));
+            rest = behind.get(1..).unwrap_or_default();
             if !self.is_skipping {
                 self.line.extend_from_slice(content);
                 if self.line.len() > LONGEST_LINE {
@@ -32,7 +32,7 @@ impl PacketReader {
                     self.is_skipping = true;
                 }
             }
-            if is_complete {
+            if end.is_some() {
                 self.finish_line(packets)?;
             }
         }
@@ -42,7 +42,11 @@ impl PacketReader {
     fn finish_line(&mut self, packets: &mut Vec<Packet>) -> Result<(), PsrpError> {
         let was_skipping = std::mem::take(&mut self.is_skipping);
         let line = std::mem::take(&mut self.line);
-        let packet = if was_skipping { None } else { packet(&String::from_utf8_lossy(&line))? };
+        let packet = match str::from_utf8(&line) {
+            _ if was_skipping => None,
+            Ok(text) => packet(text)?,
+            Err(_) => packet(&String::from_utf8_lossy(&line))?,
+        };
         match packet {
             Some(packet) => packets.push(packet),
             None => self.skipped = self.skipped.saturating_add(1),

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
 
+use crate::base64_engine::BASE64;
 use crate::error::PsrpError;
 use crate::guid::Guid;
 
@@ -232,7 +232,7 @@ impl Primitive {
             Self::F32(value) => float_text(&format!("{value:E}"), 7),
             Self::F64(value) => float_text(&format!("{value:E}"), 15),
             Self::Decimal(value) => value.to_string(),
-            Self::Bytes(bytes) | Self::Secure(SecureString(bytes)) => STANDARD.encode(bytes),
+            Self::Bytes(bytes) | Self::Secure(SecureString(bytes)) => BASE64.encode(bytes),
             Self::Guid(value) => value.to_string(),
             Self::Version(value) => value.to_string(),
         })
@@ -249,9 +249,9 @@ fn number<N: std::str::FromStr>(text: &str, kind: &'static str) -> Result<N, Psr
 /// Decodes Base64; .NET breaks long texts into lines.
 fn decode_base64(text: &str) -> Result<Vec<u8>, PsrpError> {
     let decoded = if text.contains(|c: char| c.is_ascii_whitespace()) {
-        STANDARD.decode(text.chars().filter(|c| !c.is_ascii_whitespace()).collect::<String>())
+        BASE64.decode(text.chars().filter(|c| !c.is_ascii_whitespace()).collect::<String>())
     } else {
-        STANDARD.decode(text)
+        BASE64.decode(text)
     };
     decoded.map_err(|_| PsrpError::scalar("Base64 text", text))
 }
