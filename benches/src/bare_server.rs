@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::Result;
+use crate::process::built_beside;
 
 /// A running server that only sends prepared answers; dropping it ends the process.
 pub(crate) struct BareServer {
@@ -55,9 +56,8 @@ impl BareServer {
     }
 }
 
-/// Returns the command of a server that was built beside this program.
 fn command(name: &str) -> Result<Command> {
-    Ok(Command::new(std::env::current_exe()?.with_file_name(name)))
+    Ok(Command::new(built_beside(name)?))
 }
 
 impl Drop for BareServer {

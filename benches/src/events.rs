@@ -27,11 +27,19 @@ pub(crate) enum FileFormat {
     Json,
 }
 
+/// Store of the bookmarks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BookmarkStore {
+    Sqlite,
+    Postgres,
+}
+
 /// Number of sources that deliver at the same time.
 const SOURCES: usize = 8;
 
 /// One combination that is measured.
 struct Case {
+    store: BookmarkStore,
     format: FileFormat,
     compression: Compression,
     batch: usize,
@@ -40,10 +48,15 @@ struct Case {
 }
 
 const fn case(format: FileFormat, compression: Compression, batch: usize, goal: Option<f64>) -> Case {
-    Case { format, compression, batch, goal }
+    Case { store: BookmarkStore::Sqlite, format, compression, batch, goal }
 }
 
-const CASES: [Case; 9] = [
+const fn with_postgres(batch: usize) -> Case {
+    let usual = case(FileFormat::Raw, Compression::Sldc, batch, None);
+    Case { store: BookmarkStore::Postgres, ..usual }
+}
+
+const CASES: [Case; 12] = [
     case(FileFormat::Raw, Compression::Sldc, 10, Some(30_000.0)),
     case(FileFormat::Raw, Compression::Sldc, 100, Some(80_000.0)),
     case(FileFormat::Raw, Compression::Sldc, 1_000, None),
@@ -53,6 +66,9 @@ const CASES: [Case; 9] = [
     case(FileFormat::Json, Compression::Sldc, 10, None),
     case(FileFormat::Json, Compression::Sldc, 100, Some(45_000.0)),
     case(FileFormat::Json, Compression::Sldc, 1_000, None),
+    with_postgres(10),
+    with_postgres(100),
+    with_postgres(1_000),
 ];
 
 /// Largest time between a batch of ten events and its acknowledgement, for 99 of 100 batches, in milliseconds.
@@ -67,7 +83,13 @@ const FIRST: usize = 20;
 pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for case in &CASES {
-        rows.extend(case.measure(effort)?);
+        match case.measure(effort) {
+            Ok(measured) => rows.extend(measured),
+            Err(error) if case.store == BookmarkStore::Postgres => {
+                rows.push(Row::not_measured(&case.name(), &error.to_string()));
+            }
+            Err(error) => return Err(error),
+        }
     }
     rows.push(idle(effort)?);
     rows.push(many::measure(effort)?);
@@ -77,7 +99,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
 impl Case {
     /// Measures turns against one service; the first one does not count.
     fn measure(&self, effort: &Effort) -> Result<Vec<Row>> {
-        let collector = EventCollector::start(self.format)?;
+        let collector = EventCollector::start(self.format, self.store)?;
         let mut sources = (0..SOURCES).map(|number| collector.source(number)).collect::<Result<Vec<_>>>()?;
         let (mut turns, mut delivered) = (Vec::new(), 0);
         for turn in 0..=effort.rounds {
@@ -103,9 +125,14 @@ impl Case {
             Some(goal) => Row::at_least(&what, goal, rate, measured),
             None => Row::without_goal(&what, measured),
         }];
-        if self.batch == 10 && self.goal.is_some() {
-            let what = format!("{name}: time to the acknowledgement, for 99 of 100 batches");
-            rows.push(Row::at_most(&what, SLOWEST, "ms", slowest, format!("{slowest:.1} ms")));
+        let what = format!("{name}: time to the acknowledgement, for 99 of 100 batches");
+        let time = format!("{slowest:.1} ms");
+        match self.store {
+            BookmarkStore::Postgres => rows.push(Row::without_goal(&what, time)),
+            BookmarkStore::Sqlite if self.batch == 10 && self.goal.is_some() => {
+                rows.push(Row::at_most(&what, SLOWEST, "ms", slowest, time));
+            }
+            BookmarkStore::Sqlite => {}
         }
         if self.batch == 1_000 {
             let what = format!("{name}: peak resident memory");
@@ -152,7 +179,11 @@ impl Case {
             Compression::Sldc => "SLDC",
             Compression::Plain => "plain",
         };
-        format!("collector, {format}, {compression}, batches of {}", self.batch)
+        let store = match self.store {
+            BookmarkStore::Sqlite => "",
+            BookmarkStore::Postgres => "PostgreSQL, ",
+        };
+        format!("collector, {store}{format}, {compression}, batches of {}", self.batch)
     }
 }
 
@@ -188,7 +219,7 @@ fn limit(deliveries: &[Deliveries], compression: Compression) -> Result<Duration
 
 /// Measures the memory of connected sources that deliver nothing.
 fn idle(effort: &Effort) -> Result<Row> {
-    let collector = EventCollector::start(FileFormat::Raw)?;
+    let collector = EventCollector::start(FileFormat::Raw, BookmarkStore::Sqlite)?;
     let mut sources = (0..FIRST).map(|number| collector.source(number)).collect::<Result<Vec<_>>>()?;
     let before = resident(collector.process())?;
     for number in FIRST..FIRST + effort.idle {

@@ -1,22 +1,20 @@
 //! Measures PowerShell remoting: the codec alone, the client beside pypsrp, and the bridge to the process.
 //!
-//! Both clients use the same service, whose `pwsh` is a stand-in in Python. It is slower than both clients, so the value
-//! to compare is the CPU time of the client process.
+//! Both clients use the same service, whose `pwsh` is a stand-in that is faster than both clients (`native_pwsh`).
 
 mod bridge;
 
 use std::hint::black_box;
 use std::time::Duration;
 
-use peers::Pwsh;
 use psrp::clixml::{self, Limits, Primitive, Value};
 use psrp::{Defragmenter, Fragment, FragmentLimits, Fragmenter};
 
 use crate::Result;
 use crate::effort::Effort;
-use crate::process::thread_cpu;
+use crate::process::{built_beside, thread_cpu};
 use crate::python_client::PythonClient;
-use crate::rounds::{by_turns, median, median_of};
+use crate::rounds::{Turn, by_turns, median, median_of};
 use crate::table::Row;
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 
@@ -24,7 +22,7 @@ use crate::telarchd::{PASSWORD, Telarchd, USER};
 const STRINGS: f64 = 300.0;
 /// Smallest number of small fragments per second.
 const FRAGMENTS: f64 = 500_000.0;
-/// Smallest ratio of the CPU time of pypsrp to ours.
+/// Smallest ratio of the time of pypsrp to ours, by the clock and of CPU.
 const LEAST: f64 = 5.0;
 
 pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
@@ -109,9 +107,8 @@ fn join(mut bytes: &[u8]) -> Result<Vec<u8>> {
 }
 
 fn clients(effort: &Effort) -> Result<Vec<Row>> {
-    let pwsh = Pwsh::new();
-    let program = format!("PowerShell.Program={}", pwsh.program().display());
-    let service = Telarchd::start(&[&program])?;
+    let pwsh = built_beside("native_pwsh")?;
+    let service = Telarchd::start(&[&format!("PowerShell.Program={}", pwsh.display())])?;
     let mut ours = Client::start("telarch", &service)?;
     let mut theirs = Client::start("pypsrp", &service)?;
     let mut rows = Vec::new();
@@ -120,21 +117,26 @@ fn clients(effort: &Effort) -> Result<Vec<Row>> {
         if let Some(turn) = turns.iter().find(|turn| turn.ours.objects != turn.theirs.objects) {
             return Err(format!("{} and {} objects", turn.ours.objects, turn.theirs.objects).into());
         }
-        let ratio = median_of(&turns, |turn| turn.theirs.cpu / turn.ours.cpu);
-        let [left, right] = [
-            median_of(&turns, |turn| units / turn.ours.cpu),
-            median_of(&turns, |turn| units / turn.theirs.cpu),
-        ];
-        let wall = median_of(&turns, |turn| turn.theirs.wall / turn.ours.wall);
-        rows.push(Row::at_least(
-            &format!("PowerShell remoting by Python, {what}: CPU of pypsrp over telarch"),
-            LEAST,
-            ratio,
-            format!("{ratio:.1} ({right:.1} to {left:.1} {unit} per second of CPU; by the clock {wall:.1})"),
+        let what = format!("PowerShell remoting by Python, {what}");
+        rows.push(compared(&format!("{what}: time of pypsrp over telarch"), &turns, *units, unit, |spent| spent.wall));
+        rows.push(compared(
+            &format!("{what}: CPU time of pypsrp over telarch"),
+            &turns,
+            *units,
+            unit,
+            |spent| spent.cpu,
         ));
     }
-    rows.push(bridge::measure(effort, &service, pwsh.program())?);
+    rows.push(bridge::measure(effort, &service, &pwsh)?);
     Ok(rows)
+}
+
+/// Compares a time of both clients for this number of units.
+fn compared(what: &str, turns: &[Turn<Spent>], units: f64, unit: &str, time: fn(&Spent) -> f64) -> Row {
+    let ratio = median_of(turns, |turn| time(&turn.theirs) / time(&turn.ours));
+    let ours = median_of(turns, |turn| units / time(&turn.ours));
+    let theirs = median_of(turns, |turn| units / time(&turn.theirs));
+    Row::at_least(what, LEAST, ratio, format!("{ratio:.1} ({theirs:.1} to {ours:.1} {unit} per second)"))
 }
 
 /// A script that both clients run.

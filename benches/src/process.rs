@@ -1,12 +1,18 @@
 //! CPU time and memory of processes from `/proc` (proc(5)).
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::Result;
+
+/// Returns the path of another program of the benches, which was built beside this one.
+pub(crate) fn built_beside(name: &str) -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(name))
+}
 
 /// Runs a command without reading its output and returns the seconds until it has ended.
 ///

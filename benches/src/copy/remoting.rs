@@ -1,23 +1,21 @@
 //! Measures `telarch cp` over PowerShell remoting beside `copy` and `fetch` of pypsrp.
 //!
-//! The process is a stand-in in Python, which is slower than both clients, so the value to compare is the CPU time of the
-//! client: of the process `telarch` from its start to its end, and of pypsrp without imports.
+//! The process is `native_pwsh`. The time of `telarch` is that of its process from the start to the end; that of pypsrp is
+//! without imports.
 
 use std::fs;
 use std::path::Path;
 
-use peers::Pwsh;
-
 use super::{copy, write_file};
 use crate::Result;
 use crate::effort::Effort;
-use crate::process::{ended_children_cpu, seconds};
+use crate::process::{built_beside, ended_children_cpu, seconds};
 use crate::python_client::PythonClient;
-use crate::rounds::{by_turns, median_of};
+use crate::rounds::{Turn, by_turns, median_of};
 use crate::table::Row;
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 
-/// Smallest ratio of the CPU time of pypsrp to ours.
+/// Smallest ratio of the time of pypsrp to ours, by the clock and of CPU.
 const LEAST: f64 = 2.0;
 /// Size of the file in bytes; pypsrp fetches a file in one message, whose length the service limits.
 const SIZE: u64 = 4 << 20;
@@ -25,8 +23,7 @@ const SIZE: u64 = 4 << 20;
 const COPIES: u32 = 5;
 
 pub(super) fn measure(effort: &Effort) -> Result<Vec<Row>> {
-    let pwsh = Pwsh::new();
-    let program = format!("PowerShell.Program={}", pwsh.program().display());
+    let program = format!("PowerShell.Program={}", built_beside("native_pwsh")?.display());
     let service = Telarchd::start(&[&program])?;
     let folder = tempfile::Builder::new().prefix("telarch-benches-").tempdir()?;
     let [here, ours, theirs] = ["here", "ours", "theirs"].map(|name| folder.path().join(name));
@@ -51,23 +48,23 @@ pub(super) fn measure(effort: &Effort) -> Result<Vec<Row>> {
         || ask(&mut pypsrp, "fetch", &here, &theirs),
     )?;
     require_copies(&here, &[&ours, &theirs])?;
-    let row = |what: &str, turns: &[crate::rounds::Turn<Spent>]| {
-        let ratio = median_of(turns, |turn| turn.theirs.cpu / turn.ours.cpu);
-        let wall = median_of(turns, |turn| turn.theirs.wall / turn.ours.wall);
-        let speed = |cpu: f64| SIZE as f64 / 1e6 / cpu;
-        let [left, right] =
-            [median_of(turns, |turn| speed(turn.theirs.cpu)), median_of(turns, |turn| speed(turn.ours.cpu))];
-        Row::at_least(
-            &format!(
-                "telarch cp by PowerShell remoting, {} MiB {what}: CPU of pypsrp over telarch",
-                SIZE >> 20
-            ),
-            LEAST,
-            ratio,
-            format!("{ratio:.1} ({left:.1} to {right:.1} MB per second of CPU; by the clock {wall:.1})"),
-        )
+    let [sent, fetched] = [compared("to the service", &sent), compared("from the service", &fetched)];
+    Ok(sent.into_iter().chain(fetched).collect())
+}
+
+/// Compares both times of both clients.
+fn compared(direction: &str, turns: &[Turn<Spent>]) -> [Row; 2] {
+    let what = format!("telarch cp by PowerShell remoting, {} MiB {direction}", SIZE >> 20);
+    let row = |name: &str, time: fn(&Spent) -> f64| {
+        let ratio = median_of(turns, |turn| time(&turn.theirs) / time(&turn.ours));
+        let [theirs, ours] = [
+            median_of(turns, |turn| SIZE as f64 / 1e6 / time(&turn.theirs)),
+            median_of(turns, |turn| SIZE as f64 / 1e6 / time(&turn.ours)),
+        ];
+        let measured = format!("{ratio:.1} ({theirs:.1} to {ours:.1} MB per second)");
+        Row::at_least(&format!("{what}: {name} of pypsrp over telarch"), LEAST, ratio, measured)
     };
-    Ok(vec![row("to the service", &sent), row("from the service", &fetched)])
+    [row("time", |spent| spent.wall), row("CPU time", |spent| spent.cpu)]
 }
 
 /// Time of one copy.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use postgres_server::PostgresServer;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
@@ -17,7 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 
-use super::FileFormat;
+use super::{BookmarkStore, FileFormat};
 use super::source::Source;
 use crate::Result;
 use crate::connection::Connection;
@@ -30,6 +31,7 @@ pub(crate) struct EventCollector {
     authority: CertifiedIssuer<'static, KeyPair>,
     roots: Arc<RootCertStore>,
     events: PathBuf,
+    _database: Option<PostgresServer>,
     _folder: TempDir,
 }
 
@@ -41,7 +43,7 @@ pub(super) const SUBSCRIPTION: &str =
 <AllowedSourceNonDomainComputers/></Subscription>";
 
 impl EventCollector {
-    pub(crate) fn start(format: FileFormat) -> Result<Self> {
+    pub(crate) fn start(format: FileFormat, store: BookmarkStore) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("telarch-benches-").tempdir()?;
         let path = |name: &str| folder.path().join(name);
         let authority = authority()?;
@@ -60,13 +62,22 @@ impl EventCollector {
         command.arg("--client-authority").arg(path("authority.pem"));
         command.arg("--subscription").arg(path("subscription.xml"));
         command.arg("--forwarded-events").arg(&events);
+        let database = match store {
+            BookmarkStore::Sqlite => None,
+            BookmarkStore::Postgres => {
+                let database = PostgresServer::start().ok_or("PostgreSQL is missing")?;
+                write_private(&path("event-store.toml"), &database.settings())?;
+                command.arg("--event-store").arg(path("event-store.toml"));
+                Some(database)
+            }
+        };
         let started = Started::launch(command, folder.path())?;
         let https = started.announced.get("https").and_then(|url| url.as_str());
         let https = address(https.ok_or("the ready file has no https")?)?;
 
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes())?)?;
-        Ok(Self { started, https, authority, roots: Arc::new(roots), events, _folder: folder })
+        Ok(Self { started, https, authority, roots: Arc::new(roots), events, _database: database, _folder: folder })
     }
 
     pub(crate) fn process(&self) -> u32 {
