@@ -231,12 +231,17 @@ async fn answer(
         client,
         server: address,
     };
-    if let Some(reply) = server.service.answer_quickly(&call) {
-        return of_reply(&reply);
-    }
-    let opens_socket = matches!(find(&call.method, &call.path), Found::Route(route, _) if route.opens_socket);
-    if opens_socket && let Err(problem) = require_handshake(&call) {
-        return of_reply(&problem.reply());
+    if let Found::Route(route, _) = find(&call.method, &call.path) {
+        if route.quick.is_some()
+            && let Some(reply) = server.service.answer_quickly(&call)
+        {
+            return of_reply(&reply);
+        }
+        if route.opens_socket
+            && let Err(problem) = require_handshake(&call)
+        {
+            return of_reply(&problem.reply());
+        }
     }
     let Ok(_share) = server.waiting.acquire(Origin::of(client.ip()), WAITING) else {
         let detail =
