@@ -263,14 +263,13 @@ impl PipelineControls {
     /// [`Error`] if a request fails; [`Error::PowerShell`] if the pipeline has ended or takes no input.
     pub async fn send(&self, values: impl IntoIterator<Item = Value>) -> Result<(), Error> {
         let mut values = values.into_iter();
-        while self.queue(&mut values)? == Queue::Full {
+        let mut queue = self.queue(&mut values)?;
+        while queue == Queue::Full {
             // More objects are encoded while the service handles these.
             let sending = self.shared.send_full(&self.channel, self.id, &self.input_turn);
             let (sent, queued) = tokio::join!(sending, async { self.queue(&mut values) });
             sent?;
-            if queued? == Queue::Complete {
-                break;
-            }
+            queue = queued?;
         }
         self.flush().await
     }
