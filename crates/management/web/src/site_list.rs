@@ -44,10 +44,8 @@ impl SiteList {
 pub(crate) fn encode(snapshot: &Snapshot, is_selected: impl Fn(&Site) -> bool) -> Result<Bytes, Problem> {
     let sites = snapshot.sites.iter().filter(|site| is_selected(site)).collect();
     let list = List { sites, revision: &snapshot.revision };
-    serde_json::to_vec(&list).map(Bytes::from).map_err(|error| {
-        tracing::error!(%error, "Cannot encode the list of sites");
-        Problem::new(500, "internal", "the service failed; its log has the reason")
-    })
+    let json = serde_json::to_vec(&list).map(Bytes::from);
+    json.map_err(|error| Problem::internal("the list of sites", &error.to_string()))
 }
 
 #[derive(Serialize)]

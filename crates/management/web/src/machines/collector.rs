@@ -85,16 +85,15 @@ impl Reader<'_> {
             stream.extend(piece);
         };
         command.finish().await?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if exit_code == 0 {
-            return Ok(text(&out));
+            return Ok(String::from_utf8_lossy(&out).into_owned());
         }
         // Windows writes errors to standard output.
-        let said = [errors, out].concat();
-        let said =
-            text(&said).lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned();
-        let said: String = said.chars().filter(|one| !one.is_control()).take(MAX_REASON).collect();
-        let detail = format!("wecutil of the machine failed with {exit_code}: {said}");
+        let written = [errors, out].concat();
+        let written = String::from_utf8_lossy(&written);
+        let reason = written.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        let reason: String = reason.chars().filter(|one| !one.is_control()).take(MAX_REASON).collect();
+        let detail = format!("wecutil of the machine failed with {exit_code}: {reason}");
         Err(ReadError::Failed(Failure::new(FailureKind::Refused, detail)))
     }
 }
