@@ -14,7 +14,7 @@ use crate::Result;
 use crate::effort::Effort;
 use crate::process::{built_beside, thread_cpu};
 use crate::python_client::PythonClient;
-use crate::rounds::{Turn, by_turns, median, median_of};
+use crate::rounds::{by_turns, compare_times, median};
 use crate::table::Row;
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 
@@ -118,25 +118,14 @@ fn clients(effort: &Effort) -> Result<Vec<Row>> {
             return Err(format!("{} and {} objects", turn.ours.objects, turn.theirs.objects).into());
         }
         let what = format!("PowerShell remoting by Python, {what}");
-        rows.push(compared(&format!("{what}: time of pypsrp over telarch"), &turns, *units, unit, |spent| spent.wall));
-        rows.push(compared(
-            &format!("{what}: CPU time of pypsrp over telarch"),
-            &turns,
-            *units,
-            unit,
-            |spent| spent.cpu,
-        ));
+        let row = |name: &str, time| {
+            let what = format!("{what}: {name} of pypsrp over telarch");
+            compare_times(&what, LEAST, &turns, *units, unit, time)
+        };
+        rows.extend([row("time", |spent: &Spent| spent.wall), row("CPU time", |spent| spent.cpu)]);
     }
     rows.push(bridge::measure(effort, &service, &pwsh)?);
     Ok(rows)
-}
-
-/// Compares a time of both clients for this number of units.
-fn compared(what: &str, turns: &[Turn<Spent>], units: f64, unit: &str, time: fn(&Spent) -> f64) -> Row {
-    let ratio = median_of(turns, |turn| time(&turn.theirs) / time(&turn.ours));
-    let ours = median_of(turns, |turn| units / time(&turn.ours));
-    let theirs = median_of(turns, |turn| units / time(&turn.theirs));
-    Row::at_least(what, LEAST, ratio, format!("{ratio:.1} ({theirs:.1} to {ours:.1} {unit} per second)"))
 }
 
 /// A script that both clients run.

@@ -1,6 +1,7 @@
 //! Measures two sides in alternating turns.
 
 use crate::Result;
+use crate::table::Row;
 
 /// Runs `rounds` turns of each side after one turn that does not count.
 pub(crate) fn by_turns<T>(
@@ -17,6 +18,21 @@ pub(crate) fn by_turns<T>(
 pub(crate) struct Turn<T> {
     pub(crate) ours: T,
     pub(crate) theirs: T,
+}
+
+/// Compares the times that both sides needed for this number of units, with the smallest ratio as the goal.
+pub(crate) fn compare_times<T>(
+    what: &str,
+    goal: f64,
+    turns: &[Turn<T>],
+    units: f64,
+    unit: &str,
+    time: fn(&T) -> f64,
+) -> Row {
+    let ratio = median_of(turns, |turn| time(&turn.theirs) / time(&turn.ours));
+    let ours = median_of(turns, |turn| units / time(&turn.ours));
+    let theirs = median_of(turns, |turn| units / time(&turn.theirs));
+    Row::at_least(what, goal, ratio, format!("{ratio:.1} ({theirs:.1} to {ours:.1} {unit} per second)"))
 }
 
 /// Returns the median of a value over all turns.

@@ -11,7 +11,7 @@ use crate::Result;
 use crate::effort::Effort;
 use crate::process::{built_beside, ended_children_cpu, seconds};
 use crate::python_client::PythonClient;
-use crate::rounds::{Turn, by_turns, median_of};
+use crate::rounds::{Turn, by_turns, compare_times};
 use crate::table::Row;
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 
@@ -56,13 +56,8 @@ pub(super) fn measure(effort: &Effort) -> Result<Vec<Row>> {
 fn compared(direction: &str, turns: &[Turn<Spent>]) -> [Row; 2] {
     let what = format!("telarch cp by PowerShell remoting, {} MiB {direction}", SIZE >> 20);
     let row = |name: &str, time: fn(&Spent) -> f64| {
-        let ratio = median_of(turns, |turn| time(&turn.theirs) / time(&turn.ours));
-        let [theirs, ours] = [
-            median_of(turns, |turn| SIZE as f64 / 1e6 / time(&turn.theirs)),
-            median_of(turns, |turn| SIZE as f64 / 1e6 / time(&turn.ours)),
-        ];
-        let measured = format!("{ratio:.1} ({theirs:.1} to {ours:.1} MB per second)");
-        Row::at_least(&format!("{what}: {name} of pypsrp over telarch"), LEAST, ratio, measured)
+        let what = format!("{what}: {name} of pypsrp over telarch");
+        compare_times(&what, LEAST, turns, SIZE as f64 / 1e6, "MB", time)
     };
     [row("time", |spent| spent.wall), row("CPU time", |spent| spent.cpu)]
 }

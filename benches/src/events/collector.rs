@@ -18,8 +18,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 
-use super::{BookmarkStore, FileFormat};
 use super::source::Source;
+use super::{BookmarkStore, FileFormat};
 use crate::Result;
 use crate::connection::Connection;
 use crate::telarchd::{Started, address, program};
@@ -77,7 +77,15 @@ impl EventCollector {
 
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes())?)?;
-        Ok(Self { started, https, authority, roots: Arc::new(roots), events, _database: database, _folder: folder })
+        Ok(Self {
+            started,
+            https,
+            authority,
+            roots: Arc::new(roots),
+            events,
+            _database: database,
+            _folder: folder,
+        })
     }
 
     pub(crate) fn process(&self) -> u32 {

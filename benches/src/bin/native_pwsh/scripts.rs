@@ -117,9 +117,7 @@ impl Script {
     pub(super) fn finish(self, mut output: impl FnMut(Value) -> Result<()>) -> Result<()> {
         match self {
             Self::Objects { count } => (0..count).try_for_each(|number| output(object(number))),
-            Self::Strings { count, length } => {
-                (0..count).try_for_each(|_| output("x".repeat(length).into()))
-            }
+            Self::Strings { count, length } => (0..count).try_for_each(|_| output("x".repeat(length).into())),
             Self::CountInput { count } => output(count.into()),
             Self::ReadInput | Self::Receive(_) => Ok(()),
             Self::Text(text) => output(text.into()),
