@@ -61,6 +61,10 @@ impl Control {
 }
 
 const DATA: &str = "Data";
+/// Length of an identifier in an attribute.
+const GUID_LENGTH: usize = 36;
+/// Length of the tags around data, at most.
+const TAGS: usize = 128;
 
 impl Packet {
     /// Parses a line without its line feed.
@@ -70,7 +74,26 @@ impl Packet {
     ///
     /// # Errors
     /// [`PsrpError::Line`] if the line begins with such an element and is malformed.
-    pub fn parse(line: &str) -> Result<Option<Self>, PsrpError> {
+    pub fn parse(line: &[u8]) -> Result<Option<Self>, PsrpError> {
+        match Self::parse_usual_data(line) {
+            Some(packet) => Ok(Some(packet)),
+            None => Self::parse_xml(&String::from_utf8_lossy(line)),
+        }
+    }
+
+    /// Parses data in the form in which PowerShell writes it, without an XML parser. Nearly all bytes of the transport
+    /// are in such lines.
+    fn parse_usual_data(line: &[u8]) -> Option<Self> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let rest = line.strip_prefix(b"<Data Stream='Default' PSGuid='")?;
+        let (target, rest) = rest.split_at_checked(GUID_LENGTH)?;
+        let target = Guid::parse(str::from_utf8(target).ok()?).ok()?;
+        let text = rest.strip_prefix(b"'>")?.strip_suffix(b"</Data>")?;
+        let data = BASE64.decode(text).ok().filter(|data| !data.is_empty())?;
+        Some(Self::Data { stream: Stream::Default, target, data })
+    }
+
+    fn parse_xml(line: &str) -> Result<Option<Self>, PsrpError> {
         let line = line.trim_end_matches('\r');
         let Some(name) = line.strip_prefix('<').map(element_name) else { return Ok(None) };
         let control = Control::ALL.iter().find(|(_, known)| *known == name);
@@ -112,6 +135,9 @@ impl Packet {
                     Stream::Default => "Default",
                     Stream::PromptResponse => "PromptResponse",
                 };
+                // The end tag behind long data must not make the buffer grow to twice its size.
+                let length = base64::encoded_len(data.len(), true).unwrap_or_default();
+                out.reserve(length.saturating_add(TAGS));
                 out.push_str(&format!("<{DATA} Stream='{stream}' PSGuid='{target}'>"));
                 BASE64.encode_string(data, out);
                 out.push_str("</Data>\n");
@@ -137,24 +163,33 @@ mod tests {
 
     #[test]
     fn packets_are_written_as_powershell_does() {
-        let mut text = String::new();
-        let data = Packet::Data { stream: Stream::PromptResponse, target: Guid::ZERO, data: b"abc".to_vec() };
-        data.write(&mut text);
-        assert_eq!(text, format!("<Data Stream='PromptResponse' PSGuid='{POOL}'>YWJj</Data>\n"));
-        assert_eq!(Packet::parse(text.trim_end()), Ok(Some(data)));
+        for (stream, name) in [(Stream::Default, "Default"), (Stream::PromptResponse, "PromptResponse")] {
+            let mut text = String::new();
+            let data = Packet::Data { stream, target: Guid::ZERO, data: b"abc".to_vec() };
+            data.write(&mut text);
+            assert_eq!(text, format!("<Data Stream='{name}' PSGuid='{POOL}'>YWJj</Data>\n"));
+            assert_eq!(Packet::parse(text.trim_end().as_bytes()), Ok(Some(data.clone())));
+            let other = format!("<Data PSGuid=\"{POOL}\" Stream=\"{name}\">YW&#74;j</Data>\r");
+            assert_eq!(Packet::parse(other.as_bytes()), Ok(Some(data)));
+        }
         for (control, name) in Control::ALL {
             let mut text = String::new();
             Packet::Control(control, Guid::ZERO).write(&mut text);
             assert_eq!(text, format!("<{name} PSGuid='{POOL}' />\n"));
-            assert_eq!(Packet::parse(text.trim_end()), Ok(Some(Packet::Control(control, Guid::ZERO))));
+            assert_eq!(
+                Packet::parse(text.trim_end().as_bytes()),
+                Ok(Some(Packet::Control(control, Guid::ZERO)))
+            );
         }
-        assert!(Packet::parse(&format!("<CloseAck PSGuid=\"{POOL}\"></CloseAck>\r")).unwrap().is_some());
+        assert!(
+            Packet::parse(format!("<CloseAck PSGuid=\"{POOL}\"></CloseAck>\r").as_bytes()).unwrap().is_some()
+        );
     }
 
     #[test]
     fn output_of_other_programs_is_ignored() {
         for line in ["", "hello", "<html>", "<Datum PSGuid=''/>", " <Close/>", "<", "<Data2/>", "\u{1b}[0m"] {
-            assert_eq!(Packet::parse(line), Ok(None), "{line}");
+            assert_eq!(Packet::parse(line.as_bytes()), Ok(None), "{line}");
         }
     }
 
@@ -174,7 +209,9 @@ mod tests {
             &format!("<Data Stream='Default' PSGuid='{POOL}'><Data/></Data>"),
             &format!("<Close PSGuid='{POOL}' /><Close PSGuid='{POOL}' />"),
         ] {
-            assert!(Packet::parse(line).is_err(), "{line}");
+            assert!(Packet::parse(line.as_bytes()).is_err(), "{line}");
         }
+        let no_text = [b"<Data Stream='Default' PSGuid='", POOL.as_bytes(), b"'>AAA\xff</Data>"].concat();
+        assert!(Packet::parse(&no_text).is_err());
     }
 }

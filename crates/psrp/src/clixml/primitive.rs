@@ -1,5 +1,6 @@
 //! Values without parts (MS-PSRP 2.2.5.1).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -211,30 +212,28 @@ impl Primitive {
     }
 
     /// Returns the text of the element; `None` for null and progress, which have no text.
-    pub(super) fn text(&self) -> Option<String> {
+    pub(super) fn text(&self) -> Option<Cow<'_, str>> {
         Some(match self {
             Self::Null | Self::Progress(_) => return None,
-            Self::String(text) | Self::Uri(text) | Self::Xml(text) | Self::Script(text) => {
-                text.to_wire().into_owned()
-            }
-            Self::Char(unit) => unit.to_string(),
-            Self::Boolean(value) => value.to_string(),
-            Self::DateTime(value) => value.to_string(),
-            Self::TimeSpan(value) => value.to_string(),
-            Self::U8(value) => value.to_string(),
-            Self::I8(value) => value.to_string(),
-            Self::U16(value) => value.to_string(),
-            Self::I16(value) => value.to_string(),
-            Self::U32(value) => value.to_string(),
-            Self::I32(value) => value.to_string(),
-            Self::U64(value) => value.to_string(),
-            Self::I64(value) => value.to_string(),
-            Self::F32(value) => float_text(&format!("{value:E}"), 7),
-            Self::F64(value) => float_text(&format!("{value:E}"), 15),
-            Self::Decimal(value) => value.to_string(),
-            Self::Bytes(bytes) | Self::Secure(SecureString(bytes)) => BASE64.encode(bytes),
-            Self::Guid(value) => value.to_string(),
-            Self::Version(value) => value.to_string(),
+            Self::String(text) | Self::Uri(text) | Self::Xml(text) | Self::Script(text) => text.to_wire(),
+            Self::Char(unit) => unit.to_string().into(),
+            Self::Boolean(value) => value.to_string().into(),
+            Self::DateTime(value) => value.to_string().into(),
+            Self::TimeSpan(value) => value.to_string().into(),
+            Self::U8(value) => value.to_string().into(),
+            Self::I8(value) => value.to_string().into(),
+            Self::U16(value) => value.to_string().into(),
+            Self::I16(value) => value.to_string().into(),
+            Self::U32(value) => value.to_string().into(),
+            Self::I32(value) => value.to_string().into(),
+            Self::U64(value) => value.to_string().into(),
+            Self::I64(value) => value.to_string().into(),
+            Self::F32(value) => float_text(&format!("{value:E}"), 7).into(),
+            Self::F64(value) => float_text(&format!("{value:E}"), 15).into(),
+            Self::Decimal(value) => value.to_string().into(),
+            Self::Bytes(bytes) | Self::Secure(SecureString(bytes)) => BASE64.encode(bytes).into(),
+            Self::Guid(value) => value.to_string().into(),
+            Self::Version(value) => value.to_string().into(),
         })
     }
 }

@@ -156,7 +156,9 @@ impl Client {
         let mut events = Vec::new();
         while !events.last().is_some_and(&fits) {
             let line = self.peer.line();
-            let Some(Packet::Data { data, .. }) = Packet::parse(&line).unwrap() else { panic!("{line}") };
+            let Some(Packet::Data { data, .. }) = Packet::parse(line.as_bytes()).unwrap() else {
+                panic!("{line}")
+            };
             events.extend(self.pool.receive(&data).unwrap());
         }
         events
@@ -321,7 +323,7 @@ fn a_psrpcore_client_runs_pipelines_on_our_server() {
         if line == "end" {
             break;
         }
-        match Packet::parse(&line).unwrap().unwrap() {
+        match Packet::parse(line.as_bytes()).unwrap().unwrap() {
             Packet::Data { data, .. } => {
                 for event in server.receive(&data).unwrap() {
                     serve(&mut server, event);
