@@ -25,7 +25,8 @@ impl PacketReader {
             let end = memchr::memchr(b'\n', rest);
             let (content, behind) = rest.split_at(end.unwrap_or(rest.len()));
             rest = behind.get(1..).unwrap_or_default();
-            if !self.is_skipping {
+            let is_whole = end.is_some() && self.line.is_empty();
+            if !self.is_skipping && !is_whole {
                 self.line.extend_from_slice(content);
                 if self.line.len() > LONGEST_LINE {
                     self.line = Vec::new();
@@ -33,38 +34,29 @@ impl PacketReader {
                 }
             }
             if end.is_some() {
-                self.finish_line(packets)?;
+                let found = match std::mem::take(&mut self.is_skipping) {
+                    true => None,
+                    false if is_whole => packet(content)?,
+                    false => packet(&self.line)?,
+                };
+                self.line.clear();
+                match found {
+                    Some(packet) => packets.push(packet),
+                    None => self.skipped = self.skipped.saturating_add(1),
+                }
             }
         }
-        Ok(())
-    }
-
-    fn finish_line(&mut self, packets: &mut Vec<Packet>) -> Result<(), PsrpError> {
-        let was_skipping = std::mem::take(&mut self.is_skipping);
-        let line = std::mem::take(&mut self.line);
-        let packet = match str::from_utf8(&line) {
-            _ if was_skipping => None,
-            Ok(text) => packet(text)?,
-            Err(_) => packet(&String::from_utf8_lossy(&line))?,
-        };
-        match packet {
-            Some(packet) => packets.push(packet),
-            None => self.skipped = self.skipped.saturating_add(1),
-        }
-        // Keeps the buffer for the next line.
-        self.line = line;
-        self.line.clear();
         Ok(())
     }
 }
 
 /// Returns the packet of a line. Output of another program that ended without a line feed may precede it.
-fn packet(line: &str) -> Result<Option<Packet>, PsrpError> {
+fn packet(line: &[u8]) -> Result<Option<Packet>, PsrpError> {
     if let Some(packet) = Packet::parse(line)? {
         return Ok(Some(packet));
     }
     let begin = ["<Data ", "<DataAck ", "<CommandAck ", "<SignalAck ", "<CloseAck "];
-    let begin = begin.iter().filter_map(|tag| line.rfind(tag)).max();
+    let begin = begin.iter().filter_map(|tag| memchr::memmem::rfind(line, tag.as_bytes())).max();
     let rest = begin.and_then(|begin| line.get(begin..));
     Ok(rest.and_then(|rest| Packet::parse(rest).ok()).flatten())
 }

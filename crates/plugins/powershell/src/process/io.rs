@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +53,12 @@ impl Streams {
 
 /// Writes lines until the queue is closed, which closes standard input.
 async fn write_lines(mut stdin: pipe::Sender, mut lines: mpsc::Receiver<String>) {
+    let mut is_large = false;
     while let Some(line) = lines.recv().await {
+        if line.len() > BUFFER && !is_large {
+            is_large = true;
+            enlarge(&stdin);
+        }
         // The task that reads output reports the end of the process.
         if stdin.write_all(line.as_bytes()).await.is_err() {
             return;
@@ -84,6 +90,7 @@ async fn read_output(
             break *exited.borrow();
         };
         let received = buffer.get(..length).unwrap_or_default();
+        let is_full = length == BUFFER && buffer.len() == BUFFER;
         let skipped = reader.skipped;
         if let Err(error) = reader.push(received, &mut packets) {
             return End::Invalid(error);
@@ -96,8 +103,21 @@ async fn read_output(
                 return End::Invalid(error);
             }
         }
+        if is_full {
+            enlarge(&stdout);
+            buffer.resize(LARGE_BUFFER, 0);
+        }
     };
     End::Exited(exit_code)
+}
+
+/// Enlarges a pipe that transports much data, so that its two processes change places less often.
+///
+/// A pipe keeps its size if the user already has too many large ones (`fs.pipe-user-pages-soft`).
+fn enlarge(pipe: &impl AsFd) {
+    if let Err(error) = rustix::pipe::fcntl_setpipe_size(pipe, LARGE_BUFFER) {
+        tracing::debug!(%error, "Cannot enlarge a pipe to a PowerShell process; it keeps its size");
+    }
 }
 
 async fn read_errors(mut stderr: pipe::Receiver, shared: Arc<Shared>) {
@@ -131,8 +151,10 @@ impl ErrorText {
     }
 }
 
-/// Size of a read in bytes.
+/// Size of a read in bytes, and of a pipe as Linux creates it.
 const BUFFER: usize = 64 << 10;
+/// Size of a read, and of a pipe, that has transported much data at once.
+const LARGE_BUFFER: usize = 256 << 10;
 /// Time for output after the end of the process.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 /// Number of bytes of standard error that are kept.
