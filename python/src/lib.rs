@@ -17,7 +17,12 @@ mod slot;
 mod subscription;
 mod value;
 
+use mimalloc::MiMalloc;
 use pyo3::prelude::*;
+
+/// glibc returns large buffers to the system after every request, and the next request has to request their pages again.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[pymodule]
 fn _telarch(module: &Bound<'_, PyModule>) -> PyResult<()> {
