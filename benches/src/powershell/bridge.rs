@@ -173,7 +173,7 @@ impl Direct {
         if self.output.read_line(&mut line)? == 0 {
             return Err("the process has closed its output".into());
         }
-        match Packet::parse(line.trim_end())? {
+        match Packet::parse(line.trim_end().as_bytes())? {
             Some(Packet::Data { data, .. }) => Ok(self.pool.receive(&data)?),
             _ => Ok(Vec::new()),
         }
