@@ -1,6 +1,7 @@
 //! Planned files of a draft.
 
 use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 
 use super::disk::Disk;
 use super::{Configuration, Drafted};
@@ -27,7 +28,11 @@ impl DraftFiles {
         &self.before
     }
 
+    /// Plans the content of a file. That of a planned link is also the content of the file behind it.
     pub(crate) fn write(&mut self, path: &str, content: Vec<u8>) {
+        if let Some(file) = self.links.get(path).and_then(|target| behind_link(path, target)) {
+            self.disk.planned.insert(file, Some(content.clone()));
+        }
         self.disk.planned.insert(path.to_owned(), Some(content));
     }
 
@@ -73,4 +78,16 @@ impl DraftFiles {
         }
         Drafted { files, warnings: self.warnings }
     }
+}
+
+/// Returns the path of the file to which a link at `path` leads.
+fn behind_link(path: &str, target: &str) -> Option<String> {
+    let mut file = PathBuf::new();
+    for component in Path::new(path).parent()?.join(target).components() {
+        match component {
+            Component::ParentDir => _ = file.pop(),
+            component => file.push(component),
+        }
+    }
+    file.into_os_string().into_string().ok()
 }
