@@ -8,7 +8,7 @@ use super::{Draft, host_block, words};
 use crate::apache_server::pools::{self, PROTOCOLS};
 use crate::apache_server::sites::last;
 use crate::error::WebServerError;
-use crate::model::{NewLocation, ProxyProtocol};
+use crate::model::{NewLocation, Pool, ProxyProtocol};
 use crate::value::{PoolName, SiteId, UrlPath};
 
 impl Draft<'_> {
@@ -117,8 +117,15 @@ impl Draft<'_> {
                     format!("other locations use the pool {pool} with another protocol; create another pool");
                 return Err(WebServerError::impossible(action, reason));
             }
-            let members = pools::pools(configuration).into_iter().find(|found| found.name == **pool);
-            let members = members.map(|found| found.members).unwrap_or_default();
+            let found = pools::pools(configuration).into_iter().find(|found| found.name == **pool);
+            let Pool { members, unsupported, .. } =
+                found.ok_or_else(|| WebServerError::not_found("pool", pool))?;
+            if let Some(server) = unsupported.first() {
+                let reason = format!(
+                    "the server {server} of the pool {pool} cannot get the protocol; edit it as text, or create another pool"
+                );
+                return Err(WebServerError::impossible(action, reason));
+            }
             self.set_members(pool, &members, scheme)?;
         }
         require_no_pattern(path.as_str())?;
