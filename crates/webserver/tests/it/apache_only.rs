@@ -4,8 +4,8 @@ use std::fs;
 
 use ports::free_port;
 use telarch_webserver::{
-    Change, Feature, FeatureValue, HostPattern, ListenAddress, Listener, Scope, Setting, SiteState,
-    WebServerError,
+    Change, Feature, FeatureValue, HostPattern, ListenAddress, Listener, NewLocation, PoolName,
+    ProxyProtocol, Scope, Setting, SiteState, UrlPath, WebServerError,
 };
 
 use crate::fixture::{Product, get, listener, site, status};
@@ -104,6 +104,48 @@ fn features_without_their_module_are_hidden() {
         matches!(&outcome, Err(WebServerError::Impossible { reason, .. }) if reason.contains("headers_module")),
         "{outcome:?}"
     );
+}
+
+#[test]
+fn a_new_site_is_changed_in_the_same_plan() {
+    let Some(fixture) = Product::Apache.start() else { return };
+    let port = free_port();
+    fixture.put("other/page.txt", "another folder");
+    let location = Change::PutLocation {
+        site: site("shop"),
+        path: UrlPath::parse("/docs/").unwrap(),
+        location: NewLocation::Directory { folder: fixture.file_path("other") },
+    };
+    fixture.change(&[fixture.new_site("shop", port, "the shop"), location]);
+    assert!(fixture.text("sites-available/shop.conf").contains("Alias /docs/"));
+    assert_eq!(get(port, "/docs/page.txt", "").1, "another folder");
+}
+
+#[test]
+fn servers_without_a_type_are_not_lost_with_another_protocol() {
+    let Some(fixture) = Product::Apache.create() else { return };
+    let text = fixture.text("sites-available/main.conf");
+    let pool = "<Proxy \"balancer://backend\">\n    BalancerMember http://127.0.0.1:9001\n    BalancerMember \
+                http://127.0.0.1:9002/app\n</Proxy>\n";
+    fixture.put("sites-available/main.conf", &(text + pool));
+    let put = |protocol| Change::PutLocation {
+        site: site("main"),
+        path: UrlPath::parse("/app/").unwrap(),
+        location: NewLocation::Application {
+            protocol,
+            pool: PoolName::parse("backend").unwrap(),
+            path: None,
+        },
+    };
+    let before = fixture.configuration();
+    let outcome = fixture.commit(&[put(ProxyProtocol::Fastcgi)]);
+    assert!(
+        matches!(&outcome, Err(WebServerError::Impossible { reason, .. }) if reason.contains("http://127.0.0.1:9002/app")),
+        "{outcome:?}"
+    );
+    assert_eq!(fixture.configuration(), before);
+    fixture.change(&[put(ProxyProtocol::Http)]);
+    assert!(fixture.configuration().contains("BalancerMember http://127.0.0.1:9002/app\n"));
 }
 
 #[test]

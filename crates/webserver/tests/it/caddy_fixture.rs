@@ -40,6 +40,7 @@ pub(crate) fn run(program: &Path, folder: &Path) -> Child {
     for name in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
         command.env(name, folder.join("home"));
     }
+    command.env("SSL_CERT_FILE", folder.join("authorities.pem"));
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut log = String::new();

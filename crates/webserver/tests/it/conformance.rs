@@ -1,6 +1,7 @@
 //! Behaviour of every web server. Each product runs each test with its real program, and each change is verified by a
 //! request. A capability that a product does not claim must be refused.
 
+mod applications;
 mod capabilities;
 mod changes;
 mod features;
@@ -22,6 +23,8 @@ macro_rules! conformance {
 }
 
 conformance!(
+    applications::applications_with_fastcgi_run_scripts,
+    applications::applications_with_https_reach_their_servers,
     capabilities::features_are_refused_unless_claimed,
     capabilities::fields_are_refused_unless_supported,
     capabilities::options_of_sites_are_refused_unless_claimed,

@@ -11,3 +11,4 @@ mod failures;
 mod fixture;
 mod nginx_edits;
 mod nginx_features;
+mod php_fpm;
