@@ -6,16 +6,25 @@ use crate::{rows, text};
 
 #[tokio::test]
 async fn products_are_the_packages_that_dpkg_query_lists() {
-    let format = "${db:Status-Status} ${Package}|${Version}|${Package}_${Version}_${Architecture}\n";
-    let Ok(output) = Command::new("dpkg-query").args(["-W", "-f", format]).output() else {
+    let list = || {
+        let format = "${db:Status-Status} ${Package}|${Version}|${Package}_${Version}_${Architecture}\n";
+        let output = Command::new("dpkg-query").args(["-W", "-f", format]).output().ok()?;
+        Some(String::from_utf8(output.stdout).unwrap())
+    };
+    let Some(mut listed) = list() else {
         skips::skip!("there is no dpkg-query here: this is no Debian");
         return;
     };
-    let reported = String::from_utf8(output.stdout).unwrap();
-    let mut reported: Vec<&str> =
-        reported.lines().filter_map(|line| line.strip_prefix("installed ")).collect();
+    let found = loop {
+        let found = rows("SELECT * FROM Win32_Product").await;
+        // A package may have been installed meanwhile.
+        let before = std::mem::replace(&mut listed, list().unwrap());
+        if before == listed {
+            break found;
+        }
+    };
+    let mut reported: Vec<&str> = listed.lines().filter_map(|line| line.strip_prefix("installed ")).collect();
     reported.sort_unstable();
-    let found = rows("SELECT * FROM Win32_Product").await;
     let line = |row: &cim::Instance| ["Name", "Version", "PackageName"].map(|name| text(row, name)).join("|");
     let mut ours: Vec<String> = found.iter().map(line).collect();
     ours.sort_unstable();
@@ -44,6 +53,27 @@ async fn updates_are_of_packages_in_the_version_that_is_installed() {
         );
         assert_eq!(text(&update, "InstalledOn").split('/').count(), 3);
     }
+}
+
+#[tokio::test]
+async fn changes_of_a_running_dpkg_count() {
+    let paragraph = |name: &str, state: &str, version: u32| {
+        format!("Package: {name}\nStatus: install ok {state}\nArchitecture: all\nVersion: {version}\n")
+    };
+    let status = ["a", "b", "c"].map(|name| paragraph(name, "installed", 1) + "\n").concat();
+    let (_tree, machine) = crate::tree::Tree::new()
+        .file("var/lib/dpkg/status", status)
+        .file("var/lib/dpkg/updates/0001", paragraph("b", "unpacked", 2))
+        .file("var/lib/dpkg/updates/0002", paragraph("b", "installed", 2))
+        .file("var/lib/dpkg/updates/0003", paragraph("c", "config-files", 1))
+        .file("var/lib/dpkg/updates/0004", paragraph("d", "installed", 4))
+        .file("var/lib/dpkg/updates/tmp.i", paragraph("a", "unpacked", 9))
+        .machine_kept();
+    let found = crate::rows_of(&machine, "SELECT Name, Version FROM Win32_Product").await;
+    let mut found: Vec<String> =
+        found.iter().map(|row| format!("{} {}", text(row, "Name"), text(row, "Version"))).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["a 1", "b 2", "d 4"]);
 }
 
 #[tokio::test]
