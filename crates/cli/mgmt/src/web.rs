@@ -1,14 +1,17 @@
 //! `telarch web`: the web server of this machine, also while no service runs, and the IIS of another machine.
 
+mod binding;
 mod change;
 mod deployment;
+mod location;
+mod pool;
 mod show;
 
 use cli_command::format::{Format, TEXT_OR_JSON};
 use cli_command::paths::IfMissing;
 use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, SingleDash, Value};
 use serde_json::json;
-use webserver::{Feature, Site, SiteId, Snapshot, WebServer};
+use webserver::{Feature, PoolOperation, Site, SiteId, Snapshot, WebServer};
 
 use crate::DIRECTORY;
 use crate::locations::{directory, failed};
@@ -19,13 +22,17 @@ pub static WEB: Command =
     Command::new("web", "list and change the sites of the web server on this machine, or of IIS on another", run)
         .examples(&[
             "telarch web sites",
+            "telarch web site shop create --folder /srv/shop --binding http/*:80:shop.example",
             "telarch web site shop stop --what-if",
+            "telarch web bind shop add http/*:80:www.shop.example",
+            "telarch web pool backend set 10.0.0.1:8080 '10.0.0.2:8080 weight=2'",
+            "telarch web location shop /api/ http://backend",
             "telarch web features shop redirect --format json",
             "telarch web features shop redirect '{\"status\": 301, \"target\": \"https://new.example/\"}'",
             "telarch web rollback 17 --message 'undo the redirection'",
             "telarch web deploy shop release-2.zip --what-if",
             "telarch web sites -r:web1 -u:administrator",
-            "telarch web pools DefaultAppPool recycle -r:web1 -u:administrator",
+            "telarch web pool DefaultAppPool recycle -r:web1 -u:administrator",
         ])
         .actions(&[
             Action::new("sites", &[("", "list the sites")]),
@@ -33,11 +40,35 @@ pub static WEB: Command =
                 "site",
                 &[
                     ("SITE", "print a site: its bindings, folder and locations"),
+                    ("SITE create", "create a site with the folder of --folder and each --binding"),
                     ("SITE start|stop|delete", "start, stop or delete a site"),
+                    ("SITE folder DIRECTORY", "set the folder of the content"),
                 ],
             )
-            .takes(1, 2)
-            .completions(&["start", "stop", "delete"]),
+            .takes(1, 3)
+            .completions(&["create", "start", "stop", "delete", "folder"]),
+            Action::new(
+                "bind",
+                &[
+                    ("SITE", "list the bindings of a site"),
+                    ("SITE add|remove|set BINDING...", "add or remove bindings, or replace all of them"),
+                ],
+            )
+            .takes_any()
+            .completions(&["add", "remove", "set"]),
+            Action::new(
+                "location",
+                &[
+                    ("SITE PATH DIRECTORY", "create or replace a virtual directory"),
+                    (
+                        "SITE PATH PROTOCOL://POOL[/PATH]",
+                        "create or replace an application, whose requests go to a pool of back-end servers",
+                    ),
+                    ("SITE PATH delete", "delete a virtual directory or an application"),
+                ],
+            )
+            .takes(3, 3)
+            .completions(&["delete"]),
             Action::new(
                 "features",
                 &[
@@ -50,13 +81,22 @@ pub static WEB: Command =
             .takes(1, 3),
             Action::new(
                 "pools",
+                &[("", "list the pools of back-end servers, or the application pools of IIS with their state")],
+            ),
+            Action::new(
+                "pool",
                 &[
-                    ("", "list the application pools of IIS with their state and applications"),
-                    ("POOL start|stop|recycle", "start or stop an application pool, or replace its worker processes"),
+                    ("POOL", "print a pool"),
+                    ("POOL set SERVER...", "create a pool of back-end servers, or replace its servers"),
+                    ("POOL delete", "delete a pool of back-end servers"),
+                    (
+                        "POOL start|stop|recycle",
+                        "start or stop an application pool of IIS, or replace its worker processes",
+                    ),
                 ],
             )
-            .takes(0, 2)
-            .completions(&["start", "stop", "recycle"]),
+            .takes_any()
+            .completions(&["set", "delete", "start", "stop", "recycle"]),
             Action::new("history", &[("[NUMBER]", "list the latest commits, or print one with its differences")])
                 .takes(0, 1),
             Action::new("rollback", &[("NUMBER", "restore the files of a commit")]).takes(1, 1),
@@ -75,12 +115,30 @@ pub static WEB: Command =
             .takes(1, 3)
             .completions(&["restore"]),
         ])
-        .options(&[&NGINX, &APACHE, &CADDY, &WHAT_IF, &MESSAGE, &KEEP_OTHERS, &DIRECTORY, &TEXT_OR_JSON])
+        .options(&[
+            &NGINX,
+            &APACHE,
+            &CADDY,
+            &FOLDER,
+            &BINDING,
+            &CERTIFICATE,
+            &KEY,
+            &WHAT_IF,
+            &MESSAGE,
+            &KEEP_OTHERS,
+            &DIRECTORY,
+            &TEXT_OR_JSON,
+        ])
         .single_dash(SingleDash::Switches(&["r", "u", "remote", "username", "auth", "a"]))
         .notes(&[
             "Each change is validated by the web server, written, and applied by a reload. If the web server rejects the \
              new files, the old ones are restored. The service of telarch mgmt serve shows the same history.",
             "SITE is the identifier that telarch web sites prints, or a host name of the site.",
+            "BINDING is PROTOCOL/ADDRESS:PORT:HOST as in IIS, with the protocol http or https, the address *, an IPv4 address \
+             or an IPv6 address in brackets, and an empty HOST for every host: http/*:80:shop.example, https/[::1]:8443:. A \
+             site serves each of its host names on each of its addresses.",
+            "SERVER is an address with options as in nginx: 10.0.0.1:8080, unix:/run/app.sock, '10.0.0.2:8080 weight=2', \
+             '10.0.0.3:8080 backup' or '10.0.0.4:8080 down'.",
             "-r HOST selects the IIS of another machine, which runs Windows and has the feature IIS Management Scripts and \
              Tools; -u, -p, -auth, -ssl and the other switches of winrm set the user and the connection (winrm help auth). \
              The user must be an administrator of that machine. The history of its changes is kept on this machine.",
@@ -101,6 +159,20 @@ static CADDY: Opt = Opt::new(
     Value::Text("ADDRESS"),
     "admin endpoint of the Caddy to manage, such as localhost:2019 or unix:/run/caddy/admin.sock",
 );
+static FOLDER: Opt = Opt::new("folder", Value::Text("DIRECTORY"), "folder of the content of the new site")
+    .only_with(&[Scope::Action("site")]);
+static BINDING: Opt = Opt::new(
+    "binding",
+    Value::Text("BINDING"),
+    "address and host name of the new site; may be given more than once",
+)
+.only_with(&[Scope::Action("site")])
+.repeatable();
+static CERTIFICATE: Opt =
+    Opt::new("certificate", Value::Text("FILE"), "certificate chain in PEM of a new site with https")
+        .only_with(&[Scope::Action("site")]);
+static KEY: Opt = Opt::new("key", Value::Text("FILE"), "private key in PEM of a new site with https")
+    .only_with(&[Scope::Action("site")]);
 static WHAT_IF: Opt = Opt::new(
     "what-if",
     Value::None,
@@ -117,7 +189,10 @@ static KEEP_OTHERS: Opt =
 /// Actions that can change the configuration or the content.
 const CHANGES: &[Scope] = &[
     Scope::Action("site"),
+    Scope::Action("bind"),
+    Scope::Action("location"),
     Scope::Action("features"),
+    Scope::Action("pool"),
     Scope::Action("rollback"),
     Scope::Action("deploy"),
     Scope::Action("deployments"),
@@ -146,6 +221,13 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
     };
     let web = web.as_ref();
     let words = arguments.words();
+    let is_creation = matches!((arguments.action(), words.as_slice()), ("site", [_, "create"]));
+    if !is_creation && [&FOLDER, &BINDING, &CERTIFICATE, &KEY].iter().any(|option| arguments.is_given(option))
+    {
+        return Err(arguments.usage_error(
+            "--folder, --binding, --certificate and --key are for site SITE create; see also bind and site SITE folder",
+        ));
+    }
     match (arguments.action(), words.as_slice()) {
         ("sites", _) => {
             let snapshot = web.snapshot().map_err(failed)?;
@@ -155,7 +237,19 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
             let site = find_site(web, name)?;
             Ok(printed(arguments, || json!(site), || show::site(&site)))
         }
+        ("site", [name, "create"]) => change::create_site(arguments, web, name),
         ("site", [name, action]) => change::site(arguments, web, name, action),
+        ("site", [name, "folder", folder]) => change::folder(arguments, web, name, folder),
+        ("site", _) => Err(arguments.usage_error("expected SITE with one action, or SITE folder DIRECTORY")),
+        ("bind", [name]) => {
+            let site = find_site(web, name)?;
+            let bindings = binding::bindings_of(&site);
+            let texts: Vec<String> = bindings.iter().map(ToString::to_string).collect();
+            Ok(printed(arguments, || json!(texts), || show::bindings(&bindings, &site)))
+        }
+        ("bind", [name, operation, bindings @ ..]) => change::bind(arguments, web, name, operation, bindings),
+        ("bind", []) => Err(arguments.usage_error("bind needs the name of a site")),
+        ("location", [name, path, content]) => location::change(arguments, web, name, path, content),
         ("features", [name]) => {
             let states = features(web, &find_site(web, name)?.id)?;
             Ok(printed(arguments, || json!(states), || show::features(&states)))
@@ -165,12 +259,8 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
             Ok(printed(arguments, || json!(state), || show::feature(&state)))
         }
         ("features", [name, feature, value]) => change::feature(arguments, web, name, feature, value),
-        ("pools", []) => {
-            let pools = web.application_pools().map_err(failed)?;
-            Ok(printed(arguments, || json!(pools), || show::pools(&pools)))
-        }
-        ("pools", [name, action]) => change::pool(arguments, web, name, action),
-        ("pools", _) => Err(arguments.usage_error("expected no arguments, or POOL start|stop|recycle")),
+        ("pools", _) => pool::list(arguments, web),
+        ("pool", words) => pool_command(arguments, web, words),
         ("history", [number]) => {
             let details = web.commit_details(commit_number(arguments, number)?).map_err(failed)?;
             Ok(printed(arguments, || json!(details), || show::commit(&details)))
@@ -188,6 +278,21 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
         }
         ("deployments", _) => Err(arguments.usage_error("expected SITE, or SITE NUMBER restore")),
         _ => change::rollback(arguments, web, words.first().copied().unwrap_or_default()),
+    }
+}
+
+/// Prints, changes or controls a pool.
+fn pool_command(arguments: &Arguments, web: &dyn WebServer, words: &[&str]) -> Result<String, Failure> {
+    match words {
+        [name] => pool::print(arguments, web, name),
+        [name, "set", servers @ ..] => pool::set(arguments, web, name, servers),
+        [name, "delete"] => pool::delete(arguments, web, name),
+        [name, "start"] => pool::control(arguments, web, name, PoolOperation::Start),
+        [name, "stop"] => pool::control(arguments, web, name, PoolOperation::Stop),
+        [name, "recycle"] => pool::control(arguments, web, name, PoolOperation::Recycle),
+        _ => {
+            Err(arguments.usage_error("expected POOL, POOL set SERVER..., or POOL delete|start|stop|recycle"))
+        }
     }
 }
 

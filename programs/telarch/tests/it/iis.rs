@@ -64,8 +64,32 @@ fn sites_features_and_pools_of_a_windows_machine_are_printed() {
     let pools = machine.printed(&["pools"]);
     let net = pools.lines().find(|line| line.starts_with(".NET v4.5")).unwrap();
     assert!(net.contains("started") && net.trim_end().ends_with("shop/cart"), "{pools}");
-    let stopped = machine.printed(&["pools", ".NET v4.5", "stop"]);
+    let stopped = machine.printed(&["pool", ".NET v4.5", "stop"]);
     assert!(stopped.contains("stopped"), "{stopped}");
+    assert!(machine.printed(&["pool", ".net v4.5"]).contains("stopped"));
+    assert_eq!(machine.web(&["pool", "Other"]).code, 1);
+}
+
+#[test]
+fn a_site_of_a_windows_machine_is_created_bound_and_deleted() {
+    let machine = Machine::start();
+    let create =
+        ["site", "blog", "create", "--folder", r"C:\inetpub\blog", "--binding", "http/*:8080:blog.example"];
+    let preview = machine.printed(&[&create[..], &["--what-if"]].concat());
+    assert!(preview.contains(r"C:\\inetpub\\blog") && preview.contains("*:8080:blog.example"), "{preview}");
+    assert!(!machine.windows.dump().contains("blog.example"));
+    machine.printed(&create);
+    assert_eq!(machine.printed(&["bind", "blog"]), "http/*:8080:blog.example\n");
+    machine.printed(&["bind", "blog", "add", "http/*:8080:www.blog.example"]);
+    assert!(machine.windows.dump().contains("*:8080:www.blog.example"));
+    machine.printed(&["site", "blog", "folder", r"%SystemDrive%\inetpub\new"]);
+    assert!(machine.printed(&["site", "blog"]).contains(r"Folder: %SystemDrive%\inetpub\new"));
+    machine.printed(&["location", "blog", "/images", r"D:\images"]);
+    assert!(machine.printed(&["site", "blog"]).contains(r"Location: /images → D:\images"));
+    machine.printed(&["site", "blog", "delete"]);
+    assert!(!machine.windows.dump().contains("blog.example"));
+    let pools = machine.web(&["pool", "backend", "set", "10.0.0.1:80"]);
+    assert!(pools.code == 1 && !pools.errors.is_empty(), "{}", pools.errors);
 }
 
 #[test]
@@ -116,8 +140,8 @@ fn machines_without_iis_and_wrong_options_get_advice() {
     for (words, advice) in [
         (&["sites", "--nginx", "/etc/nginx"][..], "omit them with -r"),
         (&["deploy", "shop", "a.zip"], "telarch cp"),
-        (&["pools", "DefaultAppPool"], "POOL start|stop|recycle"),
-        (&["pools", "DefaultAppPool", "pause"], "recycle"),
+        (&["pools", "DefaultAppPool"], "unexpected argument \"DefaultAppPool\""),
+        (&["pool", "DefaultAppPool", "pause"], "POOL delete|start|stop|recycle"),
     ] {
         let ran = web(&denied, state.path(), words);
         assert!(ran.code == 2 && ran.errors.contains(advice), "{words:?}: {}", ran.errors);

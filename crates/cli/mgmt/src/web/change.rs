@@ -1,19 +1,22 @@
-//! Changes of sites and features, and rollbacks.
+//! Changes of sites, bindings and features, and rollbacks.
 
 use std::io::Write as _;
 
 use cli_command::format::{Format, TEXT_OR_JSON};
-use cli_command::{Arguments, Failure};
+use cli_command::{Arguments, Failure, Opt};
 use linux::Machine;
 use linux::account::User;
 use serde::de::DeserializeSeed as _;
 use serde_json::json;
 use webserver::{
-    Author, Change, CommitMessage, CommitRequest, Feature, FeatureValue, Plan, PoolOperation, Revision,
-    Scope, SiteState, Verdict, WebServer,
+    Author, Change, CommitMessage, CommitRequest, Feature, FeatureValue, FilePath, NewSite, Plan, Revision,
+    Scope, SiteId, SiteState, Verdict, WebServer,
 };
 
-use super::{MESSAGE, WHAT_IF, commit_number, parse_feature, printed, show, site_of};
+use super::binding::{self, Addresses};
+use super::{
+    BINDING, CERTIFICATE, FOLDER, KEY, MESSAGE, WHAT_IF, commit_number, parse_feature, printed, show, site_of,
+};
 use crate::locations::failed;
 
 /// Starts, stops or deletes a site.
@@ -30,11 +33,93 @@ pub(super) fn site(
         "stop" => Change::SetSiteState { site, state: SiteState::Stopped },
         "delete" => Change::DeleteSite { site },
         _ => {
-            return Err(
-                arguments.usage_error(format!("unknown action \"{action}\"; expected start, stop or delete"))
-            );
+            return Err(arguments.usage_error(format!(
+                "unknown action \"{action}\"; expected create, start, stop, delete or folder"
+            )));
         }
     };
+    make(arguments, web, &snapshot.revision, change)
+}
+
+/// Creates a site with the bindings and the folder of the options.
+pub(super) fn create_site(arguments: &Arguments, web: &dyn WebServer, name: &str) -> Result<String, Failure> {
+    let id = SiteId::parse(name).map_err(|error| arguments.usage_error(error))?;
+    let Some(root) = path_of(arguments, &FOLDER)? else {
+        return Err(arguments.usage_error("create needs the folder of the content; add --folder DIRECTORY"));
+    };
+    let bindings = arguments.texts(&BINDING)?;
+    if bindings.is_empty() {
+        return Err(arguments.usage_error(
+            "create needs at least one binding; add --binding, such as --binding http/*:80:shop.example",
+        ));
+    }
+    let bindings = binding::parse(arguments, &bindings)?;
+    let Addresses { listeners, names } = binding::addresses(&bindings, &[])?;
+    let (certificate, key) = (path_of(arguments, &CERTIFICATE)?, path_of(arguments, &KEY)?);
+    let base = web.snapshot().map_err(failed)?.revision;
+    let site = NewSite { id, listeners, names, root, certificate, key };
+    make(arguments, web, &base, Change::CreateSite(site))
+}
+
+/// Returns the path that an option names.
+fn path_of(arguments: &Arguments, option: &'static Opt) -> Result<Option<FilePath>, Failure> {
+    arguments.text(option)?.map(|text| file_path(arguments, text)).transpose()
+}
+
+/// Sets the folder of the content of a site.
+pub(super) fn folder(
+    arguments: &Arguments,
+    web: &dyn WebServer,
+    name: &str,
+    folder: &str,
+) -> Result<String, Failure> {
+    let folder = file_path(arguments, folder)?;
+    let snapshot = web.snapshot().map_err(failed)?;
+    let site = site_of(&snapshot, name)?.id.clone();
+    make(arguments, web, &snapshot.revision, Change::SetRoot { site, folder })
+}
+
+/// Adds or removes bindings of a site, or replaces all of them.
+pub(super) fn bind(
+    arguments: &Arguments,
+    web: &dyn WebServer,
+    name: &str,
+    operation: &str,
+    texts: &[&str],
+) -> Result<String, Failure> {
+    let given = binding::parse(arguments, texts)?;
+    if given.is_empty() {
+        return Err(arguments
+            .usage_error(format!("{operation} needs at least one binding, such as http/*:80:shop.example")));
+    }
+    let snapshot = web.snapshot().map_err(failed)?;
+    let site = site_of(&snapshot, name)?;
+    let mut bindings = binding::bindings_of(site);
+    match operation {
+        "add" => bindings.extend(given),
+        "set" => bindings = given,
+        "remove" => {
+            if let Some(unknown) = given.iter().find(|binding| !bindings.contains(binding)) {
+                return Err(Failure::failed(
+                    format!("the site {} has no binding \"{unknown}\"", site.id),
+                    "telarch web bind SITE lists its bindings",
+                ));
+            }
+            bindings.retain(|binding| !given.contains(binding));
+        }
+        _ => {
+            return Err(arguments
+                .usage_error(format!("unknown operation \"{operation}\"; expected add, remove or set")));
+        }
+    }
+    if bindings.is_empty() {
+        return Err(Failure::failed(
+            "a site needs at least one binding",
+            "stop or delete the site instead: telarch web site SITE stop",
+        ));
+    }
+    let Addresses { listeners, names } = binding::addresses(&bindings, &site.listeners)?;
+    let change = Change::SetBindings { site: site.id.clone(), listeners, names };
     make(arguments, web, &snapshot.revision, change)
 }
 
@@ -68,26 +153,6 @@ fn parse_value(feature: Feature, text: &str) -> Result<FeatureValue, Failure> {
     })
 }
 
-/// Starts, stops or recycles an application pool.
-pub(super) fn pool(
-    arguments: &Arguments,
-    web: &dyn WebServer,
-    name: &str,
-    action: &str,
-) -> Result<String, Failure> {
-    let operation = match action {
-        "start" => PoolOperation::Start,
-        "stop" => PoolOperation::Stop,
-        "recycle" => PoolOperation::Recycle,
-        _ => {
-            return Err(arguments
-                .usage_error(format!("unknown action \"{action}\"; expected start, stop or recycle")));
-        }
-    };
-    let pool = web.control_application_pool(name, operation).map_err(failed)?;
-    Ok(printed(arguments, || json!(pool), || show::pools(std::slice::from_ref(&pool))))
-}
-
 /// Restores the files of a commit.
 pub(super) fn rollback(arguments: &Arguments, web: &dyn WebServer, number: &str) -> Result<String, Failure> {
     let number = commit_number(arguments, number)?;
@@ -96,7 +161,21 @@ pub(super) fn rollback(arguments: &Arguments, web: &dyn WebServer, number: &str)
     carry_out(arguments, web, &plan)
 }
 
-fn make(
+/// Returns a path as the engine writes it. Paths of Windows may be written as Windows does: `C:\\inetpub\\shop`.
+pub(super) fn file_path(arguments: &Arguments, text: &str) -> Result<FilePath, Failure> {
+    let is_windows = !arguments.switches().is_empty();
+    let path = match text.as_bytes() {
+        [drive, b':', ..] if is_windows && drive.is_ascii_alphabetic() => {
+            format!("/{}", text.replace('\\', "/"))
+        }
+        [b'%', ..] if is_windows => format!("/{}", text.replace('\\', "/")),
+        _ => text.to_owned(),
+    };
+    FilePath::parse(&path).map_err(|error| arguments.usage_error(error))
+}
+
+/// Plans a change, and validates it with `--what-if` or commits it.
+pub(super) fn make(
     arguments: &Arguments,
     web: &dyn WebServer,
     base: &Revision,

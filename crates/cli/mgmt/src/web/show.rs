@@ -7,8 +7,10 @@ use deploy::{ChangeKind, ContentChange, Deployment, DeploymentKind};
 use serde_json::{Value, json};
 use webserver::{
     ApplicationPool, Commit, CommitDetails, FeatureState, FileDiff, Listener, Location, LocationContent,
-    PoolState, Problem, Setting, Site, SiteState, Snapshot, Validation, Verdict,
+    Pool, PoolMember, PoolState, Problem, Setting, Site, SiteState, Snapshot, Validation, Verdict,
 };
+
+use super::binding::SiteBinding;
 
 fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let screen = Screen::of_this_process();
@@ -48,8 +50,37 @@ pub(super) fn sites(snapshot: &Snapshot) -> String {
     table(["SITE", "STATE", "BINDINGS", "NAMES", "FOLDER"], rows) + &problems(&snapshot.problems)
 }
 
+/// Returns a table of pools of back-end servers.
+pub(super) fn pools(pools: &[Pool]) -> String {
+    let rows = pools.iter().map(|pool| [pool.name.to_string(), joined(&pool.members, member)]);
+    table(["POOL", "SERVERS"], rows)
+}
+
+/// Returns a line for each property of a pool.
+pub(super) fn pool(pool: &Pool) -> String {
+    let servers = pool.members.iter().map(|server| format!("Server: {}\n", member(server)));
+    let others = pool.unsupported.iter().map(|text| format!("Not shown: {text}\n"));
+    let lines: String = servers.chain(others).collect();
+    format!("Pool: {}\nFile: {}\n{lines}", pool.name, pool.position)
+}
+
+/// Returns a server as [`pool`](super::pool) parses it.
+fn member(member: &PoolMember) -> String {
+    let weight = member.weight.map(|weight| format!(" weight={weight}")).unwrap_or_default();
+    let options = [(member.backup, " backup"), (member.down, " down")];
+    let options: String = options.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect();
+    format!("{}{weight}{options}", member.address)
+}
+
+/// Returns the bindings of a site, one on each line, and those that only the configuration shows.
+pub(super) fn bindings(bindings: &[SiteBinding], site: &Site) -> String {
+    let lines = bindings.iter().map(|binding| format!("{binding}\n"));
+    let others = site.unsupported.iter().map(|text| format!("Not shown: {text}\n"));
+    lines.chain(others).collect()
+}
+
 /// Returns a table of application pools.
-pub(super) fn pools(pools: &[ApplicationPool]) -> String {
+pub(super) fn application_pools(pools: &[ApplicationPool]) -> String {
     let rows = pools.iter().map(|pool| {
         let state = match pool.state {
             PoolState::Starting => "starting",

@@ -104,6 +104,83 @@ fn a_site_is_stopped_and_started() {
 }
 
 #[test]
+fn a_site_is_created_bound_and_deleted() {
+    let Some(folder) = configuration() else { return };
+    let at = folder.path().to_str().unwrap();
+    let web = |words: &[&str]| web(folder.path(), words);
+    let blog = ["site", "blog", "create", "--folder", at];
+    let create = [&blog[..], &["--binding", "http/127.0.0.1:8080:blog.example"]].concat();
+    let preview = web(&[&create[..], &["--what-if"]].concat()).unwrap();
+    assert!(preview.contains("+    server_name blog.example;") && preview.contains("accepts"), "{preview}");
+    assert!(web(&["site", "blog"]).is_err(), "a preview creates nothing");
+    web(&create).unwrap();
+    assert_eq!(web(&["bind", "blog"]).unwrap(), "http/127.0.0.1:8080:blog.example\n");
+
+    web(&["bind", "blog", "add", "http/127.0.0.1:8080:www.blog.example"]).unwrap();
+    let half = web(&["bind", "blog", "add", "http/[::1]:8080:blog.example"]).unwrap_err().to_string();
+    assert!(half.contains("add http/[::1]:8080:www.blog.example, too"), "{half}");
+    web(&["bind", "blog", "remove", "http/127.0.0.1:8080:blog.example"]).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&web(&["bind", "blog", "--format", "json"]).unwrap()).unwrap();
+    assert_eq!(json, serde_json::json!(["http/127.0.0.1:8080:www.blog.example"]));
+    web(&["bind", "blog", "set", "http/127.0.0.1:8081:"]).unwrap();
+    assert_eq!(web(&["bind", "blog"]).unwrap(), "http/127.0.0.1:8081:\n");
+    for (words, reason) in [
+        (&["bind", "blog", "remove", "http/127.0.0.1:8081:"][..], "at least one binding"),
+        (&["bind", "blog", "remove", "http/*:80:"], "has no binding"),
+        (&["bind", "blog", "add", "*:80"], "the protocol is missing"),
+        (&["bind", "blog", "replace", "http/*:80:"], "unknown operation"),
+        (&["bind", "blog", "add"], "at least one binding"),
+        (&["site", "news", "create", "--binding", "http/*:80:"], "add --folder"),
+        (&["site", "news", "create", "--folder", at], "add --binding"),
+        (&["site", "blog", "stop", "--folder", at], "are for site SITE create"),
+        (&["site", "blog", "folder", "relative"], "is not a valid file path"),
+    ] {
+        let failure = web(words).unwrap_err().to_string();
+        assert!(failure.contains(reason), "{words:?}: {failure}");
+    }
+
+    let other = folder.path().join("sites");
+    web(&["site", "blog", "folder", other.to_str().unwrap()]).unwrap();
+    assert!(web(&["site", "blog"]).unwrap().contains(&format!("Folder: {}\n", other.display())));
+    web(&["site", "blog", "delete"]).unwrap();
+    assert!(!web(&["sites"]).unwrap().contains("blog"));
+}
+
+#[test]
+fn applications_pass_requests_to_pools() {
+    let Some(folder) = configuration() else { return };
+    let at = folder.path().to_str().unwrap();
+    let web = |words: &[&str]| web(folder.path(), words);
+    web(&["pool", "backend", "set", "127.0.0.1:9001", "127.0.0.1:9002 weight=2 backup"]).unwrap();
+    let pools = web(&["pools"]).unwrap();
+    assert!(pools.contains("backend  127.0.0.1:9001, 127.0.0.1:9002 weight=2 backup"), "{pools}");
+    assert!(web(&["pool", "backend"]).unwrap().contains("Server: 127.0.0.1:9002 weight=2 backup\n"));
+
+    web(&["location", "shop", "/api/", "http://backend/v1/"]).unwrap();
+    web(&["location", "shop", "/images/", at]).unwrap();
+    let site = web(&["site", "shop"]).unwrap();
+    assert!(site.contains("/api/ → http://backend") && site.contains(&format!("/images/ → {at}")), "{site}");
+    assert!(site_file(folder.path()).contains("proxy_pass http://backend/v1/;"));
+    let in_use = web(&["pool", "backend", "delete"]).unwrap_err().to_string();
+    assert!(in_use.contains("backend"), "{in_use}");
+    web(&["location", "shop", "/api/", "delete"]).unwrap();
+    web(&["pool", "backend", "delete"]).unwrap();
+    assert!(!web(&["pools"]).unwrap().contains("backend"));
+    for (words, reason) in [
+        (&["pool", "backend"][..], "there is no pool"),
+        (&["pool", "backend", "set"], "at least one server"),
+        (&["pool", "backend", "set", "127.0.0.1:9001 slow"], "unknown option \"slow\""),
+        (&["pool", "backend", "stop", "--what-if"], "omit --what-if"),
+        (&["location", "shop", "/api/", "ftp://backend"], "unknown protocol"),
+        (&["location", "shop", "api", at], "URL path"),
+    ] {
+        let failure = web(words).unwrap_err().to_string();
+        assert!(failure.contains(reason), "{words:?}: {failure}");
+    }
+}
+
+#[test]
 fn invalid_commands_change_nothing() {
     let Some(folder) = configuration() else { return };
     let web = |words: &[&str]| web(folder.path(), words).unwrap_err();
