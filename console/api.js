@@ -82,6 +82,37 @@ export function follow(resource, query, use) {
   };
 }
 
+/** Time in milliseconds after which a stream of events that failed is opened again. */
+const reopenTime = 10000;
+
+/**
+ * Opens a stream of events, and opens it again after it has failed. `receive` gets each message, and `lose` is called when
+ * the stream is interrupted. Returns a function that closes it.
+ */
+export function followAgain(resource, receive, lose) {
+  let timer = null;
+  let close = null;
+  const open = () => {
+    timer = null;
+    close = follow(resource, {}, (source) => {
+      const fail = () => {
+        lose();
+        close();
+        timer ??= setTimeout(open, reopenTime);
+      };
+      source.onmessage = receive;
+      // The browser connects again by itself after an interruption, but not after an answer that is no stream.
+      source.onerror = () => (source.readyState === EventSource.CLOSED ? fail() : lose());
+      source.addEventListener("failure", fail);
+    });
+  };
+  open();
+  return () => {
+    clearTimeout(timer);
+    close();
+  };
+}
+
 /** Aborts the running requests that only read, and every later one until the next sign-in; closes the streams of events. */
 export function abortReads() {
   reads.abort();

@@ -76,7 +76,7 @@ export function Events({ machine }) {
       let isCurrent = true;
       const stop = repeat(async () => {
         try {
-          const { value } = await get(resource, { channel, query, limit: 50 });
+          const { value } = await get(resource, { channel, query, limit: 50, only_first: true });
           if (!isCurrent) return;
           add(value.events);
           setError(null);

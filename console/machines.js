@@ -1,6 +1,6 @@
 // Other machines: the list, connections with the user's own credentials, and operations on several machines.
 import { useEffect, useState } from "preact/hooks";
-import { follow, get, send } from "./api.js";
+import { followAgain, get, send } from "./api.js";
 import { change } from "./elevation.js";
 import { Heading, Link, Problem, Table, Waiting, go, html, time, useData } from "./router.js";
 import { actions, dialog, machineStates, notice } from "./state.js";
@@ -174,18 +174,10 @@ function useMachines() {
   const { data, error, reload } = useData(() => get("/machines"));
   const [states, setStates] = useState({});
   const [isLive, setLive] = useState(false);
-  useEffect(() => follow("/machines", {}, (source) => {
-    source.onmessage = (message) => {
-      setLive(true);
-      setStates(Object.fromEntries(JSON.parse(message.data).machines.map(({ id, status }) => [id, status])));
-    };
-    // The browser connects again by itself.
-    source.onerror = () => setLive(false);
-    source.addEventListener("failure", () => {
-      setLive(false);
-      source.close();
-    });
-  }), []);
+  useEffect(() => followAgain("/machines", (message) => {
+    setLive(true);
+    setStates(Object.fromEntries(JSON.parse(message.data).machines.map(({ id, status }) => [id, status])));
+  }, () => setLive(false)), []);
   // A machine that was just connected has its state in the list, until the stream has a newer one.
   useEffect(() => setStates({}), [data]);
   const machines = data?.value.machines.map((one) => ({ ...one, status: states[one.id] ?? one.status }));

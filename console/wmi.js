@@ -108,7 +108,8 @@ export function Class({ machine, namespace, name }) {
     <p class="links"><${Link} to=${`${classUrl(namespace, one.name, machine)}/instances`}>Instances<//></p>
     <dl>
       ${one.derivation.length > 0 && html`<dt>Superclasses</dt><dd>${one.derivation.map(link)}</dd>`}
-      ${one.subclasses.length > 0 && html`<dt>Subclasses</dt><dd>${one.subclasses.slice(0, 100).map(link)}</dd>`}
+      ${one.subclasses?.length > 0 && html`<dt>Subclasses</dt><dd>${one.subclasses.slice(0, 100).map(link)}</dd>`}
+      ${one.subclasses === null && html`<dt>Subclasses</dt><dd class="quiet">not known: the machine did not list its classes in time</dd>`}
       ${Object.keys(one.qualifiers).length > 0 && html`<dt>Qualifiers</dt><dd><${Qualifiers} values=${one.qualifiers} /></dd>`}
     </dl>
     <h2>Properties</h2>

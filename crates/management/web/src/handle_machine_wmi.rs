@@ -71,7 +71,7 @@ pub(crate) fn query(console: &Console, request: &Admitted<'_>) -> Result<Reply, 
         Some(cursor) => RowRequest::Next(cursor.to_owned()),
         None => RowRequest::Query(wql(body.text("query")?)?),
     };
-    source.perform(WmiRequest::Rows { namespace, rows, limit }).map(Reply::json)
+    source.perform(WmiRequest::Rows { namespace, rows, limit, keeps_rest: true }).map(Reply::json)
 }
 
 /// `POST /machines/{machine}/wmi/namespaces/{namespace}/classes/{class}/methods/{method}`
@@ -104,13 +104,14 @@ pub(crate) fn invoke(console: &Console, request: &Admitted<'_>) -> Result<Reply,
 pub(crate) fn channels(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let source = Source::of(console, request)?;
     let rows = RowRequest::Query("SELECT LogfileName FROM Win32_NTEventlogFile".to_owned());
-    let work = WmiRequest::Rows { namespace: CIMV2.to_owned(), rows, limit: MAX_CHANNELS };
+    let work = WmiRequest::Rows { namespace: CIMV2.to_owned(), rows, limit: MAX_CHANNELS, keeps_rest: false };
     let page = source.perform(work)?;
     let names: Vec<&str> = rows_of(&page).filter_map(|values| values.get("LogfileName")?.as_str()).collect();
     Ok(Reply::json(json!({ "channels": names })))
 }
 
-/// `GET /machines/{machine}/events`: a page of events, the newest first.
+/// `GET /machines/{machine}/events`: a page of events, the newest first. With `only_first=true`, no later page can be
+/// requested, and the machine does not wait for such a request.
 pub(crate) fn events(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let source = Source::of(console, request)?;
     let conditions = [channel_condition(request)?, condition(request)?];
@@ -218,7 +219,8 @@ impl<'c> Source<'c> {
         let PageRequest { limit, cursor } =
             PageRequest::new(request.number("limit", USUAL_ROWS)?, cursor.as_deref())?;
         let rows = cursor.map_or(first, |cursor| RowRequest::Next(cursor.to_owned()));
-        self.perform(WmiRequest::Rows { namespace, rows, limit })
+        let keeps_rest = request.call.parameter("only_first").as_deref() != Some("true");
+        self.perform(WmiRequest::Rows { namespace, rows, limit, keeps_rest })
     }
 }
 

@@ -15,7 +15,7 @@ use locks::Mutex;
 use serde_json::Value;
 
 use self::classes::Classes;
-use self::rows::OpenRows;
+use self::rows::{OpenRows, Page};
 use super::read_error::ReadError;
 use super::task::{Failure, FailureKind};
 use super::wmi_request::{RowRequest, WmiRequest};
@@ -52,9 +52,13 @@ impl RemoteWmi {
                 let (namespace, path) = (Namespace::parse(&namespace)?, ObjectPath::parse(&path)?);
                 instances::get(session, &self.classes, &namespace, &path).await
             }
-            WmiRequest::Rows { namespace, rows, limit } => {
+            WmiRequest::Rows { namespace, rows, limit, keeps_rest } => {
                 let namespace = Namespace::parse(&namespace)?;
-                self.rows(session, namespace, rows, limit).await
+                let owner = namespace.to_string();
+                let mut page = self.rows(session, namespace, rows, limit).await?;
+                let rest = page.rest.take_if(|_| keeps_rest);
+                let next = rest.map(|rest| self.cursors.lock().store(&owner, rest));
+                Ok(page.into_json(next))
             }
             WmiRequest::Invoke { namespace, class, method, path, arguments } => {
                 let call = instances::MethodCall {
@@ -88,11 +92,10 @@ impl RemoteWmi {
         namespace: Namespace,
         rows: RowRequest,
         limit: usize,
-    ) -> Result<Value, ReadError> {
-        let owner = namespace.to_string();
+    ) -> Result<Page, ReadError> {
         let open = match rows {
             RowRequest::Next(cursor) => {
-                let found = self.cursors.lock().take(&cursor, &owner);
+                let found = self.cursors.lock().take(&cursor, namespace.as_str());
                 let detail = "the cursor has expired or was used before; send the query again";
                 found.ok_or_else(|| ReadError::Failed(Failure::new(FailureKind::CursorExpired, detail)))?
             }
@@ -110,9 +113,7 @@ impl RemoteWmi {
                     .await?
             }
         };
-        let mut page = open.page(session, &self.classes, RowLimits { rows: limit, size: MAX_PAGE }).await?;
-        let next = page.rest.take().map(|rest| self.cursors.lock().store(&owner, rest));
-        Ok(page.into_json(next))
+        open.page(session, &self.classes, RowLimits { rows: limit, size: MAX_PAGE }).await
     }
 }
 

@@ -15,8 +15,8 @@ pub(crate) enum WmiRequest {
     Class { namespace: String, class: String },
     /// Returns the instance with a path.
     Instance { namespace: String, path: String },
-    /// Returns a page of rows.
-    Rows { namespace: String, rows: RowRequest, limit: usize },
+    /// Returns a page of rows. Unless `keeps_rest` is true, the query ends with this page.
+    Rows { namespace: String, rows: RowRequest, limit: usize, keeps_rest: bool },
     /// Calls a method of a class, or of the instance with a path.
     Invoke {
         namespace: String,

@@ -127,7 +127,7 @@ pub(super) const ROUTES: &[Route] = &[
         ADMINISTRATOR,
         handle_machine_wmi::events,
     )
-    .query(&["channel", "query", "limit", "cursor"])
+    .query(&["channel", "query", "limit", "cursor", "only_first"])
     .returns(200, "Events"),
     Route::new(
         "GET",

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cim::cimxml::{ReceivedClass, read_class};
 use cim::uri::CLASS_SCHEMA;
@@ -10,6 +11,7 @@ use client::{EnumerateOptions, Error, Item, Locator, Session};
 use futures_util::{StreamExt as _, stream};
 use locks::Mutex;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use wsman::{OptionSet, SelectorSet};
 
 use super::super::read_error::ReadError;
@@ -113,16 +115,17 @@ impl Classes {
         name: &Name,
     ) -> Result<Value, ReadError> {
         let Found { class, .. } = self.require(session, namespace, name).await?;
-        // Not essential: a machine may describe single classes only.
-        let list = match self.list(session, namespace).await {
-            Ok(list) => list,
-            Err(ReadError::Client(error)) if is_fault(&error) => Arc::default(),
-            Err(error) => return Err(error),
+        // Not essential: a machine may describe single classes only, or need long for all.
+        let list = match timeout(LIST_TIME, self.list(session, namespace)).await {
+            Ok(Ok(list)) => Some(list),
+            Ok(Err(ReadError::Client(error))) if is_fault(&error) => None,
+            Ok(Err(error)) => return Err(error),
+            Err(_) => None,
         };
         let mut form = class_form(&class, !class.is_abstract());
         if let Some(form) = form.as_object_mut() {
             form.insert("namespace".to_owned(), json!(namespace.as_str()));
-            form.insert("subclasses".to_owned(), json!(subclasses(&list, name)));
+            form.insert("subclasses".to_owned(), json!(list.map(|list| subclasses(&list, name))));
         }
         Ok(form)
     }
@@ -273,6 +276,8 @@ fn schema_locator(namespace: &Namespace, class: Option<&Name>) -> Result<Locator
     Ok(resource(&format!("{CLASS_SCHEMA}*"))?.with_selectors(selectors).with_options(options))
 }
 
+/// Time for the list of classes when only the subclasses of one class are of interest.
+const LIST_TIME: Duration = Duration::from_secs(10);
 const MAX_NAMESPACES: usize = 300;
 /// Namespaces that are read at the same time.
 const PARALLEL: usize = 6;
