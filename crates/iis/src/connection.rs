@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use client::{EnumerateOptions, Error, Locator, Session};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use webserver::{CimCall, CimFailure, CimObject, CimOperation, MAX_INSTANCES, WebAdministration};
@@ -26,7 +26,9 @@ pub struct WindowsIis {
     session: Session,
     machine: String,
     explain: Box<dyn Fn(Error) -> String + Send + Sync>,
-    runtime: Runtime,
+    runtime: Handle,
+    /// Runtime of this connection, which must outlive its requests.
+    _own: Option<Runtime>,
 }
 
 impl std::fmt::Debug for WindowsIis {
@@ -36,8 +38,8 @@ impl std::fmt::Debug for WindowsIis {
 }
 
 impl WindowsIis {
-    /// Uses a session with a machine. Nothing is sent. `explain` returns the message for an error of the client, with
-    /// advice.
+    /// Uses a session with a machine, in a runtime of its own. Nothing is sent. `explain` returns the message for an error
+    /// of the client, with advice.
     ///
     /// # Errors
     /// If the operating system has no resources for the runtime.
@@ -47,7 +49,19 @@ impl WindowsIis {
         explain: impl Fn(Error) -> String + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        Ok(Self { session, machine: machine.to_owned(), explain: Box::new(explain), runtime })
+        let connection = Self::on(runtime.handle().clone(), session, machine, explain);
+        Ok(Self { _own: Some(runtime), ..connection })
+    }
+
+    /// Uses a session with a machine in the runtime of the session.
+    #[must_use]
+    pub fn on(
+        runtime: Handle,
+        session: Session,
+        machine: &str,
+        explain: impl Fn(Error) -> String + Send + Sync + 'static,
+    ) -> Self {
+        Self { session, machine: machine.to_owned(), explain: Box::new(explain), runtime, _own: None }
     }
 
     fn failure(&self, failed: Failed) -> CimFailure {

@@ -6,6 +6,7 @@
 //! operations performed so far appear as a change from outside.
 
 mod configuration;
+mod control;
 mod document;
 mod draft;
 mod features;
@@ -19,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use self::configuration::{IisConfiguration, failed};
+pub use self::control::{IisControl, IisOverview};
 use self::document::{Documents, SERVER, position_of, site_file};
 use self::draft::{Draft, missing, scope_site};
 use self::features::{section_of, setting};
@@ -156,14 +158,7 @@ impl Product for Iis {
     }
 
     fn sites(&self, configuration: &IisConfiguration) -> Vec<Site> {
-        let texts = configuration.contents();
-        let sites = configuration.documents.identified().into_iter();
-        sites
-            .map(|(id, name, document)| {
-                let text = texts.get(site_file(name).as_str()).copied().unwrap_or_default();
-                sites::site(id, name, document, text)
-            })
-            .collect()
+        sites::all(configuration)
     }
 
     fn pools(&self, _configuration: &IisConfiguration) -> Vec<Pool> {

@@ -43,8 +43,8 @@ pub use feature::{
 };
 pub use history::{Commit, CommitDetails, CommitKind, CommitRequest, Verdict};
 pub use iis_server::{
-    CimCall, CimFailure, CimObject, CimOperation, CimValue, Iis, MAX_INSTANCES, MAX_PROPERTIES,
-    WEB_ADMINISTRATION, WebAdministration,
+    CimCall, CimFailure, CimObject, CimOperation, CimValue, Iis, IisControl, IisOverview, MAX_INSTANCES,
+    MAX_PROPERTIES, WEB_ADMINISTRATION, WebAdministration,
 };
 pub use listen::{ListenAddress, ListenHost};
 pub use log::{LogFile, LogKind, LogLines, LogPosition, LogStart};

@@ -90,7 +90,8 @@ impl Windows {
         text.join("\n")
     }
 
-    fn answer(&self, request: &Request) -> Answer {
+    /// Answers a request.
+    pub(crate) fn answer(&self, request: &Request) -> Answer {
         let document = Document::parse(request.envelope.clone(), &Bounds::default()).unwrap();
         let [header, body] = ["Header", "Body"].map(|part| named(document.root(), part).unwrap());
         let uri = named(header, "ResourceURI").unwrap().text().into_owned();

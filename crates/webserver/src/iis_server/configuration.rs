@@ -41,6 +41,16 @@ impl IisConfiguration {
         Ok(Self { texts: documents.texts(), documents, ..Self::default() })
     }
 
+    /// Reads the sites of a machine with their states, without the sections of features.
+    pub(super) fn read_sites(iis: &dyn WebAdministration) -> Result<Self, WebServerError> {
+        let mut reader = Reader { iis, problems: Vec::new(), unreadable: BTreeSet::new() };
+        let mut sites = reader.sites()?;
+        reader.applications(&mut sites)?;
+        reader.states_and_sections(&mut sites, &[]);
+        let documents = Documents { server: None, sites };
+        Ok(Self { texts: documents.texts(), documents, problems: reader.problems, ..Self::default() })
+    }
+
     /// Returns a copy of the texts of all documents.
     pub(super) fn texts_owned(&self) -> BTreeMap<String, Vec<u8>> {
         self.texts.clone()

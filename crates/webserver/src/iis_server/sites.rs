@@ -2,14 +2,28 @@
 
 use std::collections::BTreeSet;
 
+use super::configuration::IisConfiguration;
 use super::document::{SiteBinding, SiteDocument, position_of, site_file};
+use crate::engine::Configuration as _;
 use crate::error::WebServerError;
 use crate::listen::{ListenAddress, ListenHost};
 use crate::model::{Listener, Location, LocationContent, Site};
 use crate::value::{FilePath, HostPattern, SiteId};
 
+/// Returns all sites.
+pub(super) fn all(configuration: &IisConfiguration) -> Vec<Site> {
+    let texts = configuration.contents();
+    let sites = configuration.documents.identified().into_iter();
+    sites
+        .map(|(id, name, document)| {
+            let text = texts.get(site_file(name).as_str()).copied().unwrap_or_default();
+            site(id, name, document, text)
+        })
+        .collect()
+}
+
 /// Returns a site.
-pub(super) fn site(id: SiteId, name: &str, document: &SiteDocument, text: &[u8]) -> Site {
+fn site(id: SiteId, name: &str, document: &SiteDocument, text: &[u8]) -> Site {
     let file = site_file(name);
     let BindingSets { listeners, names, unsupported } = sets(&document.bindings);
     let root = document.applications.get("/").and_then(|root| root.directories.get("/"));
