@@ -9,11 +9,12 @@ import { Deployments } from "./deployments.js";
 import { Collector, Event, Events } from "./events.js";
 import { Feature } from "./feature.js";
 import { Hardware } from "./hardware.js";
+import { RemoteIis } from "./iis.js";
 import { MachineRun } from "./machine-run.js";
 import { Machines } from "./machines.js";
 import { Overview } from "./overview.js";
 import { Audit, Keys, Sessions, Users } from "./people.js";
-import { Remote, RemoteCollector, RemoteMachine, RemoteWsMan } from "./remote.js";
+import { Remote, RemoteCollector, RemoteMachine, RemoteWsMan, isWindows } from "./remote.js";
 import { Heading, Link, Problem, Waiting, go, html, leave, useData } from "./router.js";
 import { Service } from "./service.js";
 import { SignIn } from "./sign-in.js";
@@ -56,6 +57,7 @@ const pages = [
   [/^\/machines$/, () => html`<${Machines} />`],
   [/^\/machines\/([^/]+)$/, (id) => html`<${RemoteMachine} key=${id} id=${id} />`],
   [/^\/machines\/([^/]+)\/wsman$/, (id) => remote(id, "WS-Management", (machine) => html`<${RemoteWsMan} machine=${machine} />`)],
+  [/^\/machines\/([^/]+)\/iis$/, (id) => remote(id, "Web server", (machine) => html`<${RemoteIis} machine=${machine} />`)],
   [/^\/machines\/([^/]+)\/events\/collector$/, (id) => remote(id, "Collector", (machine) => html`<${RemoteCollector} machine=${machine} />`)],
   [/^\/machine-runs\/([^/]+)$/, (id) => html`<${MachineRun} key=${id} id=${id} />`],
   [/^\/management\/service$/, () => html`<${Service} />`],
@@ -118,7 +120,7 @@ function Tree() {
         entry("/machines", "All machines", 1),
         (machines.data?.value.machines ?? []).map((one) => [
           entry(`/machines/${one.id}`, (machineStates.value[one.id] ?? one.status.state) === "unreachable" ? `${one.name} (unreachable)` : one.name, 1),
-          path.value.startsWith(`/machines/${one.id}`) && [["wmi", "WMI"], ["wmi/query", "Query"], ["events", "Events"], ["wsman", "WS-Management"], ["hardware", "Hardware"]].map(([page, label]) => entry(`/machines/${one.id}/${page}`, label, page === "wmi/query" ? 3 : 2)),
+          path.value.startsWith(`/machines/${one.id}`) && [...(isWindows(one.status) ? [["iis", "Web server"]] : []), ["wmi", "WMI"], ["wmi/query", "Query"], ["events", "Events"], ["wsman", "WS-Management"], ["hardware", "Hardware"]].map(([page, label]) => entry(`/machines/${one.id}/${page}`, label, page === "wmi/query" ? 3 : 2)),
         ]),
         html`<li class="group">Management</li>`,
         entry("/management/service", "Management Service", 1),

@@ -97,12 +97,21 @@ function consoleOf({ url }) {
   return `https://${hostname}:8172/`;
 }
 
-/** Web servers of a machine with Telarch, which its own console administers. */
+/** Returns whether a machine with this state runs Windows, whose IIS is administered through WMI. */
+export const isWindows = ({ product }) => /microsoft/i.test(product ?? "");
+
+/** Web servers of a machine: IIS of Windows, or those that the own console of a machine with Telarch administers. */
+function WebServers({ machine }) {
+  if (isWindows(machine.status)) return html`<p><${Link} to=${`/machines/${machine.id}/iis`}>Sites and application pools of IIS<//></p>`;
+  return html`<${OwnConsole} machine=${machine} />`;
+}
+
+/** Address of the console of a machine with Telarch. */
 function OwnConsole({ machine }) {
   const isTelarch = machine.status.product === "Telarch";
   const query = "SELECT Name, State FROM Win32_Service WHERE Name = 'telarch-management'";
   const { data } = useData(async () => (isTelarch ? valuesOf(machine.id, query).catch(() => []) : null), [machine.id, isTelarch]);
-  const text = "Web servers are not available through WS-Management.";
+  const text = "Only the web server of Windows is available through WS-Management.";
   if (!isTelarch) return html`<p>${text}</p>`;
   const service = data?.[0];
   return html`<p>${text} The console of ${machine.name} itself shows them, usually at <a href=${consoleOf(machine)} target="_blank" rel="noopener noreferrer">${consoleOf(machine)}</a>.</p>
@@ -117,7 +126,7 @@ function MachineOverview({ machine, error, reload }) {
     <p class="links"><${Link} to=${`/machines/${id}/wmi`}>WMI<//> <${Link} to=${`/machines/${id}/events`}>Events<//> <${Link} to=${`/machines/${id}/wsman`}>WS-Management<//> <${Link} to=${`/machines/${id}/hardware`}>Hardware<//></p>
     <${System} id=${id} /><${Services} machine=${id} /><${Network} machine=${id} />
     <h2>Web server</h2>
-    <${OwnConsole} machine=${machine} />`;
+    <${WebServers} machine=${machine} />`;
 }
 
 export function RemoteMachine({ id }) {

@@ -41,6 +41,7 @@ pub static CONSOLE: &[Asset] = console_files![
     "fields.js",
     "form.js",
     "hardware.js",
+    "iis.js",
     "index.html",
     "machine-run.js",
     "machines.js",

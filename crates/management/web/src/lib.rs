@@ -20,6 +20,7 @@ mod event_stream;
 mod handle_deploy;
 mod handle_events;
 mod handle_machine;
+mod handle_machine_iis;
 mod handle_machine_wmi;
 mod handle_machines;
 mod handle_management;

@@ -119,7 +119,8 @@ pub(crate) fn apply(page: &Page) {
     );
 }
 
-fn nginx_program() -> Option<PathBuf> {
+/// Returns the installed nginx.
+pub(crate) fn nginx_program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     folders.map(|folder| folder.join("nginx")).find(|program| program.is_file())
@@ -153,14 +154,22 @@ impl Nginx {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its address").port();
         write_configuration(folder.path(), port);
+        let nginx = Self::run(program, folder, listener);
+        assert!(Self::get(port, "/").ends_with("the shop"), "nginx does not start");
+        nginx
+    }
+
+    /// Starts nginx with the `nginx.conf` of a folder, which listens on the address of `listener`. Connections wait for
+    /// the start.
+    pub(crate) fn run(program: &Path, folder: TempDir, listener: TcpListener) -> Self {
+        let port = listener.local_addr().expect("its address").port();
+        fs::create_dir_all(folder.path().join("logs")).expect("a directory");
         let mut command = tied(Path::new("sh"));
         command.args(["-c", "exec \"$@\" 3<&0 </dev/null", "sh"]).arg(program).env("NGINX", "3;");
         command.arg("-p").arg(folder.path()).arg("-c").arg(folder.path().join("nginx.conf"));
         command.arg("-e").arg(folder.path().join("logs/error.log")).args(["-g", "daemon off;"]);
         let child = command.stdin(OwnedFd::from(listener)).spawn().expect("setpriv");
-        let nginx = Self { child, folder, port };
-        assert!(Self::get(port, "/").ends_with("the shop"), "nginx does not start");
-        nginx
+        Self { child, folder, port }
     }
 
     /// Returns the directory with `nginx.conf`, `sites`, `shop` and `blog`.

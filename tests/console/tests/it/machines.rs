@@ -15,7 +15,7 @@ use crate::hardware::add as add_controller;
 use crate::machine::{ADMINISTRATOR, DELEGATED, Machine};
 
 /// Sends a request with the session of the page; returns status and body.
-fn send(page: &Page, method: &str, path: &str, body: &Value) -> (u64, Value) {
+pub(crate) fn send(page: &Page, method: &str, path: &str, body: &Value) -> (u64, Value) {
     let script = format!(
         "(async () => {{
             const session = await (await fetch('/api/v1/session')).json();
@@ -31,12 +31,12 @@ fn send(page: &Page, method: &str, path: &str, body: &Value) -> (u64, Value) {
 }
 
 /// Adds a service with its certificate, and returns the identifier of the machine.
-fn add(page: &Page, name: &str, service: &Telarchd) -> String {
+pub(crate) fn add(page: &Page, name: &str, service: &Telarchd) -> String {
     add_at(page, name, service.https())
 }
 
 /// Adds the service at a URL with its certificate, and returns the identifier of the machine.
-fn add_at(page: &Page, name: &str, url: &str) -> String {
+pub(crate) fn add_at(page: &Page, name: &str, url: &str) -> String {
     let machine = json!({ "name": name, "url": url, "account": USER, "password": PASSWORD });
     let (status, added) = send(page, "POST", "/machines", &machine);
     assert_eq!((status, added["status"]["state"].as_str()), (201, Some("untrusted")), "{added}");

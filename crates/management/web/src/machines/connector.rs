@@ -78,6 +78,7 @@ impl MachineConnector {
             Work::Wmi { machine, request } => user.wmi(&machine, request).await,
             Work::WsMan { machine } => user.wsman(&machine).await,
             Work::Collector { machine } => user.collector(&machine).await,
+            Work::Iis { machine, request } => user.iis(&machine, request).await,
             Work::Run { machines, operation } => user.start(&machines, operation),
             Work::Events { run, from } => Ok(user.run(&run)?.events(from)),
             Work::Cancel { run } => {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::iis::IisRequest;
 use super::password::Password;
 use super::target::Target;
 use super::wmi_request::WmiRequest;
@@ -36,6 +37,8 @@ pub(crate) enum Work {
     WsMan { machine: String },
     /// Reads the subscriptions and sources of a machine's collector of events.
     Collector { machine: String },
+    /// Reads the IIS of a machine, or changes a state.
+    Iis { machine: String, request: IisRequest },
     /// Starts an operation on several machines.
     Run { machines: Vec<String>, operation: Operation },
     /// Returns the events of a run from a number.

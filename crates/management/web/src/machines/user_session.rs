@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::collector::collector;
+use super::iis::{self, IisRequest};
 use super::password::Password;
 use super::read_error::ReadError;
 use super::reading;
@@ -161,6 +162,13 @@ impl UserSession {
     pub(super) async fn collector(&self, machine: &str) -> Result<Value, Failure> {
         let (session, _) = self.connected(machine)?;
         self.read(machine, collector(&session)).await
+    }
+
+    /// Answers a request for the IIS of a machine.
+    pub(super) async fn iis(&self, machine: &str, request: IisRequest) -> Result<Value, Failure> {
+        let (session, _) = self.connected(machine)?;
+        let url = self.machines.lock().get(machine).map(|connection| connection.target.url.clone());
+        self.read(machine, iis::answer(&session, &url.unwrap_or_default(), request)).await
     }
 
     /// Records the answer to a question, unless the user has connected again in the meantime.

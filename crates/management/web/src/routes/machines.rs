@@ -1,7 +1,7 @@
 //! Routes of other machines.
 
 use crate::route::{ADMINISTRATOR, ELEVATED, Route};
-use crate::{handle_machine_wmi, handle_machines};
+use crate::{handle_machine_iis, handle_machine_wmi, handle_machines};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(
@@ -145,6 +145,30 @@ pub(super) const ROUTES: &[Route] = &[
         handle_machines::collector,
     )
     .returns(200, "MachineCollector"),
+    Route::new(
+        "GET",
+        "/machines/{machine}/iis",
+        "List sites and application pools of a machine's IIS",
+        ADMINISTRATOR,
+        handle_machine_iis::overview,
+    )
+    .returns(200, "MachineIis"),
+    Route::new(
+        "POST",
+        "/machines/{machine}/iis/sites/{site}/actions/{action}",
+        "Start or stop a site of a machine's IIS",
+        ELEVATED,
+        handle_machine_iis::control_site,
+    )
+    .returns(200, "Site"),
+    Route::new(
+        "POST",
+        "/machines/{machine}/iis/pools/{pool}/actions/{action}",
+        "Start, stop or recycle an application pool of a machine's IIS",
+        ELEVATED,
+        handle_machine_iis::control_pool,
+    )
+    .returns(200, "ApplicationPool"),
     Route::new(
         "GET",
         "/machines/{machine}/wsman",
