@@ -1,5 +1,6 @@
 //! Services, which are systemd units (org.freedesktop.systemd1(5)).
 
+pub mod job;
 pub mod unit;
 pub mod unit_file;
 

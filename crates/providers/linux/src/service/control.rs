@@ -1,13 +1,8 @@
 //! Starting and stopping of services.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::time::Duration;
-
-use futures_core::Stream as _;
 use linux::bus::BusError;
-use linux::service::unit::{MANAGER, Unit};
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, message};
+use linux::service::job::{Job, JobResult};
+use linux::service::unit::Unit;
 
 use super::code;
 use crate::Machine;
@@ -24,11 +19,11 @@ pub(super) fn start(machine: &Machine, unit: &Unit) -> u32 {
     if details.is("RefuseManualStart") {
         return code::NOT_ACCEPTED;
     }
-    match run(machine, "StartUnit", unit) {
-        Ok(Ended::Done) => code::DONE,
-        Ok(Ended::Dependency) => code::DEPENDENCY_FAILED,
-        Ok(Ended::Late) => code::TIMED_OUT,
-        Ok(Ended::Failed) => why(machine, &unit.name),
+    match Job::Start.run(machine, &unit.unit_name()) {
+        Ok(JobResult::Done) => code::DONE,
+        Ok(JobResult::Dependency) => code::DEPENDENCY_FAILED,
+        Ok(JobResult::Late) => code::TIMED_OUT,
+        Ok(JobResult::Failed) => why(machine, &unit.name),
         Err(error) => refusal(&error),
     }
 }
@@ -41,10 +36,10 @@ pub(super) fn stop(machine: &Machine, unit: &Unit) -> u32 {
     if unit.details(machine).is_some_and(|details| details.is("RefuseManualStop")) {
         return code::DEPENDENTS_RUN;
     }
-    match run(machine, "StopUnit", unit) {
-        Ok(Ended::Done) => code::DONE,
-        Ok(Ended::Late) => code::TIMED_OUT,
-        Ok(Ended::Dependency | Ended::Failed) => code::UNKNOWN_FAILURE,
+    match Job::Stop.run(machine, &unit.unit_name()) {
+        Ok(JobResult::Done) => code::DONE,
+        Ok(JobResult::Late) => code::TIMED_OUT,
+        Ok(JobResult::Dependency | JobResult::Failed) => code::UNKNOWN_FAILURE,
         Err(error) => refusal(&error),
     }
 }
@@ -65,57 +60,6 @@ pub(super) fn refusal(error: &BusError) -> u32 {
     }
 }
 
-/// Result of a systemd job.
-enum Ended {
-    Done,
-    /// A required unit has failed.
-    Dependency,
-    Failed,
-    /// The job did not end in time.
-    Late,
-}
-
-/// Starts a job and waits for the signal of its end.
-fn run(machine: &Machine, method: &str, unit: &Unit) -> Result<Ended, BusError> {
-    machine.bus().wait(async |bus| {
-        let job = job(&bus, method, unit.unit_name());
-        tokio::time::timeout(PATIENCE, job).await.unwrap_or(Ok(Ended::Late))
-    })
-}
-
-async fn job(bus: &Connection, method: &str, unit: String) -> Result<Ended, BusError> {
-    let rule = MatchRule::builder()
-        .msg_type(message::Type::Signal)
-        .sender(MANAGER.service)
-        .interface(MANAGER.interface)
-        .member("JobRemoved")
-        .build()
-        .map_err(|_| unintelligible())?;
-    let mut removed = MessageStream::for_match_rule(rule, bus, None).await.map_err(|_| unintelligible())?;
-    // Without a subscription, systemd may not send signals. A second one on the same connection is refused.
-    let _ = MANAGER.call(bus, "Subscribe", &()).await;
-    let job: OwnedObjectPath = MANAGER.ask(bus, method, &(unit, "replace")).await?;
-    while let Some(signal) = poll_fn(|context| Pin::new(&mut removed).poll_next(context)).await {
-        let signal = signal.map_err(|_| unintelligible())?;
-        let body = signal.body();
-        let (_, path, _, result): (u32, OwnedObjectPath, String, String) =
-            body.deserialize().map_err(|_| unintelligible())?;
-        if path == job {
-            return Ok(match result.as_str() {
-                "done" => Ended::Done,
-                "dependency" => Ended::Dependency,
-                "timeout" => Ended::Late,
-                _ => Ended::Failed,
-            });
-        }
-    }
-    Err(BusError::Absent(MANAGER.service.to_owned()))
-}
-
-fn unintelligible() -> BusError {
-    BusError::Unintelligible(MANAGER.service.to_owned())
-}
-
 /// Returns the code for the reason why a service does not run: systemd encodes it in the exit code of the
 /// process that could not execute the program (systemd.exec(5), Process Exit Codes).
 fn why(machine: &Machine, name: &str) -> u32 {
@@ -128,9 +72,6 @@ fn why(machine: &Machine, name: &str) -> u32 {
         _ => code::UNKNOWN_FAILURE,
     }
 }
-
-/// Time limit for the start or stop of a service.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Returns whether a service runs, as Windows reports it.
 pub(super) fn is_running(machine: &Machine, unit: &Unit) -> bool {
