@@ -191,6 +191,11 @@ impl<'a> Editor<'a> {
         self.edits.replace(directive.lines(), Vec::new());
     }
 
+    /// Replaces a range of bytes. The text is written as it is.
+    pub fn replace(&mut self, range: Range<usize>, text: Vec<u8>) {
+        self.edits.replace(range, text);
+    }
+
     /// Returns the new text. An edit that overlaps an earlier one in the text is ignored.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {

@@ -142,6 +142,7 @@ fn capabilities(configuration: &ApacheConfiguration) -> Capabilities {
         unsupported_fields: features::UNSUPPORTED_FIELDS.to_vec(),
         stop_sites: configuration.site_folder().is_some_and(|folder| folder.available.is_some()),
         pools: has_pools,
+        pool_units: has_pools,
         application_protocols: if has_pools { protocols } else { Vec::new() },
         raw_edit: true,
         http2: configuration.has_module("http2_module"),

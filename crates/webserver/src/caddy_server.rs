@@ -92,6 +92,7 @@ impl Caddy {
             server_scope: false,
             stop_sites: false,
             pools: true,
+            pool_units: false,
             application_protocols: locations::PROTOCOLS.to_vec(),
             raw_edit: true,
             http2: true,

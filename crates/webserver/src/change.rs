@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::feature::{Feature, FeatureValue, Scope};
 use crate::model::{Listener, NewLocation, PoolMember, SiteState};
-use crate::value::{FilePath, HostPattern, PoolName, SiteId, UrlPath};
+use crate::value::{FilePath, HostPattern, PoolName, SiteId, UnitName, UrlPath};
 
 /// Maximum number of changes of one plan.
 pub const MAX_CHANGES: usize = 10_000;
@@ -71,6 +71,13 @@ pub enum Change {
         /// The pool.
         pool: PoolName,
     },
+    /// Sets the unit of systemd that runs the servers of a pool, so that it can be started, stopped and recycled.
+    SetPoolUnit {
+        /// The pool.
+        pool: PoolName,
+        /// The unit; `None` if the servers are not started by systemd of this machine.
+        unit: Option<UnitName>,
+    },
     /// Sets a feature.
     SetFeature {
         /// Part of the configuration.
@@ -127,9 +134,11 @@ impl Change {
             | Self::PutLocation { site, .. }
             | Self::DeleteLocation { site, .. } => Some(site),
             Self::SetFeature { scope, .. } | Self::RevertFeature { scope, .. } => scope.site(),
-            Self::CreateSite(_) | Self::PutPool { .. } | Self::DeletePool { .. } | Self::RawEdit { .. } => {
-                None
-            }
+            Self::CreateSite(_)
+            | Self::PutPool { .. }
+            | Self::DeletePool { .. }
+            | Self::SetPoolUnit { .. }
+            | Self::RawEdit { .. } => None,
         }
     }
 

@@ -9,6 +9,7 @@ mod disk;
 mod draft_files;
 mod include_pattern;
 mod log_lines;
+pub(crate) mod marker;
 pub(crate) mod process;
 mod program;
 mod roots;

@@ -262,8 +262,7 @@ impl Product for Iis {
     fn workers(&self, _main_process: u32) -> Vec<Worker> {
         let workers = self.connection.enumerate("WorkerProcess").unwrap_or_default();
         let pids = workers.iter().filter_map(|worker| worker.text("ProcessID")?.parse().ok());
-        let worker = |pid| Worker { pid, memory: 0, cpu_milliseconds: 0, is_shutting_down: false };
-        pids.map(worker).collect()
+        pids.map(|pid| Worker { pid, memory: 0, cpu_milliseconds: 0, is_shutting_down: false }).collect()
     }
 
     fn before_reload(&self, _main_process: u32, _before: &IisConfiguration) {}

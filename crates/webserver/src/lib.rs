@@ -58,7 +58,7 @@ pub use position::Position;
 pub use revision::Revision;
 pub use value::{
     Author, CipherList, CommitMessage, DocumentName, Extension, FilePath, HeaderName, HostPattern,
-    InvalidValue, MediaType, PasswordHash, PlainText, PoolName, SiteId, Template, UrlPath, UserName,
-    VARIABLES,
+    InvalidValue, MediaType, PasswordHash, PlainText, PoolName, SiteId, Template, UnitName, UrlPath,
+    UserName, VARIABLES,
 };
 pub use web_server::WebServer;

@@ -6,7 +6,7 @@ use crate::listen::ListenAddress;
 use crate::plan::Problem;
 use crate::position::Position;
 use crate::revision::Revision;
-use crate::value::{FilePath, HostPattern, PoolName, SiteId, UrlPath};
+use crate::value::{FilePath, HostPattern, PoolName, SiteId, UnitName, UrlPath};
 
 /// Product, version and capabilities of a web server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +36,8 @@ pub struct Capabilities {
     pub stop_sites: bool,
     /// Pools of back-end servers exist.
     pub pools: bool,
+    /// A pool can name the unit of systemd that runs its servers.
+    pub pool_units: bool,
     /// Protocols between the web server and the pools of applications.
     pub application_protocols: Vec<ProxyProtocol>,
     /// Files can be edited as text.
@@ -234,6 +236,8 @@ pub struct Pool {
     pub members: Vec<PoolMember>,
     /// Servers in the file that these types cannot represent, as text.
     pub unsupported: Vec<String>,
+    /// Unit of systemd that runs the servers.
+    pub unit: Option<UnitName>,
 }
 
 /// A server of a pool.

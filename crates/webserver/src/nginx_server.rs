@@ -252,6 +252,7 @@ fn info(build: &Build, invocation: &Invocation) -> Info {
         server_scope: true,
         stop_sites: true,
         pools: true,
+        pool_units: true,
         application_protocols: ProxyProtocol::ALL.to_vec(),
         raw_edit: true,
         http2: build.has("--with-http_v2_module"),

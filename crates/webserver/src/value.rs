@@ -119,6 +119,10 @@ text_value!(
     PoolName, "pool name", identifier
 );
 text_value!(
+    /// Name of a service unit of systemd, such as `php8.2-fpm.service` (systemd.unit(5)).
+    UnitName, "service unit", unit_name
+);
+text_value!(
     /// Host name of a site, with an optional wildcard label at one end (`*.example.com`, `www.*`), a leading dot, a regular
     /// expression of nginx (`~^www\d+\.example\.com$`), or `_`.
     HostPattern, "host name", host_pattern
@@ -270,6 +274,14 @@ fn identifier(text: &str) -> Checked {
     require((1..=MAX_IDENTIFIER).contains(&text.len()), "it must have 1 to 64 characters")?;
     require(!text.starts_with(['.', '-']), "it begins with a dot or a hyphen")?;
     require(has_only(text, "-_."), "only letters, digits, -, _ and . are allowed")
+}
+
+fn unit_name(text: &str) -> Checked {
+    require(text.len() <= 255, "it must have at most 255 characters")?;
+    let name = text.strip_suffix(".service").ok_or("it must end with .service")?;
+    require(!name.is_empty() && !name.starts_with(['.', '-']), "the name before .service is missing")?;
+    require(!name.ends_with('@'), "it is a template; add the name of an instance behind @")?;
+    require(has_only(name, ":_.\\@-"), "only letters, digits, :, _, ., \\, @ and - are allowed")
 }
 
 fn host_pattern(text: &str) -> Checked {

@@ -47,6 +47,7 @@ impl<'a> Draft<'a> {
             Change::RevertFeature { scope, feature } => self.set_feature(scope, *feature, None),
             Change::PutPool { pool, members } => self.put_pool(pool, members),
             Change::DeletePool { pool } => self.delete_pool(pool),
+            Change::SetPoolUnit { pool, unit } => self.set_pool_unit(pool, unit.as_ref()),
             Change::RawEdit { file, text } => {
                 require_file(self.configuration()?, file.as_str())?;
                 self.write(file.as_str(), text.clone().into_bytes());

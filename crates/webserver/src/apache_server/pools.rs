@@ -1,13 +1,15 @@
 //! Pools: `<Proxy "balancer://NAME">` sections outside the sites.
 
 use std::num::NonZeroU16;
+use std::ops::Range;
 
 use apache::{Directive, Visited};
 
 use super::configuration::{ApacheConfiguration, position};
+use crate::engine::marker;
 use crate::listen::ListenAddress;
 use crate::model::{Pool, PoolMember, ProxyProtocol};
-use crate::value::PoolName;
+use crate::value::{PoolName, UnitName};
 
 /// Modules that pools need.
 const MODULES: &[&str] =
@@ -76,9 +78,22 @@ pub(super) fn pools(configuration: &ApacheConfiguration) -> Vec<Pool> {
                 None => unsupported.push(server.arguments().collect::<Vec<_>>().join(" ")),
             }
         }
-        Pool { name, position: position(section), members, unsupported }
+        let unit = head(configuration, section)
+            .and_then(|(text, range)| UnitName::parse(marker::find(text, range, marker::UNIT)?.value).ok());
+        Pool { name, position: position(section), members, unsupported, unit }
     });
     pools.collect()
+}
+
+/// Returns the text of the file of a section, and the range before its first directive.
+pub(super) fn head<'a>(
+    configuration: &'a ApacheConfiguration,
+    section: Visited<'_>,
+) -> Option<(&'a [u8], Range<usize>)> {
+    let text = configuration.document(section.file).ok()?.text();
+    let inner = section.directive.section()?.inner();
+    let end = section.directive.children().first().map_or(inner.end, |child| child.span().start);
+    Some((text, inner.start..end))
 }
 
 /// Returns the scheme and the address of a URL such as `http://127.0.0.1:3000` or `unix:/run/app.sock|fcgi://app`.

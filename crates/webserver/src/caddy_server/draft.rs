@@ -71,6 +71,10 @@ impl Draft {
             )),
             Change::PutPool { pool, members } => pools::put(root, pool, members),
             Change::DeletePool { pool } => pools::delete(root, pool),
+            Change::SetPoolUnit { .. } => Err(WebServerError::impossible(
+                "set the unit of the pool",
+                "the configuration of Caddy has no comments for it; start and stop the unit with systemctl",
+            )),
             Change::RawEdit { .. } => Ok(()),
         }
     }

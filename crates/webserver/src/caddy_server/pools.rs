@@ -39,7 +39,7 @@ pub(super) fn pools(root: &Value) -> Vec<Pool> {
                 }
             }
         }
-        Some(Pool { name, position, members, unsupported })
+        Some(Pool { name, position, members, unsupported, unit: None })
     });
     pools.collect()
 }

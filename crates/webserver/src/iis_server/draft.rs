@@ -45,10 +45,12 @@ impl<'a> Draft<'a> {
             Change::DeleteLocation { site, path } => self.delete_location(site, path),
             Change::SetFeature { scope, value } => self.set_feature(scope, value),
             Change::RevertFeature { scope, feature } => self.revert_feature(scope, *feature),
-            Change::PutPool { .. } | Change::DeletePool { .. } => Err(WebServerError::impossible(
-                "change the pool",
-                "IIS has no pools of back-end servers; its application pools are started and stopped",
-            )),
+            Change::PutPool { .. } | Change::DeletePool { .. } | Change::SetPoolUnit { .. } => {
+                Err(WebServerError::impossible(
+                    "change the pool",
+                    "IIS has no pools of back-end servers; its application pools are started and stopped",
+                ))
+            }
             Change::RawEdit { .. } => Err(WebServerError::impossible(
                 "edit the configuration as text",
                 "WMI does not return the files of IIS; edit them on the machine",

@@ -52,6 +52,7 @@ impl<'a> Draft<'a> {
             Change::DeleteLocation { site, path } => self.delete_location(site, path),
             Change::PutPool { pool, members } => self.put_pool(pool, members),
             Change::DeletePool { pool } => self.delete_pool(pool),
+            Change::SetPoolUnit { pool, unit } => self.set_pool_unit(pool, unit.as_ref()),
             Change::SetFeature { scope, value } => self.set_feature(scope, value.feature(), Some(value)),
             Change::RevertFeature { scope, feature } => self.set_feature(scope, *feature, None),
             Change::RawEdit { file, text } => {

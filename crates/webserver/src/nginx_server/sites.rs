@@ -1,13 +1,16 @@
 //! Sites, locations and pools of a configuration.
 
+use std::ops::Range;
+
 use nginx::{ClosureFile, Directive, Document, Visited};
 use sha2::{Digest as _, Sha256};
 
 use super::configuration::{NginxConfiguration, STOPPED, are_named, position};
+use crate::engine::marker;
 use crate::listen::ListenAddress;
 use crate::model::{Listener, Location, LocationContent, Pool, PoolMember, Site, SiteState};
 use crate::position::Position;
-use crate::value::{HostPattern, PoolName, SiteId};
+use crate::value::{HostPattern, PoolName, SiteId, UnitName};
 
 /// Comment at the beginning of a block that names its site.
 pub(crate) const MARKER: &str = "telarch-site: ";
@@ -79,8 +82,13 @@ pub(crate) fn pools(configuration: &NginxConfiguration) -> Vec<Pool> {
             && are_named(parents, &["http"])
             && let Some(name) = visited.directive.word(1).and_then(|name| PoolName::parse(name).ok())
         {
-            let mut pool =
-                Pool { name, position: position(visited), members: Vec::new(), unsupported: Vec::new() };
+            let mut pool = Pool {
+                name,
+                position: position(visited),
+                members: Vec::new(),
+                unsupported: Vec::new(),
+                unit: pool_unit(configuration, visited),
+            };
             for server in visited.directive.children().iter().filter(|child| child.name() == "server") {
                 match member(server) {
                     Some(member) => pool.members.push(member),
@@ -91,6 +99,23 @@ pub(crate) fn pools(configuration: &NginxConfiguration) -> Vec<Pool> {
         }
     });
     pools
+}
+
+/// Returns the unit in the comment of a pool.
+fn pool_unit(configuration: &NginxConfiguration, pool: Visited<'_>) -> Option<UnitName> {
+    let (text, range) = head(configuration, pool)?;
+    UnitName::parse(marker::find(text, range, marker::UNIT)?.value).ok()
+}
+
+/// Returns the text of the file of a block, and the range before its first directive.
+pub(crate) fn head<'a>(
+    configuration: &'a NginxConfiguration,
+    block: Visited<'_>,
+) -> Option<(&'a [u8], Range<usize>)> {
+    let text = ClosureFile::document(configuration.closure.file(block.file)?).ok()?.text();
+    let inner = block.directive.block()?.inner();
+    let end = block.directive.children().first().map_or(inner.end, |child| child.span().start);
+    Some((text, inner.start..end))
 }
 
 fn marker(document: &Document, server: &Directive) -> Option<SiteId> {

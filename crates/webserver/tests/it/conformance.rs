@@ -44,6 +44,7 @@ conformance!(
     features::values_of_all_sites_are_inherited,
     sites::a_site_is_created_changed_stopped_and_restored,
     sites::applications_pass_requests_to_pools,
+    sites::a_pool_names_the_unit_of_its_servers,
     sites::virtual_directories_have_features_of_their_own,
     sites::a_site_with_tls_serves_its_certificate,
 );

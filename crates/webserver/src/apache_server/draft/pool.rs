@@ -4,11 +4,14 @@ use apache::{Directive, NewDirective};
 
 use super::Draft;
 use crate::apache_server::configuration::ApacheConfiguration;
-use crate::apache_server::pools::{find, is_known, missing_module, pool_of, scheme, servers, split_url, url};
+use crate::apache_server::pools::{
+    find, head, is_known, missing_module, pool_of, scheme, servers, split_url, url,
+};
+use crate::engine::marker;
 use crate::error::WebServerError;
 use crate::listen::{ListenAddress, ListenHost};
 use crate::model::PoolMember;
-use crate::value::PoolName;
+use crate::value::{PoolName, UnitName};
 
 /// Greatest weight of a server (`loadfactor`).
 const MAX_WEIGHT: u16 = 100;
@@ -87,6 +90,34 @@ impl Draft<'_> {
         self.edit(&file, |configuration, editor| {
             if let Some(found) = find(configuration, pool) {
                 editor.remove(found.directive);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Draft<'_> {
+    /// Sets or removes the comment with the unit of a pool.
+    pub(super) fn set_pool_unit(
+        &mut self,
+        pool: &PoolName,
+        unit: Option<&UnitName>,
+    ) -> Result<(), WebServerError> {
+        let found = find(self.configuration()?, pool).map(|found| found.file.to_owned());
+        let file = found.ok_or_else(|| WebServerError::not_found("pool", pool))?;
+        self.edit(&file, |configuration, editor| {
+            let Some(found) = find(configuration, pool) else { return Ok(()) };
+            let Some((text, range)) = head(configuration, found) else { return Ok(()) };
+            match (marker::find(text, range, marker::UNIT), unit) {
+                (Some(known), unit) => {
+                    let line = known.rewritten(text, marker::UNIT, unit.map(UnitName::as_str));
+                    editor.replace(known.line, line);
+                }
+                (None, Some(unit)) => {
+                    let comment = NewDirective::comment(&format!("{}{unit}", marker::UNIT));
+                    editor.insert_first(found.directive, &comment);
+                }
+                (None, None) => {}
             }
             Ok(())
         })

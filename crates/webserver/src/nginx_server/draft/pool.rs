@@ -3,11 +3,13 @@
 use nginx::{Directive, NewDirective, Visited};
 
 use super::Draft;
+use crate::engine::marker;
 use crate::error::WebServerError;
 use crate::listen::ListenAddress;
 use crate::model::PoolMember;
 use crate::nginx_server::configuration::NginxConfiguration;
-use crate::value::PoolName;
+use crate::nginx_server::sites::head;
+use crate::value::{PoolName, UnitName};
 
 impl Draft<'_> {
     /// Creates a pool, or replaces the servers of a pool. Servers that remain keep their other options.
@@ -63,6 +65,34 @@ impl Draft<'_> {
         self.edit(&file, |configuration, editor| {
             if let Some(found) = find(configuration, pool) {
                 editor.remove(found.directive);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Draft<'_> {
+    /// Sets or removes the comment with the unit of a pool.
+    pub(super) fn set_pool_unit(
+        &mut self,
+        pool: &PoolName,
+        unit: Option<&UnitName>,
+    ) -> Result<(), WebServerError> {
+        let found = find(self.configuration()?, pool).map(|found| found.file.to_owned());
+        let file = found.ok_or_else(|| WebServerError::not_found("pool", pool))?;
+        self.edit(&file, |configuration, editor| {
+            let Some(found) = find(configuration, pool) else { return Ok(()) };
+            let Some((text, range)) = head(configuration, found) else { return Ok(()) };
+            match (marker::find(text, range, marker::UNIT), unit) {
+                (Some(known), unit) => {
+                    let line = known.rewritten(text, marker::UNIT, unit.map(UnitName::as_str));
+                    editor.replace(known.line, line);
+                }
+                (None, Some(unit)) => {
+                    let comment = NewDirective::comment(&format!("{}{unit}", marker::UNIT));
+                    editor.insert_first(found.directive, &comment);
+                }
+                (None, None) => {}
             }
             Ok(())
         })

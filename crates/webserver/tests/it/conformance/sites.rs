@@ -9,7 +9,7 @@ use ports::free_port;
 use serde_json::json;
 use telarch_webserver::{
     Change, CommitKind, HostPattern, LocationContent, NewLocation, PoolMember, PoolName, ProxyProtocol,
-    Scope, Setting, SiteState, UrlPath, Verdict, WebServerError,
+    Scope, Setting, SiteState, UnitName, UrlPath, Verdict, WebServerError,
 };
 
 use crate::fixture::{Product, get, get_host, listener, request, site, status};
@@ -163,6 +163,44 @@ pub(super) fn applications_pass_requests_to_pools(product: Product) {
     assert!(fixture.server.snapshot().unwrap().pools.is_empty());
     let missing = fixture.commit(&[Change::DeletePool { pool }]);
     assert!(matches!(missing, Err(WebServerError::NotFound { kind: "pool", .. })), "{missing:?}");
+}
+
+pub(super) fn a_pool_names_the_unit_of_its_servers(product: Product) {
+    let Some(fixture) = product.create() else { return };
+    let capabilities = fixture.server.info().capabilities.clone();
+    let pool = PoolName::parse("backend").unwrap();
+    let member = PoolMember { address: listener(1).address, weight: None, backup: false, down: false };
+    let put = Change::PutPool { pool: pool.clone(), members: vec![member.clone()] };
+    let set = |unit: Option<&str>| Change::SetPoolUnit {
+        pool: pool.clone(),
+        unit: unit.map(|unit| UnitName::parse(unit).unwrap()),
+    };
+    if !capabilities.pool_units {
+        let outcome = fixture.commit(&[put, set(Some("app.service"))]);
+        assert!(matches!(outcome, Err(WebServerError::Impossible { .. })), "{outcome:?}");
+        return;
+    }
+    let missing = fixture.commit(&[set(Some("app.service"))]);
+    assert!(matches!(missing, Err(WebServerError::NotFound { kind: "pool", .. })), "{missing:?}");
+    fixture.change(&[put, set(Some("app.service"))]);
+    let unit = || {
+        let found = fixture.server.snapshot().unwrap().pools[0].clone();
+        assert_eq!(found.members.len(), 1);
+        found.unit.map(|unit| unit.to_string())
+    };
+    assert_eq!(unit().as_deref(), Some("app.service"));
+    fixture.change(&[set(Some("php8.2-fpm.service"))]);
+    assert_eq!(unit().as_deref(), Some("php8.2-fpm.service"));
+    // Other servers keep the unit.
+    let other = PoolMember { address: listener(2).address, ..member };
+    fixture.change(&[Change::PutPool { pool: pool.clone(), members: vec![other] }]);
+    assert_eq!(unit().as_deref(), Some("php8.2-fpm.service"));
+    fixture.change(&[set(None)]);
+    assert_eq!(unit(), None);
+    for name in ["", ".service", "a", "a.socket", "a b.service", "a@.service", "../a.service", "a\n.service"]
+    {
+        assert!(UnitName::parse(name).is_err(), "{name:?}");
+    }
 }
 
 pub(super) fn virtual_directories_have_features_of_their_own(product: Product) {
