@@ -10,6 +10,7 @@
 //! - [`Permissions`] and [`Delegation`]: access to sites and to their features.
 //! - [`DeploymentRules`] and [`Uploads`]: rights on the files of sites, and archives that replace them.
 //! - [`SavedMachines`]: other machines that users administer.
+//! - [`PoolUnit`]: units of systemd that run the servers of pools.
 //! - [`RequestLog`] and [`Audit`]: the request log of WMSVC, and the record of changes.
 //!
 //! Not part of this crate: HTTP, which `crates/management/web` serves, and web servers (`crates/webserver`).
@@ -30,6 +31,7 @@ mod deployment_rules;
 mod error;
 mod machines;
 mod permissions;
+mod pool_units;
 mod request_log;
 mod restrictions;
 mod sessions;
@@ -49,6 +51,7 @@ pub use self::deployment_rules::{DeploymentAction, DeploymentRule, DeploymentRul
 pub use self::error::ManagementError;
 pub use self::machines::{SavedMachine, SavedMachines};
 pub use self::permissions::{Grant, Permissions, Role, SiteScope};
+pub use self::pool_units::{PoolUnit, PoolUnitError};
 pub use self::request_log::{LoggedRequest, RequestLog};
 pub use self::restrictions::{Mode, Network, Restrictions, RestrictionsError, Rule};
 pub use self::sessions::{NewSession, Session, Sessions};

@@ -1,0 +1,3 @@
+//! The engine with programs of other projects.
+
+mod pool_units;
