@@ -81,7 +81,7 @@ pub static WEB: Command =
             .takes(1, 3),
             Action::new(
                 "pools",
-                &[("", "list the pools of back-end servers, or the application pools of IIS with their state")],
+                &[("", "list the pools of back-end servers with their units, or the application pools of IIS")],
             ),
             Action::new(
                 "pool",
@@ -89,14 +89,15 @@ pub static WEB: Command =
                     ("POOL", "print a pool"),
                     ("POOL set SERVER...", "create a pool of back-end servers, or replace its servers"),
                     ("POOL delete", "delete a pool of back-end servers"),
+                    ("POOL unit UNIT|none", "set the unit of systemd that runs the servers of the pool"),
                     (
                         "POOL start|stop|recycle",
-                        "start or stop an application pool of IIS, or replace its worker processes",
+                        "start, stop or recycle the unit of the pool, or an application pool of IIS",
                     ),
                 ],
             )
             .takes_any()
-            .completions(&["set", "delete", "start", "stop", "recycle"]),
+            .completions(&["set", "delete", "unit", "none", "start", "stop", "recycle"]),
             Action::new("history", &[("[NUMBER]", "list the latest commits, or print one with its differences")])
                 .takes(0, 1),
             Action::new("rollback", &[("NUMBER", "restore the files of a commit")]).takes(1, 1),
@@ -287,12 +288,13 @@ fn pool_command(arguments: &Arguments, web: &dyn WebServer, words: &[&str]) -> R
         [name] => pool::print(arguments, web, name),
         [name, "set", servers @ ..] => pool::set(arguments, web, name, servers),
         [name, "delete"] => pool::delete(arguments, web, name),
+        [name, "unit", unit] => pool::set_unit(arguments, web, name, unit),
         [name, "start"] => pool::control(arguments, web, name, PoolOperation::Start),
         [name, "stop"] => pool::control(arguments, web, name, PoolOperation::Stop),
         [name, "recycle"] => pool::control(arguments, web, name, PoolOperation::Recycle),
-        _ => {
-            Err(arguments.usage_error("expected POOL, POOL set SERVER..., or POOL delete|start|stop|recycle"))
-        }
+        _ => Err(arguments.usage_error(
+            "expected POOL, POOL set SERVER..., POOL unit UNIT, or POOL delete|start|stop|recycle",
+        )),
     }
 }
 

@@ -141,7 +141,7 @@ fn machines_without_iis_and_wrong_options_get_advice() {
         (&["sites", "--nginx", "/etc/nginx"][..], "omit them with -r"),
         (&["deploy", "shop", "a.zip"], "telarch cp"),
         (&["pools", "DefaultAppPool"], "unexpected argument \"DefaultAppPool\""),
-        (&["pool", "DefaultAppPool", "pause"], "POOL delete|start|stop|recycle"),
+        (&["pool", "DefaultAppPool", "pause"], "or POOL delete|start|stop|recycle"),
     ] {
         let ran = web(&denied, state.path(), words);
         assert!(ran.code == 2 && ran.errors.contains(advice), "{words:?}: {}", ran.errors);

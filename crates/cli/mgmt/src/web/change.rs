@@ -189,8 +189,11 @@ pub(super) fn make(
 fn carry_out(arguments: &Arguments, web: &dyn WebServer, plan: &Plan) -> Result<String, Failure> {
     let (diffs, warnings) = (plan.diffs(), plan.warnings());
     if plan.is_empty() {
-        let unchanged = || "The files have this content already; nothing was changed.\n".to_owned();
-        return Ok(printed(arguments, || json!({ "diffs": diffs, "warnings": warnings }), unchanged));
+        return Ok(printed(
+            arguments,
+            || json!({ "diffs": diffs, "warnings": warnings }),
+            || "The files have this content already; nothing was changed.\n".to_owned(),
+        ));
     }
     let mut text = show::diffs(&diffs) + &show::problems(warnings);
     if arguments.is_given(&WHAT_IF) {

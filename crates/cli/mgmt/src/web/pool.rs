@@ -3,18 +3,25 @@
 use std::num::NonZeroU16;
 
 use cli_command::{Arguments, Failure};
+use linux::Machine;
+use management::PoolUnit;
 use serde_json::json;
-use webserver::{Change, ListenAddress, Pool, PoolMember, PoolName, PoolOperation, Snapshot, WebServer};
+use tokio::runtime::Runtime;
+use webserver::{
+    Change, ListenAddress, Pool, PoolMember, PoolName, PoolOperation, Snapshot, UnitName, WebServer,
+};
 
 use super::change::make;
 use super::{MESSAGE, WHAT_IF, printed, show};
 use crate::locations::failed;
 
-/// Lists the pools of back-end servers, or the application pools of IIS.
+/// Lists the pools of back-end servers with the states of their units, or the application pools of IIS.
 pub(super) fn list(arguments: &Arguments, web: &dyn WebServer) -> Result<String, Failure> {
     if web.info().capabilities.pools {
         let snapshot = web.snapshot().map_err(failed)?;
-        return Ok(printed(arguments, || json!(snapshot.pools), || show::pools(&snapshot.pools)));
+        let units = units(&snapshot.pools)?;
+        let value = || json!({ "pools": snapshot.pools, "units": units });
+        return Ok(printed(arguments, value, || show::pools(&snapshot.pools, &units)));
     }
     let pools = web.application_pools().map_err(failed)?;
     Ok(printed(arguments, || json!(pools), || show::application_pools(&pools)))
@@ -25,11 +32,48 @@ pub(super) fn print(arguments: &Arguments, web: &dyn WebServer, name: &str) -> R
     if web.info().capabilities.pools {
         let snapshot = web.snapshot().map_err(failed)?;
         let pool = pool_of(&snapshot, name)?;
-        return Ok(printed(arguments, || json!(pool), || show::pool(pool)));
+        let units = units(std::slice::from_ref(pool))?;
+        let value = || json!({ "pool": pool, "unit": units.first() });
+        return Ok(printed(arguments, value, || show::pool(pool, units.first())));
     }
     let pools = web.application_pools().map_err(failed)?;
     let pool = pools.iter().find(|pool| pool.name.eq_ignore_ascii_case(name)).ok_or_else(|| missing(name))?;
     Ok(printed(arguments, || json!(pool), || show::application_pools(std::slice::from_ref(pool))))
+}
+
+/// Returns the states of the units of pools.
+fn units(pools: &[Pool]) -> Result<Vec<PoolUnit>, Failure> {
+    let named: Vec<&UnitName> = pools.iter().filter_map(|pool| pool.unit.as_ref()).collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let runtime = runtime()?;
+    let _entered = runtime.enter();
+    let machine = Machine::this();
+    Ok(named.into_iter().map(|unit| PoolUnit::of(&machine, unit)).collect())
+}
+
+/// Returns a runtime for requests to systemd.
+fn runtime() -> Result<Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
+}
+
+/// Sets the unit of systemd that runs the servers of a pool; `none` removes it.
+pub(super) fn set_unit(
+    arguments: &Arguments,
+    web: &dyn WebServer,
+    name: &str,
+    unit: &str,
+) -> Result<String, Failure> {
+    let unit = match unit {
+        "none" => None,
+        name if name.ends_with(".service") => Some(UnitName::parse(name)),
+        name => Some(UnitName::parse(&format!("{name}.service"))),
+    };
+    let unit = unit.transpose().map_err(|error| arguments.usage_error(error))?;
+    let snapshot = web.snapshot().map_err(failed)?;
+    let pool = pool_of(&snapshot, name)?.name.clone();
+    make(arguments, web, &snapshot.revision, Change::SetPoolUnit { pool, unit })
 }
 
 /// Creates a pool with these servers, or replaces the servers of a pool.
@@ -56,7 +100,7 @@ pub(super) fn delete(arguments: &Arguments, web: &dyn WebServer, name: &str) -> 
     make(arguments, web, &snapshot.revision, Change::DeletePool { pool })
 }
 
-/// Starts, stops or recycles an application pool of IIS.
+/// Starts, stops or recycles the unit of a pool, or an application pool of IIS.
 pub(super) fn control(
     arguments: &Arguments,
     web: &dyn WebServer,
@@ -64,9 +108,22 @@ pub(super) fn control(
     operation: PoolOperation,
 ) -> Result<String, Failure> {
     if arguments.is_given(&WHAT_IF) || arguments.is_given(&MESSAGE) {
-        return Err(arguments.usage_error(
-            "an application pool is controlled at once and without history; omit --what-if and --message",
-        ));
+        return Err(arguments
+            .usage_error("a pool is controlled at once and without history; omit --what-if and --message"));
+    }
+    if web.info().capabilities.pools {
+        let snapshot = web.snapshot().map_err(failed)?;
+        let pool = pool_of(&snapshot, name)?;
+        let unit = pool.unit.as_ref().ok_or_else(|| {
+            Failure::failed(
+                format!("the pool \"{name}\" names no unit of systemd"),
+                "name the unit that runs its servers: telarch web pool POOL unit UNIT",
+            )
+        })?;
+        let runtime = runtime()?;
+        let _entered = runtime.enter();
+        let unit = PoolUnit::control(&Machine::this(), unit, operation).map_err(failed)?;
+        return Ok(printed(arguments, || json!(unit), || show::pool(pool, Some(&unit))));
     }
     let pool = web.control_application_pool(name, operation).map_err(failed)?;
     Ok(printed(arguments, || json!(pool), || show::application_pools(std::slice::from_ref(&pool))))

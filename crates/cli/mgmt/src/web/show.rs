@@ -4,6 +4,7 @@ use cli::Screen;
 use cli::screen::Table;
 use cli_command::date;
 use deploy::{ChangeKind, ContentChange, Deployment, DeploymentKind};
+use management::PoolUnit;
 use serde_json::{Value, json};
 use webserver::{
     ApplicationPool, Commit, CommitDetails, FeatureState, FileDiff, Listener, Location, LocationContent,
@@ -51,17 +52,39 @@ pub(super) fn sites(snapshot: &Snapshot) -> String {
 }
 
 /// Returns a table of pools of back-end servers.
-pub(super) fn pools(pools: &[Pool]) -> String {
-    let rows = pools.iter().map(|pool| [pool.name.to_string(), joined(&pool.members, member)]);
-    table(["POOL", "SERVERS"], rows)
+pub(super) fn pools(pools: &[Pool], units: &[PoolUnit]) -> String {
+    let rows = pools.iter().map(|pool| {
+        let unit = units.iter().find(|unit| Some(&unit.unit) == pool.unit.as_ref());
+        [
+            pool.name.to_string(),
+            joined(&pool.members, member),
+            pool.unit.as_ref().map_or_else(|| "external".to_owned(), ToString::to_string),
+            unit.map(|unit| pool_state(unit.state).to_owned()).unwrap_or_default(),
+        ]
+    });
+    table(["POOL", "SERVERS", "UNIT", "STATE"], rows)
 }
 
 /// Returns a line for each property of a pool.
-pub(super) fn pool(pool: &Pool) -> String {
+pub(super) fn pool(pool: &Pool, unit: Option<&PoolUnit>) -> String {
     let servers = pool.members.iter().map(|server| format!("Server: {}\n", member(server)));
     let others = pool.unsupported.iter().map(|text| format!("Not shown: {text}\n"));
-    let lines: String = servers.chain(others).collect();
+    let mut lines: String = servers.chain(others).collect();
+    if let Some(PoolUnit { unit, state, process, .. }) = unit {
+        let process = process.map(|process| format!(", process {process}")).unwrap_or_default();
+        lines.push_str(&format!("Unit: {unit}\nState: {}{process}\n", pool_state(*state)));
+    }
     format!("Pool: {}\nFile: {}\n{lines}", pool.name, pool.position)
+}
+
+fn pool_state(state: PoolState) -> &'static str {
+    match state {
+        PoolState::Starting => "starting",
+        PoolState::Started => "started",
+        PoolState::Stopping => "stopping",
+        PoolState::Stopped => "stopped",
+        PoolState::Unknown => "unknown",
+    }
 }
 
 /// Returns a server as [`pool`](super::pool) parses it.
@@ -82,13 +105,7 @@ pub(super) fn bindings(bindings: &[SiteBinding], site: &Site) -> String {
 /// Returns a table of application pools.
 pub(super) fn application_pools(pools: &[ApplicationPool]) -> String {
     let rows = pools.iter().map(|pool| {
-        let state = match pool.state {
-            PoolState::Starting => "starting",
-            PoolState::Started => "started",
-            PoolState::Stopping => "stopping",
-            PoolState::Stopped => "stopped",
-            PoolState::Unknown => "unknown",
-        };
+        let state = pool_state(pool.state);
         let start = if pool.auto_start { "automatic" } else { "manual" };
         let applications = pool.applications.join(", ");
         [pool.name.clone(), state.to_owned(), start.to_owned(), pool.runtime.clone(), applications]
@@ -101,12 +118,15 @@ pub(super) fn content_changes(changes: &[ContentChange]) -> String {
     if changes.is_empty() {
         return "The site has this content already; nothing was changed.\n".to_owned();
     }
-    let sign = |kind| match kind {
+    changes.iter().map(|change| format!("{} {}\n", sign(change.kind), change.path)).collect()
+}
+
+fn sign(kind: ChangeKind) -> char {
+    match kind {
         ChangeKind::Added => '+',
         ChangeKind::Changed => '~',
         ChangeKind::Removed => '-',
-    };
-    changes.iter().map(|change| format!("{} {}\n", sign(change.kind), change.path)).collect()
+    }
 }
 
 /// Returns the numbers of changed files.

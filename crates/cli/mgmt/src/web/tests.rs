@@ -156,6 +156,16 @@ fn applications_pass_requests_to_pools() {
     let pools = web(&["pools"]).unwrap();
     assert!(pools.contains("backend  127.0.0.1:9001, 127.0.0.1:9002 weight=2 backup"), "{pools}");
     assert!(web(&["pool", "backend"]).unwrap().contains("Server: 127.0.0.1:9002 weight=2 backup\n"));
+    let none = web(&["pool", "backend", "recycle"]).unwrap_err().to_string();
+    assert!(none.contains("names no unit"), "{none}");
+    web(&["pool", "backend", "unit", "telarch-missing"]).unwrap();
+    let pool = web(&["pool", "backend"]).unwrap();
+    assert!(pool.contains("Unit: telarch-missing.service\nState: unknown\n"), "{pool}");
+    assert!(web(&["pools"]).unwrap().contains("telarch-missing.service  unknown"));
+    let missing = web(&["pool", "backend", "start"]).unwrap_err().to_string();
+    assert!(missing.contains("telarch-missing.service"), "{missing}");
+    web(&["pool", "backend", "unit", "none"]).unwrap();
+    assert!(web(&["pools"]).unwrap().contains("external"));
 
     web(&["location", "shop", "/api/", "http://backend/v1/"]).unwrap();
     web(&["location", "shop", "/images/", at]).unwrap();
@@ -172,6 +182,7 @@ fn applications_pass_requests_to_pools() {
         (&["pool", "backend", "set"], "at least one server"),
         (&["pool", "backend", "set", "127.0.0.1:9001 slow"], "unknown option \"slow\""),
         (&["pool", "backend", "stop", "--what-if"], "omit --what-if"),
+        (&["pool", "backend", "unit", "a b"], "service unit"),
         (&["location", "shop", "/api/", "ftp://backend"], "unknown protocol"),
         (&["location", "shop", "api", at], "URL path"),
     ] {
