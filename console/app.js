@@ -14,11 +14,12 @@ import { MachineRun } from "./machine-run.js";
 import { Machines } from "./machines.js";
 import { Overview } from "./overview.js";
 import { Audit, Keys, Sessions, Users } from "./people.js";
+import { NewPool, Pool, Pools } from "./pools.js";
 import { Remote, RemoteCollector, RemoteMachine, RemoteWsMan, isWindows } from "./remote.js";
 import { Heading, Link, Problem, Waiting, go, html, leave, useData } from "./router.js";
 import { Service } from "./service.js";
 import { SignIn } from "./sign-in.js";
-import { NewSite, Site, Sites } from "./sites.js";
+import { NewLocation, NewSite, Site, Sites } from "./sites.js";
 import { actions, dialog, elevation, hasRole, leaving, machineStates, menuOpen, notice, path, session, writes } from "./state.js";
 import { Commit, History, Logs, WebServer } from "./web.js";
 import { Class, Classes, Instance, Instances, Namespaces, Query } from "./wmi.js";
@@ -47,6 +48,10 @@ const pages = [
   [/^\/web\/sites$/, () => html`<${Sites} />`],
   [/^\/web\/new-site$/, () => html`<${NewSite} />`],
   [/^\/web\/sites\/([^/]+)$/, (id) => html`<${Site} key=${id} id=${id} />`],
+  [/^\/web\/sites\/([^/]+)\/new-location$/, (id) => html`<${NewLocation} key=${id} id=${id} />`],
+  [/^\/web\/pools$/, () => html`<${Pools} />`],
+  [/^\/web\/new-pool$/, () => html`<${NewPool} />`],
+  [/^\/web\/pools\/([^/]+)$/, (name) => html`<${Pool} key=${name} name=${name} />`],
   [/^\/web\/sites\/([^/]+)\/deployments$/, (id) => html`<${Deployments} key=${id} id=${id} />`],
   [/^\/web\/sites\/([^/]+)\/([a-z-]+)$/, (id, name) => html`<${Feature} key=${id + name} id=${id} name=${name} />`],
   [/^\/web\/history$/, () => html`<${History} />`],
@@ -88,7 +93,7 @@ function Page() {
 function currentness(to) {
   if (path.value === to) return "page";
   if (to.endsWith("/wmi/query") || path.value.endsWith("/wmi/query")) return undefined;
-  const hasPagesBelow = ["/web/sites/", "/wmi", "/events"].some((start) => to.startsWith(start)) || /^\/machines\/[^/]+\/./.test(to);
+  const hasPagesBelow = ["/web/sites/", "/web/pools", "/wmi", "/events"].some((start) => to.startsWith(start)) || /^\/machines\/[^/]+\/./.test(to);
   return hasPagesBelow && path.value.startsWith(`${to}/`) ? "true" : undefined;
 }
 
@@ -112,7 +117,7 @@ function Tree() {
       ${hasRole("viewer") && entry("/web", "Web server", 1)}
       ${entry("/web/sites", "Sites", 2)}
       ${(sites.data?.value.sites ?? []).slice(0, 200).map((site) => entry(`/web/sites/${encodeURIComponent(site.id)}`, site.names[0] ?? site.id, 3))}
-      ${hasRole("viewer") && [entry("/web/history", "History", 2), entry("/web/logs", "Logs", 2)]}
+      ${hasRole("viewer") && [entry("/web/pools", "Pools", 2), entry("/web/history", "History", 2), entry("/web/logs", "Logs", 2)]}
       ${hasRole("viewer") && [entry("/wmi", "WMI", 1), entry("/wmi/query", "Query", 2), entry("/events", "Events", 1), entry("/wsman", "WS-Management", 1), entry("/hardware", "Hardware", 1)]}
       ${session.value.terminals && html`<li><a href="/terminal" target="_blank" rel="noopener" class="level-1">Terminal</a></li>`}
       ${hasRole("administrator") && [

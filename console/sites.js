@@ -4,9 +4,10 @@ import { get } from "./api.js";
 import { preview } from "./changes.js";
 import { featureTitle } from "./feature.js";
 import { Form } from "./form.js";
+import { poolUrl } from "./pools.js";
 import { Heading, Link, Problem, Table, Waiting, go, html, useData } from "./router.js";
 import { actions, hasRole, writes } from "./state.js";
-import { check, object, rows, text, without } from "./values.js";
+import { check, choice, object, rows, text, variant, without } from "./values.js";
 
 const siteUrl = (id) => `/web/sites/${encodeURIComponent(id)}`;
 
@@ -106,6 +107,16 @@ export function Site({ id }) {
     ];
   }, [data]);
   if (!site) return html`<${Waiting} error=${error} />`;
+  const removeLocation = async ({ path }) => {
+    try {
+      setFailure(null);
+      const { tag } = await get("/web");
+      const body = { changes: [{ change: "delete-location", site: id, path }] };
+      await preview(`Delete ${path} of ${label(site)}`, { method: "POST", resource: "/web/changes", body, tag }, { reload });
+    } catch (problem) {
+      setFailure(problem);
+    }
+  };
   const submit = async ({ root, ...body }, { isRepeated }) => {
     const tag = isRepeated ? (await get(siteUrl(id))).tag : data.tag;
     if (root && root !== site.root) body.root = root;
@@ -131,10 +142,52 @@ export function Site({ id }) {
     </ul>
     <h2>Content</h2>
     <p><${Link} to=${`${siteUrl(id)}/deployments`}>Deployments<//> replace the files of the site with those of an archive.</p>
-    ${site.locations.length > 0 && html`<h2>Applications and virtual directories</h2>
-      <${Table} caption="Applications and virtual directories" rows=${site.locations} columns=${[
-        ["Path", (location) => html`<code>${location.modifier} ${location.path}</code>`],
-        ["Content", ({ content }) => content.folder ?? (content.target && `${content.protocol}://${content.target}`) ?? content.kind],
-        ["Line", (location) => location.position.line, true],
-      ]} />`}`;
+    <h2>Applications and virtual directories</h2>
+    ${hasRole("administrator") && isStarted && html`<p><${Link} to=${`${siteUrl(id)}/new-location`}>Add an application or a virtual directory<//></p>`}
+    <${Table} caption="Applications and virtual directories" rows=${site.locations} empty="There is none." columns=${[
+      ["Path", (location) => html`<code>${location.modifier} ${location.path}</code>`],
+      ["Content", ({ content }) => (content.pool ? html`${content.protocol} to <${Link} to=${poolUrl(content.pool)}>${content.pool}<//>` : content.folder ?? (content.target && `${content.protocol}://${content.target}`) ?? content.kind)],
+      ["Line", (location) => location.position.line, true],
+      ["", (location) => hasRole("administrator") && isStarted && isTyped(location) && html`<button class="danger" aria-label=${`Delete ${location.path}`} onClick=${() => removeLocation(location)}>Delete…</button>`],
+    ]} />`;
+}
+
+/** Whether the location is one that this page can delete: not one of a regular expression, and not one with settings only. */
+const isTyped = ({ modifier, content }) => !modifier.startsWith("~") && content.kind !== "inherited";
+
+const protocols = { http: "HTTP", https: "HTTPS", fastcgi: "FastCGI", uwsgi: "uwsgi", scgi: "SCGI", grpc: "gRPC" };
+
+/** Field of a new location, with the protocols of the web server and the pools that exist. */
+function newLocation({ application_protocols: supported }, pools) {
+  const folder = { label: "Virtual directory", matches: (value) => value?.pool === undefined, field: object(["folder", text("Folder", { required: true, placeholder: "/srv/images" })]) };
+  const application = {
+    label: "Application",
+    matches: (value) => value?.pool !== undefined,
+    field: object(
+      ["protocol", choice("Protocol", supported.map((name) => [name, protocols[name]]))],
+      ["pool", choice("Pool", pools.map(({ name }) => [name, name]))],
+      ["path", text("Path at the server", { placeholder: "/", help: "Replaces the path of the location, only with HTTP; empty keeps it" })],
+    ),
+  };
+  return object(
+    ["path", text("Path", { required: true, placeholder: "/api/", help: "Beginning of the paths of the requests" })],
+    ["location", variant("Content", supported.length && pools.length ? [folder, application] : [folder])],
+  );
+}
+
+export function NewLocation({ id }) {
+  const { data, error } = useData(async () => ({ web: await get("/web"), pools: (await get("/web/pools")).value.pools }));
+  if (!data) return html`<${Waiting} error=${error} />`;
+  const { web, pools } = data;
+  const submit = async ({ path, location }, { isRepeated }) => {
+    const tag = isRepeated ? (await get("/web")).tag : web.tag;
+    const content = location.folder ? { kind: "directory", ...location } : { kind: "application", ...location, path: location.path || null };
+    const body = { changes: [{ change: "put-location", site: id, path, location: content }] };
+    await preview(`Add ${path} to ${id}`, { method: "POST", resource: "/web/changes", body, tag }, { done: () => go(siteUrl(id)) });
+  };
+  return html`
+    <p class="links"><${Link} to=${siteUrl(id)}>${id}<//> <${Link} to="/web/pools">Pools<//></p>
+    <${Heading} detail="Requests whose path begins with the path are answered from a folder, or passed to a pool of servers.">Add an application or a virtual directory<//>
+    ${!pools.length && html`<p class="quiet">An application needs a pool: <${Link} to="/web/new-pool">add one<//> first.</p>`}
+    <${Form} field=${newLocation(web.value.info.capabilities, pools)} value=${{}} label="Preview" submit=${submit} cancel=${() => go(siteUrl(id))} />`;
 }

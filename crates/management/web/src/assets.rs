@@ -47,6 +47,7 @@ pub static CONSOLE: &[Asset] = console_files![
     "machines.js",
     "overview.js",
     "people.js",
+    "pools.js",
     "remote.js",
     "router.js",
     "service.js",

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use management::{FeatureAccess, Role};
+use management::{FeatureAccess, PoolUnit, Role};
 use serde_json::{Value, json};
 use webserver::{
-    Author, Change, CommitMessage, CommitRequest, Feature, LogStart, NewSite, Operation, Plan, Revision,
-    Scope, SiteId, SiteState, Snapshot,
+    Author, Change, CommitMessage, CommitRequest, Feature, LogStart, NewSite, Operation, Plan, PoolOperation,
+    Revision, Scope, SiteId, SiteState, Snapshot,
 };
 
 use crate::call::Admitted;
@@ -181,7 +181,32 @@ pub(crate) fn change(console: &Console, request: &Admitted<'_>) -> Result<Reply,
 
 /// `GET /web/pools`
 pub(crate) fn pools(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
-    Ok(Reply::json(json!({ "pools": console.web()?.snapshot()?.pools })))
+    let pools = &console.web()?.snapshot()?.pools;
+    let units: Vec<PoolUnit> = pools
+        .iter()
+        .filter_map(|pool| pool.unit.as_ref())
+        .map(|unit| PoolUnit::of(&console.machine, unit))
+        .collect();
+    Ok(Reply::json(json!({ "pools": pools, "units": units })))
+}
+
+/// `POST /web/pools/{pool}/actions/{action}`
+pub(crate) fn control_pool(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let snapshot = console.web()?.snapshot()?;
+    let operation: PoolOperation =
+        serde_json::from_value(json!(request.part("action"))).map_err(|_| Problem::not_found("action"))?;
+    let name = request.part("pool");
+    let pool = snapshot.pools.iter().find(|pool| pool.name.as_str() == name);
+    let pool = pool.ok_or_else(|| Problem::not_found("pool"))?;
+    let unit = pool.unit.as_ref().ok_or_else(|| {
+        let detail =
+            format!("the pool {name} names no unit of systemd; set it with the change set-pool-unit");
+        Problem::new(409, "no-unit", detail)
+    })?;
+    let audit = format!("{} the unit {unit} of the pool {name}", request.part("action"));
+    let state = PoolUnit::control(&console.machine, unit, operation)
+        .map_err(|error| Problem::from(error).audited(format!("{audit}: failed")))?;
+    Ok(Reply::json(json!(state)).audited(audit))
 }
 
 /// `GET /web/certificates`

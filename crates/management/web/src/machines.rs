@@ -11,6 +11,7 @@
 mod collector;
 mod connector;
 mod iis;
+mod iis_request;
 mod password;
 mod read_error;
 mod reading;
@@ -31,7 +32,7 @@ use management::{ManagementError, SavedMachines};
 use serde_json::Value;
 
 pub use self::connector::{Connector, MachineConnector};
-pub(crate) use self::iis::IisRequest;
+pub(crate) use self::iis_request::IisRequest;
 pub(crate) use self::password::Password;
 pub(crate) use self::target::{Address, Target, parse_thumbprint};
 pub(crate) use self::task::{Failure, FailureKind, Operation, Outcome, Task, Work};

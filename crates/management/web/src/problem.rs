@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use management::ManagementError;
+use management::{ManagementError, PoolUnitError};
 use serde_json::{Value, json};
 use webserver::WebServerError;
 
@@ -112,6 +112,18 @@ impl From<ManagementError> for Problem {
                 Self::invalid(detail)
             }
             _ => Self::internal("the files of the management service", &detail),
+        }
+    }
+}
+
+impl From<PoolUnitError> for Problem {
+    fn from(error: PoolUnitError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PoolUnitError::NotFound(_) => Self::new(409, "no-unit", detail),
+            PoolUnitError::NotRunning(_) => Self::new(409, "conflict", detail),
+            PoolUnitError::Failed { .. } => Self::new(422, "unit-failed", detail),
+            PoolUnitError::Bus { .. } => Self::new(503, "unavailable", detail),
         }
     }
 }

@@ -3,6 +3,7 @@
 use browser::Key;
 use ports::free_port;
 
+use crate::accessibility::examine_everywhere;
 use crate::machine::{ADMINISTRATOR, Machine, Nginx, apply};
 
 #[test]
@@ -87,4 +88,58 @@ fn a_page_with_unsaved_changes_is_left_only_after_a_confirmation() {
     page.click_link("History");
     page.wait_for_heading("History");
     assert_eq!(page.take_errors(), [""; 0]);
+}
+
+#[test]
+fn an_application_passes_requests_to_a_pool() {
+    let Some(machine) = Machine::start() else { return };
+    let page = machine.signed_in(ADMINISTRATOR, "/web/pools");
+    page.wait_for_text("There is no pool.");
+    examine_everywhere(&page, "no pools");
+    page.click_button("Add pool");
+    page.wait_for_heading("Add pool");
+    let port = machine.nginx.port;
+    page.fill("Name of the pool", "backend");
+    page.fill("server 1 > Address", &format!("127.0.0.1:{port}"));
+    page.fill("Unit of systemd", "shop-app.service");
+    examine_everywhere(&page, "add a pool");
+    page.click_button("Preview");
+    page.wait_for_text("# telarch-unit: shop-app.service");
+    apply(&page);
+    page.wait_for_heading("backend");
+    page.wait_for_text("The unit does not exist, or systemd does not run.");
+    page.click_button("Add server");
+    page.fill("server 2 > Address", "127.0.0.1:9");
+    page.click_field("server 2 > Backup");
+    page.click_button("Preview changes");
+    page.wait_for_text("server 127.0.0.1:9 backup;");
+    apply(&page);
+    examine_everywhere(&page, "a pool");
+
+    let shop = machine.shop(&page);
+    machine.go(&page, &format!("/web/sites/{shop}"));
+    page.click_link("Add an application or a virtual directory");
+    page.wait_for_heading("Add an application or a virtual directory");
+    page.fill("Path", "/copy/");
+    page.choose("Content", "Application");
+    page.fill("Path at the server", "/");
+    examine_everywhere(&page, "add an application");
+    page.click_button("Preview");
+    page.wait_for_text("proxy_pass http://backend/;");
+    apply(&page);
+    page.wait_for_heading("shop.example");
+    page.wait_for_text("http to backend");
+    assert!(Nginx::get(port, "/copy/").ends_with("the shop"));
+    page.click_button("Delete /copy/");
+    apply(&page);
+    page.wait_for_text("There is none.");
+
+    machine.go(&page, "/web/pools/backend");
+    page.wait_for_text("The unit does not exist, or systemd does not run.");
+    assert_eq!(page.take_errors(), [""; 0]);
+    page.click_button("Start");
+    page.wait_for_text("the unit shop-app.service");
+    page.click_button("Delete pool");
+    apply(&page);
+    page.wait_for_text("There is no pool.");
 }

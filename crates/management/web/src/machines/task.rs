@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::iis::IisRequest;
+use super::iis_request::IisRequest;
 use super::password::Password;
 use super::target::Target;
 use super::wmi_request::WmiRequest;

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::collector::collector;
-use super::iis::{self, IisRequest};
+use super::iis;
+use super::iis_request::IisRequest;
 use super::password::Password;
 use super::read_error::ReadError;
 use super::reading;

@@ -121,6 +121,14 @@ pub(super) const ROUTES: &[Route] = &[
         .takes("Changes")
         .changes_web(),
     Route::new("GET", "/web/pools", "List pools", VIEWER, handle_web::pools).returns(200, "Pools"),
+    Route::new(
+        "POST",
+        "/web/pools/{pool}/actions/{action}",
+        "Start, stop or recycle the unit of a pool",
+        OPERATOR,
+        handle_web::control_pool,
+    )
+    .returns(200, "PoolUnit"),
     Route::new("GET", "/web/certificates", "List certificates", VIEWER, handle_web::certificates)
         .returns(200, "Certificates"),
     Route::new("GET", "/web/history", "List commits, the newest first", VIEWER, handle_web::history)

@@ -39,6 +39,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("POST", "/web/sites/{site}/deployments/{deployment}/rollback", "ask"),
     ("POST", "/web/changes", "ask"),
     ("GET", "/web/pools", "aovk"),
+    ("POST", "/web/pools/{pool}/actions/{action}", "aok"),
     ("GET", "/web/certificates", "aovk"),
     ("GET", "/web/history", "aovk"),
     ("GET", "/web/history/{commit}", "aovk"),
