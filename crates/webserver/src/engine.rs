@@ -14,6 +14,7 @@ pub(crate) mod process;
 mod program;
 mod roots;
 mod snapshot_cache;
+mod source_watch;
 mod stage;
 mod store;
 mod write;

@@ -13,15 +13,33 @@ pub(crate) struct Marker<'a> {
     pub(crate) line: Range<usize>,
 }
 
-impl Marker<'_> {
-    /// Returns the line with another value; empty without one. `text` is the text in which the comment was found.
-    pub(crate) fn rewritten(&self, text: &[u8], beginning: &str, value: Option<&str>) -> Vec<u8> {
-        let Some(value) = value else { return Vec::new() };
-        let line = text.get(self.line.clone()).unwrap_or_default();
-        let indent = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        let mut new = line.get(..indent).unwrap_or_default().to_vec();
-        new.extend_from_slice(format!("# {beginning}{value}\n").as_bytes());
-        new
+/// Edit of a comment.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum MarkerEdit {
+    /// Replaces the line of the comment.
+    Replace(Range<usize>, Vec<u8>),
+    /// Adds a comment at the beginning of the block.
+    Insert(String),
+}
+
+/// Returns the edit that gives the comment with this beginning another value, or removes it; `None` if there is nothing to
+/// do.
+pub(crate) fn edit(
+    text: &[u8],
+    range: Range<usize>,
+    beginning: &str,
+    value: Option<&str>,
+) -> Option<MarkerEdit> {
+    match (find(text, range, beginning), value) {
+        (Some(known), None) => Some(MarkerEdit::Replace(known.line, Vec::new())),
+        (Some(known), Some(value)) => {
+            let line = text.get(known.line.clone()).unwrap_or_default();
+            let indent = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            let mut new = line.get(..indent).unwrap_or_default().to_vec();
+            new.extend_from_slice(format!("# {beginning}{value}\n").as_bytes());
+            Some(MarkerEdit::Replace(known.line, new))
+        }
+        (None, value) => value.map(|value| MarkerEdit::Insert(format!("{beginning}{value}"))),
     }
 }
 
@@ -52,9 +70,15 @@ mod tests {
             (found.value, text.get(found.line)),
             ("a.service", Some(&b"    # telarch-unit: a.service\n"[..]))
         );
-        let found = find(text, 1..text.len(), UNIT).unwrap();
-        assert_eq!(found.rewritten(text, UNIT, Some("b.service")), b"    # telarch-unit: b.service\n");
-        assert_eq!(found.rewritten(text, UNIT, None), b"");
+        let (line, all) = (14..44, 1..text.len());
+        let changed = MarkerEdit::Replace(line.clone(), b"    # telarch-unit: b.service\n".to_vec());
+        assert_eq!(edit(text, all.clone(), UNIT, Some("b.service")), Some(changed));
+        assert_eq!(edit(text, all, UNIT, None), Some(MarkerEdit::Replace(line, Vec::new())));
+        let added = MarkerEdit::Insert("telarch-unit: b.service".to_owned());
+        assert_eq!(
+            (edit(text, 1..12, UNIT, Some("b.service")), edit(text, 1..12, UNIT, None)),
+            (Some(added), None)
+        );
         assert_eq!(find(text, 1..12, UNIT), None);
         assert_eq!(find(b"# \xff\n# telarch-unit: a.service\n", 0..30, UNIT), None);
     }

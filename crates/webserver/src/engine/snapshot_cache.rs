@@ -1,18 +1,23 @@
 //! The last snapshot, which is valid as long as the files that it was read from do not change.
 
 use std::collections::BTreeMap;
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use locks::Mutex;
 
+use super::source_watch::SourceWatch;
 use crate::model::Snapshot;
 
 /// Age that a change must have before a file is read, so that a later change gets another timestamp: the longest
 /// interval between the timestamps of the usual file systems.
 const SETTLED: Duration = Duration::from_secs(2);
+
+/// Time after a comparison of the states in which reports of changes are relied on. The kernel does not report writes to
+/// mapped memory, and another name for a folder above.
+const TRUST: Duration = Duration::from_secs(1);
 
 /// Files and folders that were read, with their state before that.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +41,7 @@ impl Sources {
     }
 
     fn are_unchanged(&self) -> bool {
-        self.0.iter().all(|(path, stamp)| Stamp::now(path) == *stamp)
+        self.0.iter().all(|(path, stamp)| fs::metadata(path).ok().as_ref().map(Stamp::of) == *stamp)
     }
 
     /// Returns whether changes after `time` are visible in the timestamps.
@@ -48,20 +53,6 @@ impl Sources {
 }
 
 impl Stamp {
-    /// Returns the state of a path now, as [`of`](Self::of) does. stat(2) costs less than statx(2), which the standard
-    /// library uses, and every list of sites reads the state of all files.
-    fn now(path: &str) -> Option<Self> {
-        let stat = rustix::fs::stat(path).ok()?;
-        let nanoseconds = |value| i64::try_from(value).unwrap_or_default();
-        Some(Self {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            size: u64::try_from(stat.st_size).unwrap_or_default(),
-            modified: (stat.st_mtime, nanoseconds(stat.st_mtime_nsec)),
-            changed: (stat.st_ctime, nanoseconds(stat.st_ctime_nsec)),
-        })
-    }
-
     fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -80,27 +71,68 @@ pub(crate) struct SnapshotCache(Mutex<Option<Arc<Cached>>>);
 struct Cached {
     sources: Sources,
     snapshot: Arc<Snapshot>,
+    /// `None` if changes are found in the states of the sources only.
+    watch: Option<SourceWatch>,
+    verified: Mutex<Verified>,
+}
+
+/// Last time at which the states of the sources were compared.
+#[derive(Default)]
+struct Verified {
+    /// Begin of the comparison; `None` if a change was reported since.
+    at: Option<Instant>,
+    /// Number of reported changes.
+    changes: u64,
+}
+
+impl Cached {
+    fn is_current(&self) -> bool {
+        let before = {
+            let mut verified = self.verified.lock();
+            if let Some(watch) = &self.watch {
+                // Under the lock, so that no other caller relies on a comparison before the changes.
+                if watch.take_changes() {
+                    verified.at = None;
+                    verified.changes = verified.changes.saturating_add(1);
+                }
+                if verified.at.is_some_and(|at| at.elapsed() < TRUST) {
+                    return true;
+                }
+            }
+            verified.changes
+        };
+        let begin = Instant::now();
+        let is_unchanged = self.sources.are_unchanged();
+        let mut verified = self.verified.lock();
+        if verified.changes == before {
+            verified.at = is_unchanged.then_some(begin);
+        }
+        is_unchanged
+    }
 }
 
 impl SnapshotCache {
     /// Returns the last snapshot if its files are unchanged.
     pub(super) fn current(&self) -> Option<Arc<Snapshot>> {
         let cached = self.0.lock().clone()?;
-        cached.sources.are_unchanged().then(|| Arc::clone(&cached.snapshot))
+        cached.is_current().then(|| Arc::clone(&cached.snapshot))
     }
 
     /// Keeps a snapshot whose files were read after `begin`. One that was read from other sources than files, or from
     /// files that have just changed, is not kept.
     pub(super) fn keep(&self, sources: Sources, snapshot: &Arc<Snapshot>, begin: SystemTime) {
         let is_kept = !sources.0.is_empty() && sources.are_settled(begin);
-        *self.0.lock() = is_kept.then(|| Arc::new(Cached { sources, snapshot: Arc::clone(snapshot) }));
+        *self.0.lock() = is_kept.then(|| {
+            let watch = SourceWatch::new(sources.0.keys().map(String::as_str));
+            let snapshot = Arc::clone(snapshot);
+            // The states are compared after the watch has begun.
+            Arc::new(Cached { sources, snapshot, watch, verified: Mutex::default() })
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use conftext::Files as _;
 
     use super::super::Disk;

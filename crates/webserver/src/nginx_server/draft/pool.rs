@@ -3,7 +3,7 @@
 use nginx::{Directive, NewDirective, Visited};
 
 use super::Draft;
-use crate::engine::marker;
+use crate::engine::marker::{self, MarkerEdit};
 use crate::error::WebServerError;
 use crate::listen::ListenAddress;
 use crate::model::PoolMember;
@@ -83,16 +83,12 @@ impl Draft<'_> {
         self.edit(&file, |configuration, editor| {
             let Some(found) = find(configuration, pool) else { return Ok(()) };
             let Some((text, range)) = head(configuration, found) else { return Ok(()) };
-            match (marker::find(text, range, marker::UNIT), unit) {
-                (Some(known), unit) => {
-                    let line = known.rewritten(text, marker::UNIT, unit.map(UnitName::as_str));
-                    editor.replace(known.line, line);
+            match marker::edit(text, range, marker::UNIT, unit.map(UnitName::as_str)) {
+                Some(MarkerEdit::Replace(line, new)) => editor.replace(line, new),
+                Some(MarkerEdit::Insert(comment)) => {
+                    editor.insert_first(found.directive, &NewDirective::comment(&comment));
                 }
-                (None, Some(unit)) => {
-                    let comment = NewDirective::comment(&format!("{}{unit}", marker::UNIT));
-                    editor.insert_first(found.directive, &comment);
-                }
-                (None, None) => {}
+                None => {}
             }
             Ok(())
         })
