@@ -31,7 +31,7 @@ export function WebServer() {
     actions.value = all.filter(({ name }) => operations.includes(name));
   }, [data]);
   if (!data) return html`<${Waiting} error=${error} />`;
-  const { info, status, revision, problems = [], files = [] } = data.value;
+  const { info, status, revision, problems = [], files = [], request_rates: rates = [] } = data.value;
   writes.value = `Configuration: ${info.configuration}`;
   return html`
     <${Heading} detail=${info.configuration}>${info.product} ${info.version}<//>
@@ -46,6 +46,12 @@ export function WebServer() {
       ["Memory", (worker) => bytes(worker.memory), true],
       ["Processor time", (worker) => `${(worker.cpu_milliseconds / 1000).toFixed(1)} s`, true],
       ["State", (worker) => (worker.is_shutting_down ? "shutting down" : "serving")],
+    ]} />
+    <h2>Requests</h2>
+    <${Table} caption="Requests" rows=${rates} empty="No log of requests has times that this page can read." columns=${[
+      ["Sites", ({ sites }) => (sites.length ? sites.map((id) => html`<${Link} to=${`/web/sites/${encodeURIComponent(id)}`}>${id}<//> `) : "whole server")],
+      ["Requests per second, last minute", ({ per_second }) => per_second.toFixed(per_second < 10 ? 2 : 0), true],
+      ["Log", ({ log }) => html`<code class="break">${log}</code>`],
     ]} />
     <h2>Configuration files</h2>
     <${Table} caption="Configuration files" rows=${files} columns=${[

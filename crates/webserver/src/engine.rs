@@ -12,6 +12,7 @@ mod log_lines;
 pub(crate) mod marker;
 pub(crate) mod process;
 mod program;
+mod request_rate;
 mod roots;
 mod snapshot_cache;
 mod source_watch;
@@ -24,7 +25,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use self::certificate_file::read_certificate;
 pub(crate) use self::disk::{Disk, names};
@@ -34,7 +35,8 @@ pub(crate) use self::log_lines::log_file;
 pub(crate) use self::program::{find_program, run};
 pub(crate) use self::stage::TemporaryFolder;
 
-use self::log_lines::read_lines;
+use self::log_lines::{read_end, read_lines};
+use self::request_rate::requests_per_second;
 use self::roots::Roots;
 use self::snapshot_cache::SnapshotCache;
 use self::store::Store;
@@ -45,11 +47,14 @@ use crate::control::{Operation, Status, Worker};
 use crate::error::WebServerError;
 use crate::feature::{Feature, FeatureState, Scope};
 use crate::history::{Commit, CommitDetails, CommitRequest, Verdict};
-use crate::log::{LogFile, LogKind, LogLines, LogStart};
+use crate::log::{LogFile, LogKind, LogLines, LogStart, RequestRate};
 use crate::model::{ConfigurationFile, Info, Pool, Site, Snapshot};
 use crate::plan::{Plan, PlannedFile, Problem, Validation};
 use crate::revision::Revision;
 use crate::web_server::WebServer;
+
+/// Maximum number of logs of which the rates of requests are read.
+const MAX_RATES: usize = 64;
 
 /// Files of a configuration, as they were read.
 pub(crate) trait Configuration: Sized {
@@ -398,6 +403,18 @@ impl<P: Product> WebServer for P {
         } else {
             Err(WebServerError::NotFound { kind: "log file", name: path.to_owned() })
         }
+    }
+
+    fn request_rates(&self) -> Result<Vec<RequestRate>, WebServerError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let logs = self.log_files()?.into_iter().filter(|log| log.kind == LogKind::Access);
+        let rates = logs.take(MAX_RATES).filter_map(|LogFile { path, sites, .. }| {
+            // A log that cannot be read has no rate.
+            let end = read_end(&path).ok()?;
+            Some(RequestRate { per_second: requests_per_second(&end, now)?, log: path, sites })
+        });
+        Ok(rates.collect())
     }
 
     fn certificates(&self) -> Result<Vec<CertificateFile>, WebServerError> {

@@ -47,7 +47,7 @@ pub use iis_server::{
     MAX_PROPERTIES, WEB_ADMINISTRATION, WebAdministration,
 };
 pub use listen::{ListenAddress, ListenHost};
-pub use log::{LogFile, LogKind, LogLines, LogPosition, LogStart};
+pub use log::{LogFile, LogKind, LogLines, LogPosition, LogStart, RequestRate};
 pub use model::{
     Binding, Capabilities, ConfigurationFile, Info, Listener, Location, LocationContent, NewLocation, Pool,
     PoolMember, ProxyProtocol, Site, SiteState, Snapshot,

@@ -17,6 +17,17 @@ pub struct LogFile {
     pub size: Option<u64>,
 }
 
+/// Requests that a log of requests has recorded in the last minute.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RequestRate {
+    /// Path of the log.
+    pub log: String,
+    /// Sites that write it by a directive of their own. Empty for logs of the whole server.
+    pub sites: Vec<SiteId>,
+    /// Requests per second.
+    pub per_second: f64,
+}
+
 /// Kind of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -9,7 +9,7 @@ use crate::control::{Operation, Status};
 use crate::error::WebServerError;
 use crate::feature::{Feature, FeatureState, Scope};
 use crate::history::{Commit, CommitDetails, CommitRequest};
-use crate::log::{LogFile, LogLines, LogStart};
+use crate::log::{LogFile, LogLines, LogStart, RequestRate};
 use crate::model::{Info, Snapshot};
 use crate::plan::{Plan, Validation};
 use crate::revision::Revision;
@@ -112,6 +112,13 @@ pub trait WebServer: Send + Sync {
     /// # Errors
     /// [`NotFound`](WebServerError::NotFound) if the configuration does not name the file, and errors of the file system.
     fn read_log(&self, path: &str, start: LogStart) -> Result<LogLines, WebServerError>;
+
+    /// Returns the requests per second in the last minute, for each log of requests with times in the combined format or,
+    /// of Caddy, in JSON. At most 64 logs are read.
+    ///
+    /// # Errors
+    /// If the configuration cannot be read.
+    fn request_rates(&self) -> Result<Vec<RequestRate>, WebServerError>;
 
     /// Returns the certificates that the configuration names, sorted by path.
     ///

@@ -28,6 +28,7 @@ pub(crate) fn info(console: &Console, request: &Admitted<'_>) -> Result<Reply, P
         && let Some(members) = value.as_object_mut()
     {
         members.insert("problems".to_owned(), json!(snapshot.problems));
+        members.insert("request_rates".to_owned(), json!(web.request_rates()?));
         members.insert("files".to_owned(), json!(snapshot.files));
     }
     Ok(with_revision(Reply::json(value), &snapshot.revision))

@@ -1,24 +1,27 @@
 //! Log files and their lines.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use super::request_rate::LogEnd;
 use crate::error::WebServerError;
 use crate::log::{LogFile, LogKind, LogLines, LogPosition, LogStart};
 use crate::value::SiteId;
 
 /// Maximum number of bytes of one read.
 const MAX_READ: u64 = 1 << 20;
+/// Maximum number of bytes of the end of a log.
+const MAX_END: u64 = 64 << 10;
 /// Maximum length of a line in bytes; longer ones are divided.
 const MAX_LINE: usize = 64 << 10;
 
 /// Returns a log file with its size.
 pub(crate) fn log_file(path: String, kind: LogKind, sites: Vec<SiteId>) -> LogFile {
-    let size = fs::metadata(&path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len());
+    let size = fs::metadata(&path).ok().filter(Metadata::is_file).map(|metadata| metadata.len());
     LogFile { path, kind, sites, size }
 }
 
@@ -32,16 +35,38 @@ fn without_link(path: &Path) -> PathBuf {
     resolved.unwrap_or_else(|| path.to_owned())
 }
 
-/// Reads complete lines.
-pub(super) fn read_lines(path: &str, start: LogStart) -> Result<LogLines, WebServerError> {
-    let path = Path::new(path);
+/// Opens a log file.
+fn open(path: &Path) -> Result<(File, Metadata), WebServerError> {
     let flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = rustix::fs::open(without_link(path), flags, rustix::fs::Mode::empty());
-    let mut file = File::from(file.map_err(|errno| WebServerError::disk("read", path)(errno.into()))?);
+    let file = File::from(file.map_err(|errno| WebServerError::disk("read", path)(errno.into()))?);
     let metadata = file.metadata().map_err(WebServerError::disk("read", path))?;
     if !metadata.is_file() {
         return Err(WebServerError::NotFound { kind: "log file", name: path.display().to_string() });
     }
+    Ok((file, metadata))
+}
+
+/// Reads the complete lines in the last 64 KiB of a log file.
+pub(super) fn read_end(path: &str) -> Result<LogEnd, WebServerError> {
+    let path = Path::new(path);
+    let (mut file, metadata) = open(path)?;
+    let offset = metadata.len().saturating_sub(MAX_END);
+    file.seek(SeekFrom::Start(offset)).map_err(WebServerError::disk("read", path))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_END).read_to_end(&mut bytes).map_err(WebServerError::disk("read", path))?;
+    let complete = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last.saturating_add(1));
+    bytes.truncate(complete);
+    // The first line of a read in the middle of the file is incomplete.
+    let begin = if offset > 0 { bytes.iter().position(|byte| *byte == b'\n').unwrap_or_default() } else { 0 };
+    let text = String::from_utf8_lossy(bytes.get(begin..).unwrap_or_default()).into_owned();
+    Ok(LogEnd { text, is_whole: offset == 0 })
+}
+
+/// Reads complete lines.
+pub(super) fn read_lines(path: &str, start: LogStart) -> Result<LogLines, WebServerError> {
+    let path = Path::new(path);
+    let (mut file, metadata) = open(path)?;
     let (inode, size) = (metadata.ino(), metadata.len());
     let offset = match start {
         LogStart::Last(_) => size.saturating_sub(MAX_READ),

@@ -53,6 +53,7 @@ impl SourceWatch {
     }
 
     fn add(&self, path: &Path, changes: WatchFlags) -> Option<()> {
+        #[allow(clippy::useless_conversion)] // It is a smaller number on some architectures.
         let file_system = i64::from(statfs(path).ok()?.f_type);
         if !LOCAL.contains(&file_system) {
             return None;

@@ -209,6 +209,9 @@ pub(super) fn limits_and_logs(product: Product) {
     while !fs::read_to_string(&access).unwrap_or_default().contains("/logged") {
         thread::sleep(Duration::from_millis(10));
     }
+    let rates = fixture.server.request_rates().unwrap();
+    let rate = rates.iter().find(|rate| rate.log.ends_with("main access.log")).expect("the rate of the log");
+    assert!(rate.sites == [site("main")] && rate.per_second > 0.0 && rate.per_second < 10.0, "{rates:?}");
     // Caddy creates the file with the first error.
     assert!(error.is_file() || product == Product::Caddy);
     let logs = fixture.server.log_files().unwrap();
