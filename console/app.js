@@ -6,7 +6,7 @@ import { abortReads, currentSession, get, rememberSession, send } from "./api.js
 import { confirm } from "./changes.js";
 import { DeploymentRules } from "./deployment-rules.js";
 import { Deployments } from "./deployments.js";
-import { Collector, Event, Events } from "./events.js";
+import { Collector, Event, Events, ForwardedEvents } from "./events.js";
 import { Feature } from "./feature.js";
 import { Hardware } from "./hardware.js";
 import { RemoteIis } from "./iis.js";
@@ -57,6 +57,7 @@ const pages = [
   [/^\/web\/history$/, () => html`<${History} />`],
   [/^\/web\/history\/(\d+)$/, (number) => html`<${Commit} key=${number} number=${number} />`],
   [/^\/web\/logs$/, () => html`<${Logs} />`],
+  [/^\/events\/forwarded$/, () => html`<${ForwardedEvents} />`],
   [/^\/events\/collector$/, () => html`<${Collector} />`],
   [/^\/wsman$/, () => html`<${WsMan} />`],
   [/^\/machines$/, () => html`<${Machines} />`],

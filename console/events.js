@@ -104,7 +104,7 @@ export function Events({ machine }) {
   const hasNoLogs = state.hasLogs === false || (machine && channels.data && !names.length);
   return html`
     <${Heading} detail=${about}>Events<//>
-    <p class="links"><${Link} to=${`${resource}/collector`}>Collector<//></p>
+    <p class="links"><${Link} to=${`${resource}/collector`}>Collector<//>${!machine && html` <${Link} to="/events/forwarded">Forwarded events<//>`}</p>
     <form class="filters" onSubmit=${search}>
       <label>Channel<select value=${channel} onChange=${(event) => setChannel(event.target.value)}>
         <option value="">All</option>
@@ -136,6 +136,41 @@ export function Event({ machine, channel, record }) {
       ["Value", ([, value]) => html`<span class="break">${typeof value === "string" ? value : JSON.stringify(value)}</span>`],
     ]} />
     ${xml && html`<details><summary>XML</summary><pre tabindex="0" class="break" role="region" aria-label="XML">${xml}</pre></details>`}`;
+}
+
+/** The newest events of other machines that the collector has stored. */
+export function ForwardedEvents() {
+  const [source, setSource] = useState("");
+  const [draft, setDraft] = useState("");
+  const [query, setQuery] = useState("");
+  const { data, error } = useData(() => get("/events/forwarded", { source, query }), [source, query], 10000);
+  const search = (event) => {
+    event.preventDefault();
+    setQuery(draft);
+  };
+  const value = data?.value;
+  return html`
+    <p class="links"><${Link} to="/events">Events<//> <${Link} to="/events/collector">Collector<//></p>
+    <${Heading} detail="Events of other machines that the collector of this machine has stored, the newest first.">Forwarded events<//>
+    <form class="filters" onSubmit=${search}>
+      <label>Source<select value=${source} onChange=${(event) => setSource(event.target.value)}>
+        <option value="">All</option>
+        ${(value?.sources ?? []).map((name) => html`<option selected=${name === source}>${name}</option>`)}
+      </select></label>
+      <label>${local.label}<input value=${draft} onInput=${(event) => setDraft(event.target.value)} placeholder=${local.example} spellcheck="false" /></label>
+      <p class="buttons"><button class="primary">Search</button></p>
+    </form>
+    <${Problem} error=${error} />
+    ${value ? html`<${Table} caption="Events" rows=${value.events} empty=${value.sources.length ? "No event matches." : "No source has sent an event yet."} columns=${[
+      ["Time", (event) => time(event.time)],
+      ["Computer", (event) => event.computer ?? event.source],
+      ["Level", (event) => html`<${Level} event=${event} />`],
+      ["Source", (event) => event.provider],
+      ["Event", (event) => event.event_id, true],
+      ["Message", (event) => html`<details><summary class="message">${event.message.slice(0, 300) || "Event"}</summary><pre tabindex="0" class="break" role="region" aria-label="XML">${event.xml}</pre></details>`],
+      ["Channel", (event) => event.channel],
+    ]} />` : !error && html`<p class="quiet" role="status">Loading…</p>`}
+    ${value?.is_cut && html`<p class="quiet">Older events were not examined. <code>wevtutil qe ForwardedEvents</code> on this machine reads all.</p>`}`;
 }
 
 /** Returns how long ago something happened. */

@@ -60,6 +60,23 @@ impl ForwardedFile {
         })
     }
 
+    /// Opens a file at its last `length` bytes, from the first complete line on.
+    ///
+    /// # Errors
+    /// [`CollectorError::File`] if it cannot be read.
+    pub fn open_end(path: &Path, length: u64) -> Result<Self, CollectorError> {
+        let failed = || CollectorError::file("read", path);
+        let mut opened = Self::open(path)?;
+        let end = opened.file.seek(SeekFrom::End(0)).map_err(failed())?;
+        let from = end.saturating_sub(length);
+        opened.file.seek(SeekFrom::Start(from)).map_err(failed())?;
+        if from > 0 {
+            opened.next_line()?;
+            opened.is_too_long = false;
+        }
+        Ok(opened)
+    }
+
     /// Opens the oldest file of a rotation, after which the reader continues in the newer ones up to `path`.
     ///
     /// # Errors

@@ -204,7 +204,7 @@ fn options(console: &Console) -> EventOptions {
 }
 
 /// Counts a request that reads logs.
-fn admit(console: &Console, request: &Admitted<'_>) -> Result<Permit<String>, Problem> {
+pub(crate) fn admit(console: &Console, request: &Admitted<'_>) -> Result<Permit<String>, Problem> {
     let user = request.caller()?.name.clone();
     console.log_readers.acquire(user, READERS).map_err(|_| {
         Problem::new(
@@ -230,12 +230,12 @@ impl From<CollectorError> for Problem {
 /// Requests of one user that read logs at the same time, and of all users.
 const READERS: Capacity = Capacity { per_key: 2, total: 8 };
 /// Events that a request examines.
-const MAX_EXAMINED: usize = 20_000;
+pub(crate) const MAX_EXAMINED: usize = 20_000;
 /// Time for a page.
-const MAX_TIME: Duration = Duration::from_secs(5);
+pub(crate) const MAX_TIME: Duration = Duration::from_secs(5);
 /// Events that a stream examines in one step.
 const MAX_FOLLOWED: usize = 500;
 /// Length of a message in a list, in characters.
-const MAX_MESSAGE: usize = 1_000;
+pub(crate) const MAX_MESSAGE: usize = 1_000;
 /// Sources in the response.
 const MAX_SOURCES: usize = 5_000;

@@ -19,6 +19,7 @@ mod ending;
 mod event_stream;
 mod handle_deploy;
 mod handle_events;
+mod handle_forwarded;
 mod handle_machine;
 mod handle_machine_iis;
 mod handle_machine_wmi;

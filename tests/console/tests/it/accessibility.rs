@@ -100,6 +100,8 @@ fn pages(site: &str) -> Vec<String> {
         "/wmi/root%2Fcimv2/instance/Win32_Process.Handle%3D%221%22",
         "/events",
         "/events/collector",
+        "/events/forwarded",
+        "/web/pools",
         "/wsman",
         "/hardware",
         "/management/service",

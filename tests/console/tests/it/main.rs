@@ -7,6 +7,7 @@ mod deployment_rules;
 mod deployments;
 mod elevation;
 mod features;
+mod forwarded;
 mod hardware;
 mod history;
 mod iis;

@@ -1,7 +1,7 @@
 //! Routes of this machine: overview, WMI, events and WS-Management service.
 
 use crate::route::{ADMINISTRATOR, ELEVATED, Route, VIEWER};
-use crate::{handle_events, handle_machine, handle_wmi, handle_wsman};
+use crate::{handle_events, handle_forwarded, handle_machine, handle_wmi, handle_wsman};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new("GET", "/machine", "Return the machine's overview", VIEWER, handle_machine::overview)
@@ -105,6 +105,15 @@ pub(super) const ROUTES: &[Route] = &[
         handle_events::record,
     )
     .returns(200, "Event"),
+    Route::new(
+        "GET",
+        "/events/forwarded",
+        "List the newest events that the collector has stored",
+        VIEWER,
+        handle_forwarded::forwarded,
+    )
+    .query(&["source", "query", "limit"])
+    .returns(200, "ForwardedEvents"),
     Route::new(
         "GET",
         "/events/collector",

@@ -58,6 +58,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("GET", "/events", "aovk"),
     ("GET", "/events/records/{channel}/{record}", "aovk"),
     ("GET", "/events/collector", "aovk"),
+    ("GET", "/events/forwarded", "aovk"),
     ("GET", "/wsman", "aovk"),
     ("GET", "/wsman/shells", "ak"),
     ("DELETE", "/wsman/shells/{shell}", "a"),
