@@ -3,6 +3,7 @@ import { effect } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { abortReads, currentSession, get, rememberSession, send } from "./api.js";
+import { Certificates, NewCertificate } from "./certificates.js";
 import { confirm } from "./changes.js";
 import { DeploymentRules } from "./deployment-rules.js";
 import { Deployments } from "./deployments.js";
@@ -49,6 +50,9 @@ const pages = [
   [/^\/web\/new-site$/, () => html`<${NewSite} />`],
   [/^\/web\/sites\/([^/]+)$/, (id) => html`<${Site} key=${id} id=${id} />`],
   [/^\/web\/sites\/([^/]+)\/new-location$/, (id) => html`<${NewLocation} key=${id} id=${id} />`],
+  [/^\/web\/certificates$/, () => html`<${Certificates} />`],
+  [/^\/web\/new-certificate$/, () => html`<${NewCertificate} />`],
+  [/^\/web\/new-certificate\/([^/]+)$/, (name) => html`<${NewCertificate} key=${name} name=${name} />`],
   [/^\/web\/pools$/, () => html`<${Pools} />`],
   [/^\/web\/new-pool$/, () => html`<${NewPool} />`],
   [/^\/web\/pools\/([^/]+)$/, (name) => html`<${Pool} key=${name} name=${name} />`],
@@ -118,7 +122,7 @@ function Tree() {
       ${hasRole("viewer") && entry("/web", "Web server", 1)}
       ${entry("/web/sites", "Sites", 2)}
       ${(sites.data?.value.sites ?? []).slice(0, 200).map((site) => entry(`/web/sites/${encodeURIComponent(site.id)}`, site.names[0] ?? site.id, 3))}
-      ${hasRole("viewer") && [entry("/web/pools", "Pools", 2), entry("/web/history", "History", 2), entry("/web/logs", "Logs", 2)]}
+      ${hasRole("viewer") && [entry("/web/pools", "Pools", 2), entry("/web/certificates", "Certificates", 2), entry("/web/history", "History", 2), entry("/web/logs", "Logs", 2)]}
       ${hasRole("viewer") && [entry("/wmi", "WMI", 1), entry("/wmi/query", "Query", 2), entry("/events", "Events", 1), entry("/wsman", "WS-Management", 1), entry("/hardware", "Hardware", 1)]}
       ${session.value.terminals && html`<li><a href="/terminal" target="_blank" rel="noopener" class="level-1">Terminal</a></li>`}
       ${hasRole("administrator") && [

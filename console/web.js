@@ -38,7 +38,7 @@ export function WebServer() {
     <${Problem} error=${error} />
     <p><span class=${status.state === "running" ? "badge ok" : "badge error"}>${status.state}</span>
       ${status.pid && ` process ${status.pid}`} <span class="quiet">revision ${revision.slice(0, 12)}</span></p>
-    <p class="links"><${Link} to="/web/sites">Sites<//> <${Link} to="/web/pools">Pools<//> <${Link} to="/web/history">History<//> <${Link} to="/web/logs">Logs<//></p>
+    <p class="links"><${Link} to="/web/sites">Sites<//> <${Link} to="/web/pools">Pools<//> <${Link} to="/web/certificates">Certificates<//> <${Link} to="/web/history">History<//> <${Link} to="/web/logs">Logs<//></p>
     ${problems.length > 0 && html`<h2>Problems</h2><${Problems} list=${problems} />`}
     <h2>Worker processes</h2>
     <${Table} caption="Worker processes" rows=${status.workers ?? []} empty="No worker process runs." columns=${[

@@ -34,6 +34,7 @@ pub use caddy_server::{Caddy, CaddyAdmin, CaddyDocument, CaddyOptions};
 pub use certificate::{Certificate, CertificateFile};
 pub use change::{Change, MAX_CHANGES, NewSite};
 pub use control::{Operation, Status, Worker};
+pub use engine::read_certificate;
 pub use error::WebServerError;
 pub use feature::{
     AccessLog, BasicAuthentication, BasicUser, Clients, Compression, CompressionLevel, DefaultDocuments,
@@ -57,8 +58,8 @@ pub use plan::{FileChange, FileDiff, Plan, Problem, Severity, Validation};
 pub use position::Position;
 pub use revision::Revision;
 pub use value::{
-    Author, CipherList, CommitMessage, DocumentName, Extension, FilePath, HeaderName, HostPattern,
-    InvalidValue, MediaType, PasswordHash, PlainText, PoolName, SiteId, Template, UnitName, UrlPath,
-    UserName, VARIABLES,
+    Author, CertificateName, CipherList, CommitMessage, DocumentName, Extension, FilePath, HeaderName,
+    HostPattern, InvalidValue, MediaType, PasswordHash, PlainText, PoolName, SiteId, Template, UnitName,
+    UrlPath, UserName, VARIABLES,
 };
 pub use web_server::WebServer;

@@ -119,6 +119,10 @@ text_value!(
     PoolName, "pool name", identifier
 );
 text_value!(
+    /// Name of a certificate and of its files: 1 to 64 letters, digits, `-`, `_` and `.`.
+    CertificateName, "name of a certificate", identifier
+);
+text_value!(
     /// Name of a service unit of systemd, such as `php8.2-fpm.service` (systemd.unit(5)).
     UnitName, "service unit", unit_name
 );

@@ -30,6 +30,7 @@ macro_rules! console_files {
 pub static CONSOLE: &[Asset] = console_files![
     "api.js",
     "app.js",
+    "certificates.js",
     "changes.js",
     "deployment-rules.js",
     "deployments.js",

@@ -67,7 +67,7 @@ fn sources(folder: &Path) -> Vec<Source> {
             Some(Source { name, file, length: metadata.len(), modified: metadata.modified().ok() })
         })
         .collect();
-    sources.sort_by(|one, other| other.modified.cmp(&one.modified));
+    sources.sort_by_key(|source| std::cmp::Reverse(source.modified));
     sources
 }
 

@@ -210,11 +210,6 @@ pub(crate) fn control_pool(console: &Console, request: &Admitted<'_>) -> Result<
     Ok(Reply::json(json!(state)).audited(audit))
 }
 
-/// `GET /web/certificates`
-pub(crate) fn certificates(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
-    Ok(Reply::json(json!({ "certificates": console.web()?.certificates()? })))
-}
-
 /// `GET /web/history`
 pub(crate) fn history(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let limit = usize::try_from(request.number("limit", 50)?.clamp(1, 200)).unwrap_or(50);

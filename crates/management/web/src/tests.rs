@@ -1,6 +1,7 @@
 //! Tests of the whole path of a request, without a network.
 
 mod attacks;
+mod certificates;
 mod deployments;
 mod files;
 mod machines;

@@ -11,7 +11,10 @@ use super::disk;
 use crate::certificate::Certificate;
 
 /// Reads the first certificate of a file. The error is the reason why it cannot be read.
-pub(crate) fn read_certificate(path: &str) -> Result<Certificate, String> {
+///
+/// # Errors
+/// The reason, in words.
+pub fn read_certificate(path: &str) -> Result<Certificate, String> {
     let content = disk::read(path).map_err(|error| error.to_string())?.ok_or("the file does not exist")?;
     let pem = Pem::iter_from_buffer(&content).flatten().find(|pem| pem.label == "CERTIFICATE");
     let pem = pem.ok_or("the file contains no certificate in PEM")?;

@@ -102,6 +102,8 @@ fn pages(site: &str) -> Vec<String> {
         "/events/collector",
         "/events/forwarded",
         "/web/pools",
+        "/web/certificates",
+        "/web/new-certificate",
         "/wsman",
         "/hardware",
         "/management/service",

@@ -143,3 +143,40 @@ fn an_application_passes_requests_to_a_pool() {
     apply(&page);
     page.wait_for_text("There is no pool.");
 }
+
+#[test]
+fn a_certificate_is_created_requested_and_deleted() {
+    let Some(machine) = Machine::start() else { return };
+    let page = machine.signed_in(ADMINISTRATOR, "/web/certificates");
+    page.wait_for_text("No certificate is stored.");
+    page.click_button("Add certificate");
+    page.wait_for_heading("Add certificate");
+    page.fill("Name", "shop");
+    page.fill("Host names and addresses", "shop.example, 192.0.2.7");
+    page.click_button("Store");
+    page.wait_for_text("The certificate shop was stored.");
+    page.wait_for_text("shop.example, 192.0.2.7");
+    page.click_button("Add certificate");
+    page.choose("Kind", "Request to a certification authority");
+    page.fill("Name", "blog");
+    page.fill("Host names and addresses", "blog.example");
+    page.click_button("Store");
+    page.wait_for_text("send the request to the authority");
+    page.wait_for_text("Request to an authority");
+    examine_everywhere(&page, "stored certificates");
+    page.click_button("Complete blog");
+    page.wait_for_heading("Complete the certificate blog");
+    examine_everywhere(&page, "complete a certificate");
+    assert_eq!(page.take_errors(), [""; 0]);
+    page.fill("Certificate", "no certificate");
+    page.click_button("Store");
+    page.wait_for_text("cannot be read");
+    page.click_link("Certificates");
+    page.wait_for_heading("Stored");
+    page.click_button("Delete shop");
+    page.wait_for_heading("Delete the certificate shop?");
+    page.click_button("Delete");
+    page.wait_for_text("The certificate shop was deleted.");
+    let key = machine.nginx.root().join("certificates/shop.key");
+    assert!(!key.exists());
+}

@@ -1,7 +1,7 @@
 //! Routes of the web server.
 
-use crate::route::{ADMINISTRATOR, OPERATOR, Route, SITE_OR_ADMIN, SITE_OR_VIEWER, VIEWER};
-use crate::{handle_deploy, handle_web};
+use crate::route::{ADMINISTRATOR, ELEVATED, OPERATOR, Route, SITE_OR_ADMIN, SITE_OR_VIEWER, VIEWER};
+use crate::{handle_certificates, handle_deploy, handle_web};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(
@@ -129,8 +129,25 @@ pub(super) const ROUTES: &[Route] = &[
         handle_web::control_pool,
     )
     .returns(200, "PoolUnit"),
-    Route::new("GET", "/web/certificates", "List certificates", VIEWER, handle_web::certificates)
+    Route::new("GET", "/web/certificates", "List certificates", VIEWER, handle_certificates::list)
         .returns(200, "Certificates"),
+    Route::new(
+        "POST",
+        "/web/certificates",
+        "Create, request or import a certificate for sites",
+        ELEVATED,
+        handle_certificates::create,
+    )
+    .takes("NewCertificate")
+    .returns(201, "StoredCertificate"),
+    Route::new(
+        "DELETE",
+        "/web/certificates/{certificate}",
+        "Delete a certificate that no site uses",
+        ELEVATED,
+        handle_certificates::delete,
+    )
+    .returns_nothing(),
     Route::new("GET", "/web/history", "List commits, the newest first", VIEWER, handle_web::history)
         .query(&["before", "limit"])
         .returns(200, "History"),

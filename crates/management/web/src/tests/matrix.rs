@@ -41,6 +41,8 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("GET", "/web/pools", "aovk"),
     ("POST", "/web/pools/{pool}/actions/{action}", "aok"),
     ("GET", "/web/certificates", "aovk"),
+    ("POST", "/web/certificates", "a"),
+    ("DELETE", "/web/certificates/{certificate}", "a"),
     ("GET", "/web/history", "aovk"),
     ("GET", "/web/history/{commit}", "aovk"),
     ("POST", "/web/history/{commit}/rollback", "ak"),
