@@ -6,12 +6,15 @@ import { change } from "./elevation.js";
 import { Heading, Link, Problem, Table, Waiting, go, html, time, useData } from "./router.js";
 import { actions, hasRole, notice } from "./state.js";
 
+/** Returns the whole days until a certificate expires, negative if it has expired. */
+export const daysLeft = ({ not_after }) => Math.floor((not_after * 1000 - Date.now()) / 86400000);
+
 /** Returns the end of the validity, with a warning within 30 days. */
 function expiry(certificate) {
   if (!certificate) return "";
-  const days = (certificate.not_after * 1000 - Date.now()) / 86400000;
+  const days = daysLeft(certificate);
   const kind = days < 0 ? "error" : days < 30 ? "warn" : "ok";
-  return html`<span class=${`badge ${kind}`}>${days < 0 ? "expired" : `${Math.floor(days)} days`}</span> <span class="quiet">${time(new Date(certificate.not_after * 1000).toISOString())}</span>`;
+  return html`<span class=${`badge ${kind}`}>${days < 0 ? "expired" : `${days} days`}</span> <span class="quiet">${time(new Date(certificate.not_after * 1000).toISOString())}</span>`;
 }
 
 const baseName = (path) => path.slice(path.lastIndexOf("/") + 1);

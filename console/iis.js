@@ -2,11 +2,9 @@
 import { get } from "./api.js";
 import { Problems, confirm } from "./changes.js";
 import { change } from "./elevation.js";
+import { stateBadge } from "./pools.js";
 import { Heading, Problem, Table, Waiting, html, useData } from "./router.js";
 import { notice } from "./state.js";
-
-const kinds = { started: "ok", stopped: "error" };
-const badge = (state) => html`<span class=${`badge ${kinds[state] ?? "warn"}`}>${state}</span>`;
 
 /** Returns an address with its options. */
 const shown = ({ address, tls, http2 }) => [address, tls && "TLS", http2 && "HTTP/2"].filter(Boolean).join(" ");
@@ -39,7 +37,7 @@ export function RemoteIis({ machine }) {
     <h2>Sites</h2>
     <${Table} caption="Sites" rows=${sites} empty="There is no site." columns=${[
       ["Site", (one) => html`<strong>${one.id}</strong>`],
-      ["State", (one) => badge(one.state)],
+      ["State", stateBadge],
       ["Addresses", (one) => [...one.listeners.map(shown), ...one.unsupported].join(", ")],
       ["Names", (one) => one.names.join(", ") || "any"],
       ["Folder", (one) => html`<code class="break">${one.root ?? ""}</code>`],
@@ -50,7 +48,7 @@ export function RemoteIis({ machine }) {
     <h2>Application pools</h2>
     <${Table} caption="Application pools" rows=${pools} empty="There is no application pool." columns=${[
       ["Pool", (one) => html`<strong>${one.name}</strong>`],
-      ["State", (one) => badge(one.state)],
+      ["State", stateBadge],
       ["Start", (one) => (one.auto_start ? "automatic" : "manual")],
       ["Runtime", (one) => one.runtime || "no managed code"],
       ["Applications", (one) => one.applications.join(", ")],

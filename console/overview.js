@@ -1,6 +1,7 @@
 // Overview of the machine.
 import { useEffect, useState } from "preact/hooks";
 import { follow, get, queryWmi } from "./api.js";
+import { daysLeft } from "./certificates.js";
 import { Heading, Link, Problem, Table, Waiting, bytes, html, time, useData } from "./router.js";
 import { instanceUrl } from "./wmi.js";
 
@@ -87,7 +88,7 @@ function Certificates() {
   const { data } = useData(() => get("/web/certificates").catch(() => null));
   const list = (data?.value.certificates ?? []).filter((one) => one.content?.Ok?.not_after);
   if (!list.length) return null;
-  const days = (one) => Math.floor((one.content.Ok.not_after * 1000 - Date.now()) / 86400000);
+  const days = (one) => daysLeft(one.content.Ok);
   const sorted = [...list].sort((one, other) => days(one) - days(other)).slice(0, 5);
   return html`<h2>Certificates of the web server</h2>
     <${Table} caption="Certificates of the web server" rows=${sorted} columns=${[

@@ -29,7 +29,9 @@ function serverText({ address, weight, backup, down }) {
 }
 
 const kinds = { started: "ok", stopped: "error" };
-const badge = ({ state }) => html`<span class=${`badge ${kinds[state] ?? "warn"}`}>${state}</span>`;
+
+/** Shows the state of a site, a pool or a unit. */
+export const stateBadge = ({ state }) => html`<span class=${`badge ${kinds[state] ?? "warn"}`}>${state}</span>`;
 
 /** Starts, stops or recycles the unit of a pool. */
 async function control(name, action, reload) {
@@ -57,7 +59,7 @@ export function Pools() {
       ["Pool", (pool) => html`<${Link} to=${poolUrl(pool.name)}>${pool.name}<//>`],
       ["Servers", (pool) => [...pool.members.map(serverText), ...pool.unsupported].join(", ")],
       ["Unit", (pool) => pool.unit ?? "external"],
-      ["State", (pool) => unitOf(pool) && badge(unitOf(pool))],
+      ["State", (pool) => unitOf(pool) && stateBadge(unitOf(pool))],
     ]} />`;
 }
 
@@ -122,7 +124,7 @@ export function Pool({ name }) {
     <${Heading} detail=${html`in <code>${pool.position.file}:${pool.position.line}</code>`}>${name}<//>
     <${Problem} error=${failure} />
     ${pool.unsupported.length > 0 && html`<p class="warning">Only the file itself can change, and a change of the servers removes: ${pool.unsupported.join(", ")}</p>`}
-    ${state && html`<h2>Unit</h2><p><code>${state.unit}</code> ${badge(state)} ${state.process && `process ${state.process}`} ${state.memory && `, ${bytes(state.memory)} of memory`}${state.state === "unknown" ? " The unit does not exist, or systemd does not run." : ""}</p>`}
+    ${state && html`<h2>Unit</h2><p><code>${state.unit}</code> ${stateBadge(state)} ${state.process && `process ${state.process}`} ${state.memory && `, ${bytes(state.memory)} of memory`}${state.state === "unknown" ? " The unit does not exist, or systemd does not run." : ""}</p>`}
     <h2>Servers and unit</h2>
     <${Form} key=${web.data.tag} field=${without(poolFields, unsupported(web.data.value))} value=${pool} isReadOnly=${!hasRole("administrator")} label="Preview changes" submit=${submit} />`;
 }

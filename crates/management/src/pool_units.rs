@@ -55,13 +55,13 @@ impl PoolUnit {
     /// Reads the state of a unit. Must be called on a thread that may block, within a runtime.
     #[must_use]
     pub fn of(machine: &Machine, unit: &UnitName) -> Self {
-        match find(machine, unit) {
-            Ok(Some(found)) => Self::read(machine, unit, &found),
-            Ok(None) => Self { unit: unit.clone(), state: PoolState::Unknown, process: None, memory: None },
-            Err(error) => {
-                tracing::debug!(%unit, %error, "Cannot read the state of a unit");
-                Self { unit: unit.clone(), state: PoolState::Unknown, process: None, memory: None }
-            }
+        let found = find(machine, unit).unwrap_or_else(|error| {
+            tracing::debug!(%unit, %error, "Cannot read the state of a unit");
+            None
+        });
+        match found {
+            Some(found) => Self::read(machine, unit, &found),
+            None => Self { unit: unit.clone(), state: PoolState::Unknown, process: None, memory: None },
         }
     }
 

@@ -52,17 +52,8 @@ impl Certificate {
     /// [`CertificateError`], for example for an invalid name.
     pub fn self_signed(names: &[String], now: SystemTime) -> Result<(Self, String), CertificateError> {
         let key = KeyPair::generate()?;
-        let mut params = CertificateParams::default();
         let host = names.first().map_or("localhost", String::as_str);
-        params.distinguished_name.push(DnType::CommonName, format!("WMSvc-SHA2-{host}"));
-        for name in names {
-            params.subject_alt_names.push(match name.parse() {
-                Ok(address) => SanType::IpAddress(address),
-                Err(_) => SanType::DnsName(name.as_str().try_into()?),
-            });
-        }
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let mut params = server_parameters(&format!("WMSvc-SHA2-{host}"), names)?;
         params.not_before = (now - CLOCK_SKEW).into();
         params.not_after = (now + VALID).into();
         let pem = format!("{}{}", params.self_signed(&key)?.pem(), key.serialize_pem());
@@ -111,12 +102,31 @@ impl Certificate {
     }
 }
 
+/// Returns the parameters of a certificate for servers with these host names and addresses.
+pub(crate) fn server_parameters(
+    common_name: &str,
+    names: &[String],
+) -> Result<CertificateParams, rcgen::Error> {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name.push(DnType::CommonName, common_name);
+    for name in names {
+        parameters.subject_alt_names.push(match name.parse() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => SanType::DnsName(name.as_str().try_into()?),
+        });
+    }
+    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    Ok(parameters)
+}
+
 fn names_of(certificate: &[u8]) -> Vec<String> {
     let parsed = X509Certificate::from_der(certificate).ok();
     let names = parsed.and_then(|(_, certificate)| tls::host_names(&certificate).ok()).unwrap_or_default();
     names.iter().map(ToString::to_string).filter(|name| !name.contains('*')).collect()
 }
 
-const CLOCK_SKEW: Duration = Duration::from_secs(3_600);
+/// Time before its creation from which a certificate is valid.
+pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(3_600);
 const VALID: Duration = Duration::from_secs(397 * 86_400 - 3_600);
 const MAX_FILE: usize = 64 * 1_024;

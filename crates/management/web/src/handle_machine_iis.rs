@@ -1,11 +1,12 @@
 //! Sites and application pools of the IIS of another machine.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use webserver::{PoolOperation, SiteState};
 
 use crate::call::Admitted;
 use crate::console::Console;
 use crate::handle_machines::{machine, session};
+use crate::handle_web::action;
 use crate::machines::{IisRequest, Work};
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -30,8 +31,7 @@ pub(crate) fn control_site(console: &Console, request: &Admitted<'_>) -> Result<
 
 /// `POST /machines/{machine}/iis/pools/{pool}/actions/{action}`
 pub(crate) fn control_pool(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
-    let operation: PoolOperation =
-        serde_json::from_value(json!(request.part("action"))).map_err(|_| Problem::not_found("action"))?;
+    let operation: PoolOperation = action(request)?;
     let pool = request.part("pool").to_owned();
     change(console, request, "pool", IisRequest::ControlPool { pool, operation })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use management::{FeatureAccess, PoolUnit, Role};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use webserver::{
     Author, Change, CommitMessage, CommitRequest, Feature, LogStart, NewSite, Operation, Plan, PoolOperation,
@@ -36,9 +37,13 @@ pub(crate) fn info(console: &Console, request: &Admitted<'_>) -> Result<Reply, P
 
 /// `POST /web/actions/{action}`
 pub(crate) fn control(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
-    let operation: Operation =
-        serde_json::from_value(json!(request.part("action"))).map_err(|_| Problem::not_found("action"))?;
+    let operation: Operation = action(request)?;
     Ok(Reply::json(json!(console.web()?.control(operation)?)))
+}
+
+/// Returns the operation that the path of a request names.
+pub(crate) fn action<T: DeserializeOwned>(request: &Admitted<'_>) -> Result<T, Problem> {
+    serde_json::from_value(json!(request.part("action"))).map_err(|_| Problem::not_found("action"))
 }
 
 /// `GET /web/sites`
@@ -194,8 +199,7 @@ pub(crate) fn pools(console: &Console, _: &Admitted<'_>) -> Result<Reply, Proble
 /// `POST /web/pools/{pool}/actions/{action}`
 pub(crate) fn control_pool(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let snapshot = console.web()?.snapshot()?;
-    let operation: PoolOperation =
-        serde_json::from_value(json!(request.part("action"))).map_err(|_| Problem::not_found("action"))?;
+    let operation: PoolOperation = action(request)?;
     let name = request.part("pool");
     let pool = snapshot.pools.iter().find(|pool| pool.name.as_str() == name);
     let pool = pool.ok_or_else(|| Problem::not_found("pool"))?;

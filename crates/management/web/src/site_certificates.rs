@@ -10,11 +10,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use files::{Attributes, replace};
 use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
-use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType};
+use rcgen::{CertificateParams, KeyPair};
 use serde::{Deserialize, Serialize};
 use tls::PemError;
 use webserver::{Certificate, CertificateName};
 use zeroize::Zeroizing;
+
+use crate::certificate::{CLOCK_SKEW, server_parameters};
 
 /// Certificates in a folder. A certificate has the files `NAME.pem` (certificate chain), `NAME.key` (private key) and perhaps
 /// `NAME.csr` (request to an authority).
@@ -279,17 +281,7 @@ fn parameters(names: &[String]) -> Result<CertificateParams, SiteCertificateErro
     let (Some(first), true) = (names.first(), names.len() <= MAX_NAMES) else {
         return Err(SiteCertificateError::Names);
     };
-    let mut parameters = CertificateParams::default();
-    parameters.distinguished_name.push(DnType::CommonName, first.clone());
-    for name in names {
-        parameters.subject_alt_names.push(match name.parse() {
-            Ok(address) => SanType::IpAddress(address),
-            Err(_) => SanType::DnsName(name.as_str().try_into()?),
-        });
-    }
-    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    Ok(parameters)
+    Ok(server_parameters(first, names)?)
 }
 
 fn self_signed(names: &[String], days: u16, now: SystemTime) -> Result<Pair, SiteCertificateError> {
@@ -331,7 +323,6 @@ fn pem(label: &str, der: &[u8]) -> String {
 
 /// Attributes of a file that every user may read.
 const PUBLIC: Attributes = Attributes { mode: 0o644, group: None };
-const CLOCK_SKEW: Duration = Duration::from_secs(3_600);
 const MAX_CERTIFICATES: usize = 1_000;
 const MAX_NAMES: usize = 100;
 /// Maximum validity of a self-signed certificate: ten years.

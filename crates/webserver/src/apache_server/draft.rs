@@ -12,9 +12,9 @@ use std::sync::Arc;
 use apache::{BuiltIn, Directive, Editor, NewDirective, Visited, full_path, matches};
 
 use super::configuration::{ApacheConfiguration, SiteFolder};
-use super::sites::{MARKER, host_blocks};
+use super::sites::host_blocks;
 use crate::change::Change;
-use crate::engine::{DraftFiles, Drafted, require_file};
+use crate::engine::{DraftFiles, Drafted, marker, require_file};
 use crate::error::WebServerError;
 use crate::value::SiteId;
 
@@ -129,13 +129,13 @@ impl<'a> Draft<'a> {
 
     /// Writes the identifier of a site into its section, so that it stays when addresses or names change.
     fn mark(&mut self, site: &SiteId) -> Result<(), WebServerError> {
-        let marker = format!("{MARKER}{site}");
+        let comment = format!("{}{site}", marker::SITE);
         self.edit_site(site, |host, editor| {
             let inner = host.section().map(apache::Section::inner).unwrap_or_default();
             let text = editor.document().bytes(inner);
-            let is_marked = text.windows(marker.len()).any(|window| window == marker.as_bytes());
+            let is_marked = text.windows(comment.len()).any(|window| window == comment.as_bytes());
             if !is_marked {
-                editor.insert_first(host, &NewDirective::comment(&marker));
+                editor.insert_first(host, &NewDirective::comment(&comment));
             }
             Ok(())
         })

@@ -91,9 +91,14 @@ pub(super) fn head<'a>(
     section: Visited<'_>,
 ) -> Option<(&'a [u8], Range<usize>)> {
     let text = configuration.document(section.file).ok()?.text();
-    let inner = section.directive.section()?.inner();
-    let end = section.directive.children().first().map_or(inner.end, |child| child.span().start);
-    Some((text, inner.start..end))
+    Some((text, head_range(section.directive)?))
+}
+
+/// Returns the range of a section before its first directive.
+pub(super) fn head_range(section: &Directive) -> Option<Range<usize>> {
+    let inner = section.section()?.inner();
+    let end = section.children().first().map_or(inner.end, |child| child.span().start);
+    Some(inner.start..end)
 }
 
 /// Returns the scheme and the address of a URL such as `http://127.0.0.1:3000` or `unix:/run/app.sock|fcgi://app`.

@@ -7,13 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::configuration::{ApacheConfiguration, position};
 use super::pools;
+use crate::engine::marker;
 use crate::listen::ListenAddress;
 use crate::model::{Listener, Location, LocationContent, Site, SiteState};
 use crate::position::Position;
 use crate::value::{HostPattern, PoolName, SiteId};
-
-/// Comment at the beginning of a section that names its site.
-pub(super) const MARKER: &str = "telarch-site: ";
 
 /// Identifiers that are in use.
 #[derive(Default)]
@@ -22,7 +20,7 @@ struct Identifiers(BTreeSet<SiteId>);
 impl Identifiers {
     /// Returns the marked or derived identifier of a section, with a number if it is in use.
     fn of(&mut self, document: Option<&Document>, host: Visited<'_>) -> SiteId {
-        let marked = document.and_then(|document| marker(document, host.directive));
+        let marked = document.and_then(|document| marked(document, host.directive));
         let first = marked.unwrap_or_else(|| derived(host));
         let mut id = first.clone();
         let mut number = 2_u32;
@@ -117,12 +115,9 @@ pub(super) fn sites(configuration: &ApacheConfiguration) -> Vec<Site> {
     sites
 }
 
-fn marker(document: &Document, host: &Directive) -> Option<SiteId> {
-    let inner = host.section()?.inner();
-    let end = host.children().first().map_or(inner.end, |child| child.span().start);
-    let head = str::from_utf8(document.bytes(inner.start..end)).ok()?;
-    let comment = head.lines().find_map(|line| line.trim().strip_prefix('#')?.trim().strip_prefix(MARKER))?;
-    SiteId::parse(comment.trim()).ok()
+/// Returns the identifier in the comment of a site.
+fn marked(document: &Document, host: &Directive) -> Option<SiteId> {
+    SiteId::parse(marker::find(document.text(), pools::head_range(host)?, marker::SITE)?.value).ok()
 }
 
 /// Returns the identifier of a site without a marker. The folder does not count, so that it stays when the site is stopped.

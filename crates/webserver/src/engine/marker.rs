@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+/// Beginning of the comment that names the site of a block.
+pub(crate) const SITE: &str = "telarch-site: ";
 /// Beginning of the comment with the unit that runs the servers of a pool.
 pub(crate) const UNIT: &str = "telarch-unit: ";
 

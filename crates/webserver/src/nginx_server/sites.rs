@@ -12,9 +12,6 @@ use crate::model::{Listener, Location, LocationContent, Pool, PoolMember, Site, 
 use crate::position::Position;
 use crate::value::{HostPattern, PoolName, SiteId, UnitName};
 
-/// Comment at the beginning of a block that names its site.
-pub(crate) const MARKER: &str = "telarch-site: ";
-
 /// A started site with its block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerBlock<'a> {
@@ -39,7 +36,7 @@ pub(crate) fn server_blocks(configuration: &NginxConfiguration) -> Vec<(SiteId, 
     for block in blocks {
         let document = configuration.closure.file(block.server.file).map(ClosureFile::document);
         let marked =
-            document.and_then(Result::ok).and_then(|document| marker(document, block.server.directive));
+            document.and_then(Result::ok).and_then(|document| marked(document, block.server.directive));
         let first = marked.unwrap_or_else(|| derived(block.server));
         let mut id = first.clone();
         let mut number = 2_u32;
@@ -113,17 +110,18 @@ pub(crate) fn head<'a>(
     block: Visited<'_>,
 ) -> Option<(&'a [u8], Range<usize>)> {
     let text = ClosureFile::document(configuration.closure.file(block.file)?).ok()?.text();
-    let inner = block.directive.block()?.inner();
-    let end = block.directive.children().first().map_or(inner.end, |child| child.span().start);
-    Some((text, inner.start..end))
+    Some((text, head_range(block.directive)?))
 }
 
-fn marker(document: &Document, server: &Directive) -> Option<SiteId> {
-    let inner = server.block()?.inner();
-    let end = server.children().first().map_or(inner.end, |child| child.span().start);
-    let head = str::from_utf8(document.bytes(inner.start..end)).ok()?;
-    let comment = head.lines().find_map(|line| line.trim().strip_prefix('#')?.trim().strip_prefix(MARKER))?;
-    SiteId::parse(comment.trim()).ok()
+fn head_range(block: &Directive) -> Option<Range<usize>> {
+    let inner = block.block()?.inner();
+    let end = block.children().first().map_or(inner.end, |child| child.span().start);
+    Some(inner.start..end)
+}
+
+/// Returns the identifier in the comment of a site.
+fn marked(document: &Document, server: &Directive) -> Option<SiteId> {
+    SiteId::parse(marker::find(document.text(), head_range(server)?, marker::SITE)?.value).ok()
 }
 
 /// Returns the identifier of a site without a marker.

@@ -5,8 +5,9 @@ use apache::{Directive, NewDirective, full_path};
 use super::bindings::{host_word, name_words, protocols, require_bindings};
 use super::{Draft, available, host_block, set_single, twin, words};
 use crate::apache_server::configuration::SiteFolder;
-use crate::apache_server::sites::{MARKER, host_blocks, last, sites, stopped_sites};
+use crate::apache_server::sites::{host_blocks, last, sites, stopped_sites};
 use crate::change::NewSite;
+use crate::engine::marker;
 use crate::error::WebServerError;
 use crate::model::SiteState;
 use crate::value::{FilePath, SiteId};
@@ -209,7 +210,7 @@ fn shared_file(action: &str, site: &SiteId, file: &str) -> WebServerError {
 }
 
 fn new_host(site: &NewSite) -> Result<NewDirective, WebServerError> {
-    let mut section = vec![NewDirective::comment(&format!("{MARKER}{}", site.id))];
+    let mut section = vec![NewDirective::comment(&format!("{}{}", marker::SITE, site.id))];
     let (name, aliases) = name_words(&site.names);
     let uses_tls = site.listeners.iter().any(|listener| listener.tls);
     let mut directives: Vec<Vec<String>> = name.into_iter().chain(aliases).collect();

@@ -5,11 +5,11 @@ use nginx::{NewDirective, full_path, parent};
 use super::bindings::{listen_words, require_bindings};
 use super::{Draft, server_block};
 use crate::change::NewSite;
-use crate::engine::IncludePattern;
+use crate::engine::{IncludePattern, marker};
 use crate::error::WebServerError;
 use crate::model::SiteState;
 use crate::nginx_server::configuration::STOPPED;
-use crate::nginx_server::sites::{MARKER, stopped_id};
+use crate::nginx_server::sites::stopped_id;
 use crate::value::{FilePath, HostPattern, SiteId};
 
 impl Draft<'_> {
@@ -37,7 +37,7 @@ impl Draft<'_> {
     }
 
     fn new_server(&self, site: &NewSite) -> NewDirective {
-        let mut block = vec![NewDirective::comment(&format!("{MARKER}{}", site.id))];
+        let mut block = vec![NewDirective::comment(&format!("{}{}", marker::SITE, site.id))];
         let has_directive = self.build.has_http2_directive();
         for listener in &site.listeners {
             block.push(NewDirective::simple(&listen_words(listener, has_directive)));
@@ -147,12 +147,13 @@ impl Draft<'_> {
         let server = server_block(configuration, site)?.server;
         let document = super::document(configuration, server.file)?;
         let inner = server.directive.block().map(nginx::Block::inner).unwrap_or_default();
-        let marker = format!("# {MARKER}{site}");
-        if document.bytes(inner).windows(marker.len()).any(|window| window == marker.as_bytes()) {
+        let comment = format!("{}{site}", marker::SITE);
+        let line = format!("# {comment}");
+        if document.bytes(inner).windows(line.len()).any(|window| window == line.as_bytes()) {
             return Ok(());
         }
         self.edit_site(site, |block, editor| {
-            editor.insert_first(block.server.directive, &NewDirective::comment(&format!("{MARKER}{site}")));
+            editor.insert_first(block.server.directive, &NewDirective::comment(&comment));
             Ok(())
         })
     }
