@@ -4,13 +4,15 @@ Arguments: port, or 0 for any; the only accepted value of the header Authorizati
 the first answers in JSON; files of a certificate and its key for TLS. The first line is the port.
 
 An answer has `rejected` and `message` of a partial success, or the `status` of a refusal with `retry_after` and
-`message`. Refused requests are printed as `{"refused": STATUS}`.
+`message`. Refused requests are printed as `{"refused": STATUS}`. `waited` is the number of seconds from the beginning of the
+answer before to the arrival of the request.
 """
 
 import http.server
 import json
 import ssl
 import sys
+import time
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.wrappers_pb2 import StringValue
@@ -21,10 +23,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 port, authorization, answers, *tls = sys.argv[1:]
 answers = json.loads(answers)
+answered = None
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
+        waited = None if answered is None else time.monotonic() - answered
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if authorization and self.headers["Authorization"] != authorization:
             return self.respond(401, b"")
@@ -37,15 +41,17 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             # A google.rpc.Status with its field `message`, which has the number 2.
             text = StringValue(value=message).SerializeToString()
             self.respond(status, b"\x12" + text[1:] if text else b"", answer.get("retry_after"))
-            return print(json.dumps({"refused": status}), flush=True)
+            return print(json.dumps({"refused": status, "waited": waited}), flush=True)
         response = ExportMetricsServiceResponse()
         if "rejected" in answer:
             response.partial_success.rejected_data_points = answer["rejected"]
             response.partial_success.error_message = message
         self.respond(200, response.SerializeToString())
-        print(json.dumps(MessageToDict(request)), flush=True)
+        print(json.dumps({**MessageToDict(request), "waited": waited}), flush=True)
 
     def respond(self, status, body, retry_after=None):
+        global answered
+        answered = time.monotonic()
         self.send_response(status)
         self.send_header("Content-Type", "application/x-protobuf")
         if retry_after:

@@ -94,6 +94,12 @@ impl Drop for OtlpReceiver {
 pub struct OtlpRequest(pub Value);
 
 impl OtlpRequest {
+    /// Returns the seconds from the beginning of the answer before to the arrival of this request; 0 for the first one.
+    #[must_use]
+    pub fn waited(&self) -> f64 {
+        self.0.get("waited").and_then(Value::as_f64).unwrap_or_default()
+    }
+
     /// An attribute of the resource.
     #[must_use]
     pub fn resource(&self, name: &str) -> Option<&str> {
