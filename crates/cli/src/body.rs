@@ -1,10 +1,10 @@
 //! Conversion of key/value input to XML.
 
-use xml::{Element, Fragment, Name, Writer};
+use wording::resource_values::{self, NamedValue, ValueError};
+use xml::{Element, Fragment};
 
 use crate::error::Error;
 use crate::input::{KeyValues, Value};
-use crate::markup::{self, BASE, XSI};
 
 /// Returns the body of `create` or `invoke`: one element per key, in the namespace of the resource.
 ///
@@ -13,84 +13,36 @@ use crate::markup::{self, BASE, XSI};
 /// # Errors
 /// [`Error::BadKey`] for a root or key that is not a valid element name.
 pub fn write(root: &str, namespace: &str, values: &KeyValues) -> Result<Fragment, Error> {
-    let mut writer = Writer::new();
-    writer.start(&prefixed(root)?).namespace("p", namespace);
-    if values.iter().any(|(_, value)| *value == Value::Null) {
-        writer.namespace("xsi", XSI);
-    }
-    for (key, value) in values.iter() {
-        match value {
-            Value::Text(text) => writer.element(&prefixed(key)?, text),
-            Value::Null => writer.start(&prefixed(key)?).attribute("xsi:nil", "true").end_empty(),
-        };
-    }
-    Ok(writer.into_fragment())
-}
-
-/// Returns a valid element name with the prefix `p`.
-fn prefixed(name: &str) -> Result<String, Error> {
-    let parsed = Name::parse(name).map_err(|_| Error::BadKey { key: name.to_owned() })?;
-    Ok(parsed.with_prefix("p"))
+    Ok(resource_values::new_element(root, namespace, &named(values))?)
 }
 
 /// Returns the body of `set`: the resource returned by Get, with the values of some properties replaced.
 ///
 /// # Errors
 /// [`Error::NotSettable`] for a key that does not match exactly one property with text content, or an attribute that holds
-/// a value ([`markup::fields`]).
+/// a value.
 pub fn modify(resource: Element<'_>, values: &KeyValues) -> Result<Fragment, Error> {
-    values.iter().try_for_each(|(key, value)| check(resource, key, value))?;
-    let mut writer = Writer::new();
-    markup::open_alone(&mut writer, resource);
-    let attributes: Vec<_> = values.iter().filter(|(key, _)| is_field(resource, key)).collect();
-    markup::attributes(&mut writer, resource, |namespace, name| {
-        namespace.is_empty() && attributes.iter().any(|(key, _)| *key == name)
-    });
-    for (key, value) in attributes {
-        if let Value::Text(text) = value {
-            writer.attribute(key, text);
-        }
-    }
-    for property in resource.children() {
-        let settable = property.namespace() != BASE;
-        match values.iter().find(|(key, _)| settable && *key == property.name()) {
-            Some((_, value)) => replace(&mut writer, property, value),
-            None => markup::rewrite(&mut writer, property),
-        }
-    }
-    Ok(writer.into_fragment())
+    Ok(resource_values::with_values(resource, &named(values))?)
 }
 
-/// Returns whether an attribute of the resource holds the value of a key.
-fn is_field(resource: Element<'_>, key: &str) -> bool {
-    markup::fields(resource).any(|attribute| attribute.name() == key)
+fn named(values: &KeyValues) -> Vec<NamedValue<'_>> {
+    values.iter().map(|(key, value)| (key, text(value))).collect()
 }
 
-/// Requires that a key names one value of the resource, which can be replaced by this one.
-fn check(resource: Element<'_>, key: &str, value: &Value) -> Result<(), Error> {
-    let mut matches =
-        resource.children().filter(|property| property.name() == key && property.namespace() != BASE);
-    let problem = match (matches.next(), matches.next(), is_field(resource, key)) {
-        (None, _, false) => "is not a property of the resource",
-        (None, _, true) if *value == Value::Null => "is an attribute, which cannot be $null",
-        (None, _, true) => return Ok(()),
-        (Some(_), Some(_), _) | (Some(_), _, true) => "occurs more than once in the resource",
-        (Some(property), None, false) if markup::has_children(property) => "contains other properties",
-        (Some(_), None, false) => return Ok(()),
-    };
-    Err(Error::NotSettable { key: key.to_owned(), problem })
-}
-
-fn replace(writer: &mut Writer, property: Element<'_>, value: &Value) {
-    markup::open(writer, property);
-    if *value == Value::Null && property.resolve("xsi") != Some(XSI) {
-        writer.namespace("xsi", XSI);
-    }
-    markup::attributes(writer, property, |namespace, name| namespace == XSI && name == "nil");
+fn text(value: &Value) -> Option<&str> {
     match value {
-        Value::Text(text) => writer.text(text).end(),
-        Value::Null => writer.attribute("xsi:nil", "true").end_empty(),
-    };
+        Value::Text(text) => Some(text),
+        Value::Null => None,
+    }
+}
+
+impl From<ValueError> for Error {
+    fn from(error: ValueError) -> Self {
+        match error {
+            ValueError::NotSettable { name, problem } => Self::NotSettable { key: name, problem },
+            ValueError::BadName { name } => Self::BadKey { key: name },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -99,6 +51,7 @@ mod tests {
     use xml::{Bounds, Document};
 
     use super::*;
+    use crate::markup;
 
     const CLIENT: &str = "<s:B xmlns:s=\"urn:s\" xmlns:cfg=\"urn:cfg\"><cfg:Client xml:lang=\"en-US\">\
         <cfg:NetworkDelayms>5000</cfg:NetworkDelayms><cfg:Auth><cfg:Basic>true</cfg:Basic></cfg:Auth>\

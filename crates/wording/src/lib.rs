@@ -5,6 +5,7 @@
 //! * [`association`]: filter for associated instances, `{Object=Win32_Service?Name=a;Role=Dependent}`.
 //! * [`codes`]: error number in every notation, and its symbol.
 //! * [`failure`]: failure of a program, its explanation, and what to do.
+//! * [`resource_values`]: body of a request from names and values.
 //! * [`format`](mod@format): results as a tree of text, XML, JSON or YAML.
 //!
 //! ```
@@ -30,6 +31,7 @@ pub mod failure;
 pub mod format;
 pub mod locator;
 pub mod markup;
+pub mod resource_values;
 pub mod terminal;
 
 pub use failure::Failure;
