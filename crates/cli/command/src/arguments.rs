@@ -285,11 +285,15 @@ fn next(command: &'static Command, parser: &mut Parser) -> Result<Option<Item>, 
 
 /// Reads an argument with one hyphen where it is not a short option.
 fn next_single_dash(command: &'static Command, parser: &mut Parser) -> Result<Option<Item>, Failure> {
+    let Some(mut raw) = parser.try_raw_args() else { return Ok(None) };
+    let next = raw.peek().and_then(std::ffi::OsStr::to_str);
+    if let Some(option) = next.and_then(|text| joined_option(command, text)) {
+        raw.next();
+        return Ok(Some(Item::Option(option, OsString::new())));
+    }
     if command.single_dash == SingleDash::Options {
         return Ok(None);
     }
-    let Some(mut raw) = parser.try_raw_args() else { return Ok(None) };
-    let next = raw.peek().and_then(std::ffi::OsStr::to_str);
     if !next.is_some_and(|text| is_single_dash(text) && !is_short_option(command, text)) {
         return Ok(None);
     }
@@ -301,6 +305,17 @@ fn next_single_dash(command: &'static Command, parser: &mut Parser) -> Result<Op
     }
     let value = raw.next().ok_or_else(|| command.usage_error(format!("{text} requires a value")))?;
     Ok(Some(Item::Switch(format!("{text}:{}", word_of(command, value)?))))
+}
+
+/// Returns the option without a value that an argument names with one hyphen and in one word, as `winrm` and PowerShell do:
+/// `-whatif` for `--what-if`.
+fn joined_option(command: &'static Command, text: &str) -> Option<&'static Opt> {
+    let name = text.strip_prefix('-')?;
+    command.options.iter().copied().find(|option| {
+        matches!(option.value, Value::None)
+            && option.name.contains('-')
+            && option.name.replace('-', "").eq_ignore_ascii_case(name)
+    })
 }
 
 fn is_single_dash(text: &str) -> bool {
@@ -324,6 +339,7 @@ mod tests {
     static LOUD: Opt =
         Opt::new("loud", Value::None, "use capital letters").only_with(&[Scope::Action("say")]);
     static QUIET: Opt = Opt::new("quiet", Value::None, "print nothing");
+    static WHAT_IF: Opt = Opt::new("what-if", Value::None, "change nothing");
     static COUNT: Opt = Opt::new("count", Value::Text("N"), "repeat").only_with(&[Scope::Option(&LOUD)]);
     static HOST: Opt = Opt::new("host", Value::Text("NAME"), "host").repeatable();
     static KIND: Opt = Opt::new("kind", Value::OneOf("KIND", || vec!["a", "b", "c"]), "kind");
@@ -333,7 +349,7 @@ mod tests {
             Action::new("say", &[("WORD", "say WORD")]).takes(1, 2),
             Action::new("end", &[("", "end")]),
         ])
-        .options(&[&FILE, &LOUD, &QUIET, &COUNT, &HOST, &KIND])
+        .options(&[&FILE, &LOUD, &QUIET, &WHAT_IF, &COUNT, &HOST, &KIND])
         .exclusive(&[&[&LOUD, &QUIET]])
         .subcommands(&[&CHILD]);
 
@@ -354,6 +370,10 @@ mod tests {
         }
         let twice = parse(&["end", "--host", "a", "--host=b"]).ok().flatten().expect("valid");
         assert_eq!(twice.texts(&HOST).ok(), Some(vec!["a", "b"]));
+        for spelling in ["--what-if", "-whatif", "-WhatIf"] {
+            let arguments = parse(&["end", spelling]).ok().flatten().expect("valid");
+            assert!(arguments.is_given(&WHAT_IF), "{spelling}");
+        }
         assert!(matches!(parse(&[]), Ok(None)));
         assert!(matches!(parse(&["say", "--help"]), Ok(None)));
     }
