@@ -16,7 +16,8 @@ import { Machines } from "./machines.js";
 import { Overview } from "./overview.js";
 import { Audit, Keys, Sessions, Users } from "./people.js";
 import { NewPool, Pool, Pools } from "./pools.js";
-import { Remote, RemoteCollector, RemoteMachine, RemoteWsMan, isWindows } from "./remote.js";
+import { Remote, RemoteCollector, RemoteMachine, isWindows } from "./remote.js";
+import { RemoteWsMan } from "./remote-wsman.js";
 import { Heading, Link, Problem, Waiting, go, html, leave, useData } from "./router.js";
 import { Service } from "./service.js";
 import { SignIn } from "./sign-in.js";
@@ -36,6 +37,12 @@ const commonPages = [
   ["WMI", /^\/wmi\/([^/]+)\/([^/]+)\/instances$/, (machine, namespace, name) => html`<${Instances} key=${namespace + name} machine=${machine} namespace=${namespace} name=${name} />`],
   ["Events", /^\/events$/, (machine) => html`<${Events} machine=${machine} />`],
   ["Events", /^\/events\/([^/]+)\/(\d+)$/, (machine, channel, record) => html`<${Event} key=${channel + record} machine=${machine} channel=${channel} record=${record} />`],
+  ["Web server", /^\/web\/new-site$/, (machine) => html`<${NewSite} machine=${machine} />`],
+  ["Web server", /^\/web\/sites\/([^/]+)$/, (machine, id) => html`<${Site} key=${id} id=${id} machine=${machine} />`],
+  ["Web server", /^\/web\/sites\/([^/]+)\/new-location$/, (machine, id) => html`<${NewLocation} key=${id} id=${id} machine=${machine} />`],
+  ["Web server", /^\/web\/sites\/([^/]+)\/([a-z-]+)$/, (machine, id, name) => html`<${Feature} key=${id + name} id=${id} name=${name} machine=${machine} />`],
+  ["Web server", /^\/web\/history$/, (machine) => html`<${History} machine=${machine} />`],
+  ["Web server", /^\/web\/history\/(\d+)$/, (machine, number) => html`<${Commit} key=${number} number=${number} machine=${machine} />`],
   ["Hardware", /^\/hardware$/, (machine) => html`<${Hardware} machine=${machine} />`],
 ];
 
@@ -47,9 +54,6 @@ const pages = [
   [/^\/$/, () => (hasRole("viewer") ? html`<${Overview} />` : html`<${Sites} />`)],
   [/^\/web$/, () => html`<${WebServer} />`],
   [/^\/web\/sites$/, () => html`<${Sites} />`],
-  [/^\/web\/new-site$/, () => html`<${NewSite} />`],
-  [/^\/web\/sites\/([^/]+)$/, (id) => html`<${Site} key=${id} id=${id} />`],
-  [/^\/web\/sites\/([^/]+)\/new-location$/, (id) => html`<${NewLocation} key=${id} id=${id} />`],
   [/^\/web\/certificates$/, () => html`<${Certificates} />`],
   [/^\/web\/new-certificate$/, () => html`<${NewCertificate} />`],
   [/^\/web\/new-certificate\/([^/]+)$/, (name) => html`<${NewCertificate} key=${name} name=${name} />`],
@@ -57,9 +61,6 @@ const pages = [
   [/^\/web\/new-pool$/, () => html`<${NewPool} />`],
   [/^\/web\/pools\/([^/]+)$/, (name) => html`<${Pool} key=${name} name=${name} />`],
   [/^\/web\/sites\/([^/]+)\/deployments$/, (id) => html`<${Deployments} key=${id} id=${id} />`],
-  [/^\/web\/sites\/([^/]+)\/([a-z-]+)$/, (id, name) => html`<${Feature} key=${id + name} id=${id} name=${name} />`],
-  [/^\/web\/history$/, () => html`<${History} />`],
-  [/^\/web\/history\/(\d+)$/, (number) => html`<${Commit} key=${number} number=${number} />`],
   [/^\/web\/logs$/, () => html`<${Logs} />`],
   [/^\/events\/forwarded$/, () => html`<${ForwardedEvents} />`],
   [/^\/events\/collector$/, () => html`<${Collector} />`],

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { confirm } from "./changes.js";
 import { change } from "./elevation.js";
 import { Heading, Link, Problem, Table, Waiting, go, html, time, useData } from "./router.js";
-import { actions, hasRole, notice } from "./state.js";
+import { actions, dialog, hasRole, notice } from "./state.js";
 
 /** Returns the whole days until a certificate expires, negative if it has expired. */
 export const daysLeft = ({ not_after }) => Math.floor((not_after * 1000 - Date.now()) / 86400000);
@@ -72,6 +72,44 @@ const kinds = {
   pfx: "Import of a PKCS#12 file (.pfx, .p12)",
 };
 
+const keyTypes = { "ecdsa-p256": "ECDSA P-256 (recommended)", "ecdsa-p384": "ECDSA P-384", "rsa-2048": "RSA 2048, for old clients", "rsa-4096": "RSA 4096" };
+
+/** Shows a certificate before it is stored, and stores it when the user confirms. */
+function Preview({ planned, body }) {
+  const [error, setError] = useState(null);
+  const [isBusy, setBusy] = useState(false);
+  const submit = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      await change("POST", "/web/certificates", { body });
+      dialog.value = null;
+      // A new page begins without a notice.
+      go("/web/certificates");
+      notice.value = { kind: "ok", text: `The certificate ${body.name} was ${body.kind === "request" ? "requested: send the request to the authority" : "stored"}.` };
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
+  };
+  const { certificate, key, request, content } = planned;
+  const facts = content?.Ok;
+  const files = [certificate, request && key.replace(/\.key$/, ".csr"), body.kind === "pem" && body.key === null ? null : key].filter(Boolean);
+  return html`<form onSubmit=${submit}>
+    <h2 id="dialog-title">Store the certificate ${body.name}?</h2>
+    <dl>
+      ${facts
+        ? html`<dt>Names</dt><dd class="break">${facts.names.join(", ") || facts.subject}</dd><dt>Issuer</dt><dd class="break">${facts.issuer}</dd><dt>Expires</dt><dd>${expiry(facts)}</dd>`
+        : html`<dt>Names</dt><dd class="break">${(body.names ?? []).join(", ")}</dd>`}
+      <dt>New files</dt><dd>${files.map((file) => html`<code class="line break">${file}</code>`)}</dd>
+    </dl>
+    ${content?.Err && html`<p class="warning">${content.Err}</p>`}
+    ${facts && daysLeft(facts) < 0 && html`<p class="warning">The certificate has expired.</p>`}
+    <${Problem} error=${error} />
+    <p class="buttons"><button class="primary" disabled=${isBusy}>${isBusy ? "Storing…" : "Store"}</button> <button type="button" onClick=${() => (dialog.value = null)}>Cancel</button></p>
+  </form>`;
+}
+
 /** Form for a new certificate, or with `name` for the certificate that an authority has issued for a request. */
 export function NewCertificate({ name }) {
   const [kind, setKind] = useState(name ? "pem" : "self-signed");
@@ -85,20 +123,18 @@ export function NewCertificate({ name }) {
     setError(null);
     try {
       const parts = {
-        "self-signed": async () => ({ names: names(), days: Number(form.get("days")) }),
-        request: async () => ({ names: names() }),
+        "self-signed": async () => ({ names: names(), days: Number(form.get("days")), key_type: form.get("key_type") }),
+        request: async () => ({ names: names(), key_type: form.get("key_type") }),
         pem: async () => ({ certificate: form.get("certificate"), key: name ? null : form.get("key") }),
         pfx: async () => ({ data: await base64(form.get("file")), password: form.get("password") }),
       };
       const body = { kind, name: name ?? form.get("name").trim(), ...(await parts[kind]()) };
-      await change("POST", "/web/certificates", { body });
-      // A new page begins without a notice.
-      go("/web/certificates");
-      notice.value = { kind: "ok", text: `The certificate ${body.name} was ${kind === "request" ? "requested: send the request to the authority" : "stored"}.` };
+      const { value: planned } = await change("POST", "/web/certificates", { body, query: { dry_run: true } });
+      dialog.value = html`<${Preview} planned=${planned} body=${body} />`;
     } catch (failure) {
       setError(failure);
-      setBusy(false);
     }
+    setBusy(false);
   };
   const area = (id, label, about) => html`<div class="field"><label for=${id}>${label}</label><textarea id=${id} name=${id} rows="6" required spellcheck="false" aria-describedby=${`${id}-about`}></textarea><small id=${`${id}-about`}>${about}</small></div>`;
   return html`
@@ -109,11 +145,12 @@ export function NewCertificate({ name }) {
         <label>Kind<select value=${kind} onChange=${(event) => setKind(event.target.value)}>${Object.entries(kinds).map(([value, label]) => html`<option value=${value} selected=${value === kind}>${label}</option>`)}</select></label>
         <div class="field"><label for="name">Name</label><input id="name" name="name" required maxlength="64" spellcheck="false" autocomplete="off" aria-describedby="name-about" /><small id="name-about">Letters, digits, hyphens, underscores and dots; also the name of the files</small></div>`}
       ${(kind === "self-signed" || kind === "request") && html`<div class="field"><label for="names">Host names and addresses</label><input id="names" name="names" required spellcheck="false" autocomplete="off" placeholder="shop.example, www.shop.example" aria-describedby="names-about" /><small id="names-about">Separated by commas or blanks</small></div>`}
+      ${(kind === "self-signed" || kind === "request") && html`<label>Key<select name="key_type">${Object.entries(keyTypes).map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>`}
       ${kind === "self-signed" && html`<label>Days of validity<input name="days" type="number" min="1" max="3650" value="397" required /></label>`}
       ${kind === "pem" && area("certificate", "Certificate", "The certificate of the site first, then those of the authorities, each from BEGIN CERTIFICATE to END CERTIFICATE")}
       ${kind === "pem" && !name && area("key", "Private key", "Without a password, from BEGIN PRIVATE KEY to END PRIVATE KEY")}
       ${kind === "pfx" && html`<label>File<input name="file" type="file" accept=".pfx,.p12" required /></label><label>Password of the file<input name="password" type="password" autocomplete="off" /></label>`}
       <${Problem} error=${error} />
-      <p class="buttons"><button class="primary" disabled=${isBusy}>${isBusy ? "Storing…" : "Store"}</button> <button type="button" onClick=${() => go("/web/certificates")}>Cancel</button></p>
+      <p class="buttons"><button class="primary" disabled=${isBusy}>${isBusy ? "Checking…" : "Preview"}</button> <button type="button" onClick=${() => go("/web/certificates")}>Cancel</button></p>
     </form>`;
 }

@@ -1,6 +1,6 @@
 // Preview and commit of a change of the web server's configuration.
 import { useState } from "preact/hooks";
-import { send } from "./api.js";
+import { change } from "./elevation.js";
 import { Problem, html } from "./router.js";
 import { dialog, notice, unsaved } from "./state.js";
 
@@ -29,7 +29,7 @@ export function Problems({ list }) {
  */
 export async function preview(title, request, { reload, done }) {
   const { method, resource, body, tag } = request;
-  const { value } = await send(method, resource, { body, tag, query: { dry_run: true } });
+  const { value } = await change(method, resource, { body, tag, query: { dry_run: true } });
   dialog.value = html`<${Preview} title=${title} plan=${value} request=${request} reload=${reload} done=${done} />`;
 }
 
@@ -64,10 +64,11 @@ export function Proposal({ title, label, busyLabel, canApply, apply, children })
 
 function Preview({ title, plan, request, reload, done }) {
   const { diffs, warnings, validation } = plan;
+  const isIis = request.resource.startsWith("/machines/");
   const canApply = validation.accepted && diffs.length > 0;
   const apply = async (message) => {
     const { method, resource, body, tag } = request;
-    const { value } = await send(method, resource, { body, tag, query: { message } });
+    const { value } = await change(method, resource, { body, tag, query: { message } });
     const { verdict } = value.commit;
     // The page must not accept input that it loses when its data arrives.
     await reload?.();
@@ -77,14 +78,14 @@ function Preview({ title, plan, request, reload, done }) {
     done?.();
     notice.value = verdict.verdict === "failed"
       ? { kind: "error", text: `The web server rejected the change, and the old files were restored: ${verdict.reason}` }
-      : { kind: "ok", text: `Commit ${value.commit.number}: ${verdict.verdict === "active" ? "the web server uses the new files" : "written; the web server is not running"}` };
+      : { kind: "ok", text: `Commit ${value.commit.number}: ${verdict.verdict !== "active" ? "written; the web server is not running" : isIis ? "IIS uses the new configuration" : "the web server uses the new files"}` };
   };
   return html`<${Proposal} title=${title} label="Apply" busyLabel="Applying…" canApply=${canApply} apply=${apply}>
     ${diffs.length ? html`<${Diff} diffs=${diffs} />` : html`<p>This changes no file.</p>`}
     <${Problems} list=${warnings} />
     <${Problems} list=${validation.problems} />
     ${validation.accepted
-      ? html`<p class="ok">The validator of the web server accepts the new files.</p>`
+      ? html`<p class="ok">${isIis ? "IIS has no validator: it checks each operation of the change." : "The validator of the web server accepts the new files."}</p>`
       : html`<div class="problem" role="alert"><p>The validator of the web server rejects the new files.</p><pre tabindex="0" role="region" aria-label="Output of the validator">${validation.output}</pre></div>`}
   <//>`;
 }

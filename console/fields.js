@@ -35,8 +35,10 @@ function Labelled({ field, path, messages, children }) {
 function Text({ field, draft, set, path, messages }) {
   const isNumber = field.kind === "number" || field.isNumber;
   return html`<${Labelled} field=${field} path=${path} messages=${messages}>${(attributes) => html`
-    <input ...${attributes} value=${draft} placeholder=${field.placeholder} inputmode=${isNumber ? "numeric" : undefined}
-      autocomplete="off" autocapitalize="none" spellcheck="false" onInput=${(event) => set(event.target.value)} />`}<//>`;
+    <input ...${attributes} type=${field.isSecret ? "password" : undefined} value=${draft} placeholder=${field.placeholder} inputmode=${isNumber ? "numeric" : undefined}
+      list=${field.suggestions && `${attributes.id}-list`}
+      autocomplete=${field.isSecret ? "new-password" : "off"} autocapitalize="none" spellcheck="false" onInput=${(event) => set(event.target.value)} />
+    ${field.suggestions && html`<datalist id=${`${attributes.id}-list`}>${field.suggestions.map((one) => html`<option value=${one}></option>`)}</datalist>`}`}<//>`;
 }
 
 function Choice({ field, draft, set, path, messages }) {

@@ -1,10 +1,12 @@
 // The IIS of another machine: its sites and application pools, which can be started and stopped.
+import { useEffect } from "preact/hooks";
 import { get } from "./api.js";
 import { Problems, confirm } from "./changes.js";
 import { change } from "./elevation.js";
 import { stateBadge } from "./pools.js";
-import { Heading, Problem, Table, Waiting, html, useData } from "./router.js";
-import { notice } from "./state.js";
+import { Heading, Link, Problem, Table, Waiting, go, html, useData } from "./router.js";
+import { siteUrl } from "./sites.js";
+import { actions, notice } from "./state.js";
 
 /** Returns an address with its options. */
 const shown = ({ address, tls, http2 }) => [address, tls && "TLS", http2 && "HTTP/2"].filter(Boolean).join(" ");
@@ -23,6 +25,10 @@ async function control(machine, object, name, action, reload) {
 export function RemoteIis({ machine }) {
   const resource = `/machines/${machine.id}/iis`;
   const { data, error, reload } = useData(() => get(resource), [machine.id]);
+  const base = `/machines/${machine.id}/web`;
+  useEffect(() => {
+    if (data) actions.value = [{ label: "Add site", kind: "primary", run: () => go(`${base}/new-site`) }, { label: "History", run: () => go(`${base}/history`) }, { label: "Read again", run: reload }];
+  }, [data]);
   const title = html`<${Heading} detail="Sites and application pools of IIS, read through WMI (root/WebAdministration).">Web server of ${machine.name}<//>`;
   if (!data) return html`${title}<${Waiting} error=${error} />`;
   const { sites, pools, problems } = data.value;
@@ -33,10 +39,9 @@ export function RemoteIis({ machine }) {
   return html`${title}
     <${Problem} error=${error} />
     ${problems.length > 0 && html`<h2>Problems</h2><${Problems} list=${problems} />`}
-    <p class="buttons"><button onClick=${reload}>Read again</button></p>
     <h2>Sites</h2>
     <${Table} caption="Sites" rows=${sites} empty="There is no site." columns=${[
-      ["Site", (one) => html`<strong>${one.id}</strong>`],
+      ["Site", (one) => html`<${Link} to=${siteUrl(one.id, machine.id)}>${one.id}<//>`],
       ["State", stateBadge],
       ["Addresses", (one) => [...one.listeners.map(shown), ...one.unsupported].join(", ")],
       ["Names", (one) => one.names.join(", ") || "any"],
@@ -55,6 +60,5 @@ export function RemoteIis({ machine }) {
       ["", (one) => (one.state === "started"
         ? html`<span class="buttons"><button aria-label=${`Recycle ${one.name}`} onClick=${() => pool(one, "recycle")}>Recycle</button> <button class="danger" aria-label=${`Stop ${one.name}`} onClick=${() => stopPool(one)}>Stop…</button></span>`
         : html`<button aria-label=${`Start ${one.name}`} onClick=${() => pool(one, "start")}>Start</button>`)],
-    ]} />
-    <p class="quiet">Bindings, folders, features and new sites: <code>telarch web … -r ${new URL(machine.url).hostname}</code>, with a preview and a history.</p>`;
+    ]} />`;
 }

@@ -1,5 +1,5 @@
-// Pages of another machine: its overview, its WS-Management service, and the frame around the pages that all machines have.
-import { useEffect, useState } from "preact/hooks";
+// Pages of another machine: its overview, its collector of events, and the frame around the pages that all machines have.
+import { useEffect } from "preact/hooks";
 import { get, queryWmi } from "./api.js";
 import { StateBadge, connect, describe, remove, useStates } from "./machines.js";
 import { Network, Services } from "./overview.js";
@@ -33,7 +33,7 @@ function Way({ machine, title }) {
 }
 
 /** Heading of a machine and its state, if it is not reachable in words. */
-function Head({ machine, error, title }) {
+export function Head({ machine, error, title }) {
   const { status, url, account } = machine;
   const product = [status.product, status.version].filter(Boolean).join(", ");
   return html`
@@ -165,46 +165,4 @@ export function RemoteCollector({ machine }) {
   return html`<p class="links"><${Link} to=${`/machines/${machine.id}/events`}>Events<//></p>
     <${Heading} detail="Events that other machines forward to this machine.">Collector of ${machine.name}<//>
     <${CollectorParts} id=${machine.id} />`;
-}
-
-/** A part of the service's configuration, or the reason why the user cannot read it. */
-function Part({ title, part, children }) {
-  return html`<h2>${title}</h2>${part.value ? children(part.value) : html`<p class="warning">Not readable: ${part.reason}</p>`}`;
-}
-
-const text = (value) => (value === null || value === undefined ? "" : Array.isArray(value) ? value.map(text).join(", ") : typeof value === "object" ? JSON.stringify(value) : String(value));
-
-function WsManParts({ id }) {
-  const { data, error } = useData(() => get(`/machines/${id}/wsman`), [id]);
-  const [filter, setFilter] = useState("");
-  if (!data) return html`<${Waiting} error=${error} />`;
-  const { config, listeners, shells } = data.value;
-  return html`
-    <${Part} title="Listeners" part=${listeners}>${(rows) => html`<${Table} caption="Listeners" rows=${rows} empty="There is no listener." columns=${[
-      ["Address", (one) => text(one.Address)],
-      ["Transport", (one) => text(one.Transport)],
-      ["Port", (one) => text(one.Port), true],
-      ["Listening on", (one) => text(one.ListeningOn)],
-      ["Certificate", (one) => html`<code class="break">${text(one.CertificateThumbprint)}</code>`],
-      ["State", (one) => html`<span class=${one.Enabled === "true" ? "badge ok" : "badge"}>${one.Enabled === "true" ? "enabled" : "disabled"}</span>`],
-    ]} />`}<//>
-    <${Part} title="Open shells" part=${shells}>${(rows) => html`<${Table} caption="Open shells" rows=${rows} empty="No shell is open." columns=${[
-      ["Owner", (one) => text(one.Owner)],
-      ["Client", (one) => text(one.ClientIP)],
-      ["Name", (one) => text(one.Name)],
-      ["State", (one) => text(one.State)],
-      ["Open for", (one) => text(one.ShellRunTime)],
-      ["Idle for", (one) => text(one.ShellInactivity)],
-      ["Shell", (one) => html`<code title=${text(one.ShellId)}>${text(one.ShellId).slice(0, 8)}…</code>`],
-    ]} />`}<//>
-    <${Part} title="Settings" part=${config}>${(rows) => html`
-      <label>Filter<input type="search" value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>
-      <${Table} caption="Settings" rows=${rows.filter(({ name }) => name.toLowerCase().includes(filter.toLowerCase()))} empty="No setting matches." columns=${[
-        ["Setting", (one) => html`<code>${one.name}</code>`],
-        ["Value", (one) => html`<span class="break">${one.value || "–"}</span>`],
-      ]} />`}<//>`;
-}
-
-export function RemoteWsMan({ machine }) {
-  return html`<${Head} machine=${machine} title="WS-Management" /><${WsManParts} id=${machine.id} />`;
 }

@@ -1,6 +1,6 @@
 // Sites and their bindings.
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
-import { get } from "./api.js";
+import { get, pathOf } from "./api.js";
 import { preview } from "./changes.js";
 import { featureTitle } from "./feature.js";
 import { Form } from "./form.js";
@@ -9,7 +9,11 @@ import { Heading, Link, Problem, Table, Waiting, go, html, useData } from "./rou
 import { actions, hasRole, writes } from "./state.js";
 import { check, choice, object, rows, text, variant, without } from "./values.js";
 
-const siteUrl = (id) => `/web/sites/${encodeURIComponent(id)}`;
+/** Returns the path of a site, of the API and of pages: of this machine, or of another one with IIS. */
+export const siteUrl = (id, machine) => `${pathOf(machine)}/web/sites/${encodeURIComponent(id)}`;
+
+/** Returns the path of the list of sites. */
+const listUrl = (machine) => (machine ? `${pathOf(machine)}/iis` : "/web/sites");
 
 /** The first host name of a site, or its identifier. */
 const label = (site) => site.names[0] ?? site.id;
@@ -68,65 +72,70 @@ export function Sites() {
     ]} />`;
 }
 
-export function NewSite() {
-  const web = useData(() => get("/web"));
+/** Form for a new site of this machine, or of another one with IIS. */
+export function NewSite({ machine }) {
+  const base = `${pathOf(machine)}/web`;
+  const web = useData(() => get(base));
   const submit = async (body) => {
-    const { tag } = await get("/web/sites");
-    await preview(`Create the site ${body.id}`, { method: "POST", resource: "/web/sites", body, tag }, { done: () => go(siteUrl(body.id)) });
+    const { tag } = await get(`${base}/sites`);
+    await preview(`Create the site ${body.id}`, { method: "POST", resource: `${base}/sites`, body, tag }, { done: () => go(siteUrl(body.id, machine)) });
   };
   if (!web.data) return html`<${Waiting} error=${web.error} />`;
   return html`
-    <${Heading} detail="The next step shows the new file before anything is written.">Add site<//>
-    <${Form} field=${without(newSite, unsupportedOptions(web.data.value))} value=${{ listeners: [{ address: "80" }] }} label="Preview" submit=${submit} cancel=${() => go("/web/sites")} />`;
+    <${Heading} detail=${machine ? "The next step shows the change before anything is written." : "The next step shows the new file before anything is written."}>Add site<//>
+    <${Form} field=${without(newSite, [...unsupportedOptions(web.data.value), ...(machine ? ["certificate", "key"] : [])])} value=${{ listeners: [{ address: "80" }] }} label="Preview" submit=${submit} cancel=${() => go(listUrl(machine))} />`;
 }
 
-export function Site({ id }) {
-  const { data, error, reload } = useData(() => get(siteUrl(id)));
+/** A site of this machine, or of another one with IIS. */
+export function Site({ id, machine }) {
+  const base = `${pathOf(machine)}/web`;
+  const url = siteUrl(id, machine);
+  const { data, error, reload } = useData(() => get(url));
   const [failure, setFailure] = useState(null);
   const site = data?.value;
   const isStarted = site?.state === "started";
-  const web = useData(async () => (hasRole("viewer") ? get("/web") : null));
+  const web = useData(async () => (hasRole("viewer") ? get(base) : null));
   // The directives of a stopped site are no part of the configuration.
-  const features = useData(async () => (isStarted ? get(`${siteUrl(id)}/features`) : null), [isStarted]);
+  const features = useData(async () => (isStarted ? get(`${url}/features`) : null), [isStarted]);
   // Before the dialog of a change closes, so that no action uses the revision before the change.
   useLayoutEffect(() => {
     if (!site) return;
-    writes.value = `Writes to ${site.position.file}:${site.position.line}, applies by reload`;
+    writes.value = machine ? "Writes to the configuration of IIS, applies at once" : `Writes to ${site.position.file}:${site.position.line}, applies by reload`;
     if (!hasRole("administrator")) return;
     const change = (title, method, body, after) => async () => {
       try {
         setFailure(null);
-        await preview(title, { method, resource: siteUrl(id), body, tag: data.tag }, after);
+        await preview(title, { method, resource: url, body, tag: data.tag }, after);
       } catch (problem) {
         setFailure(problem);
       }
     };
     actions.value = [
       { label: isStarted ? "Stop site" : "Start site", run: change(`${isStarted ? "Stop" : "Start"} ${label(site)}`, "PATCH", { state: isStarted ? "stopped" : "started" }, { reload }) },
-      { label: "Delete site", kind: "danger", run: change(`Delete ${label(site)}`, "DELETE", undefined, { done: () => go("/web/sites") }) },
+      { label: "Delete site", kind: "danger", run: change(`Delete ${label(site)}`, "DELETE", undefined, { done: () => go(listUrl(machine)) }) },
     ];
   }, [data]);
   if (!site) return html`<${Waiting} error=${error} />`;
   const removeLocation = async ({ path }) => {
     try {
       setFailure(null);
-      const { tag } = await get("/web");
+      const { tag } = await get(base);
       const body = { changes: [{ change: "delete-location", site: id, path }] };
-      await preview(`Delete ${path} of ${label(site)}`, { method: "POST", resource: "/web/changes", body, tag }, { reload });
+      await preview(`Delete ${path} of ${label(site)}`, { method: "POST", resource: `${base}/changes`, body, tag }, { reload });
     } catch (problem) {
       setFailure(problem);
     }
   };
   const submit = async ({ root, ...body }, { isRepeated }) => {
-    const tag = isRepeated ? (await get(siteUrl(id))).tag : data.tag;
+    const tag = isRepeated ? (await get(url)).tag : data.tag;
     if (root && root !== site.root) body.root = root;
-    await preview(`Change ${label(site)}`, { method: "PATCH", resource: siteUrl(id), body, tag }, { reload });
+    await preview(`Change ${label(site)}`, { method: "PATCH", resource: url, body, tag }, { reload });
   };
   return html`
-    <${Heading} detail=${html`<code>${id}</code> in <code>${site.position.file}:${site.position.line}</code>`}>${label(site)}<//>
+    <${Heading} detail=${machine ? html`<code>${id}</code>, a site of IIS` : html`<code>${id}</code> in <code>${site.position.file}:${site.position.line}</code>`}>${label(site)}<//>
     <p><span class=${isStarted ? "badge ok" : "badge"}>${site.state}</span></p>
     <${Problem} error=${failure} />
-    ${site.unsupported.length > 0 && html`<p class="warning">Only the file itself can change: ${site.unsupported.join(", ")}</p>`}
+    ${site.unsupported.length > 0 && html`<p class="warning">Only ${machine ? "IIS Manager" : "the file itself"} can change: ${site.unsupported.join(", ")}</p>`}
     <h2>Bindings and folder</h2>
     <${Form} key=${data.tag} field=${without(siteBindings, unsupportedOptions(web.data?.value))} value=${site} isReadOnly=${!hasRole("administrator")} label="Preview changes" submit=${submit} />
     <h2>Features</h2>
@@ -134,20 +143,20 @@ export function Site({ id }) {
     <${Problem} error=${features.error} />
     <ul class="features">
       ${(features.data?.value.features ?? []).map(({ feature, is_local, writable, setting }) => html`<li>
-        <${Link} to=${`${siteUrl(id)}/${feature}`}>
+        <${Link} to=${`${url}/${feature}`}>
           <strong>${featureTitle(feature)}</strong>
           <span class="quiet">${setting.setting === "default" ? "default" : is_local ? "set here" : "inherited"}${writable ? "" : ", read only"}</span>
         <//>
       </li>`)}
     </ul>
-    <h2>Content</h2>
-    <p><${Link} to=${`${siteUrl(id)}/deployments`}>Deployments<//> replace the files of the site with those of an archive.</p>
+    ${!machine && html`<h2>Content</h2>
+    <p><${Link} to=${`${siteUrl(id)}/deployments`}>Deployments<//> replace the files of the site with those of an archive.</p>`}
     <h2>Applications and virtual directories</h2>
-    ${hasRole("administrator") && isStarted && html`<p><${Link} to=${`${siteUrl(id)}/new-location`}>Add an application or a virtual directory<//></p>`}
+    ${hasRole("administrator") && isStarted && html`<p><${Link} to=${`${url}/new-location`}>${machine ? "Add a virtual directory" : "Add an application or a virtual directory"}<//></p>`}
     <${Table} caption="Applications and virtual directories" rows=${site.locations} empty="There is none." columns=${[
       ["Path", (location) => html`<code>${location.modifier} ${location.path}</code>`],
       ["Content", ({ content }) => (content.pool ? html`${content.protocol} to <${Link} to=${poolUrl(content.pool)}>${content.pool}<//>` : content.folder ?? (content.target && `${content.protocol}://${content.target}`) ?? content.kind)],
-      ["Line", (location) => location.position.line, true],
+      ...(machine ? [] : [["Line", (location) => location.position.line, true]]),
       ["", (location) => hasRole("administrator") && isStarted && isTyped(location) && html`<button class="danger" aria-label=${`Delete ${location.path}`} onClick=${() => removeLocation(location)}>Delete…</button>`],
     ]} />`;
 }
@@ -175,19 +184,22 @@ function newLocation({ application_protocols: supported }, pools) {
   );
 }
 
-export function NewLocation({ id }) {
-  const { data, error } = useData(async () => ({ web: await get("/web"), pools: (await get("/web/pools")).value.pools }));
+/** Form for a new application or virtual directory. IIS has no pools of back-end servers, so it gets virtual directories. */
+export function NewLocation({ id, machine }) {
+  const base = `${pathOf(machine)}/web`;
+  const url = siteUrl(id, machine);
+  const { data, error } = useData(async () => ({ web: await get(base), pools: machine ? [] : (await get("/web/pools")).value.pools }));
   if (!data) return html`<${Waiting} error=${error} />`;
   const { web, pools } = data;
   const submit = async ({ path, location }, { isRepeated }) => {
-    const tag = isRepeated ? (await get("/web")).tag : web.tag;
+    const tag = isRepeated ? (await get(base)).tag : web.tag;
     const content = location.folder ? { kind: "directory", ...location } : { kind: "application", ...location, path: location.path || null };
     const body = { changes: [{ change: "put-location", site: id, path, location: content }] };
-    await preview(`Add ${path} to ${id}`, { method: "POST", resource: "/web/changes", body, tag }, { done: () => go(siteUrl(id)) });
+    await preview(`Add ${path} to ${id}`, { method: "POST", resource: `${base}/changes`, body, tag }, { done: () => go(url) });
   };
   return html`
-    <p class="links"><${Link} to=${siteUrl(id)}>${id}<//> <${Link} to="/web/pools">Pools<//></p>
+    <p class="links"><${Link} to=${url}>${id}<//> ${!machine && html`<${Link} to="/web/pools">Pools<//>`}</p>
     <${Heading} detail="Requests whose path begins with the path are answered from a folder, or passed to a pool of servers.">Add an application or a virtual directory<//>
-    ${!pools.length && html`<p class="quiet">An application needs a pool: <${Link} to="/web/new-pool">add one<//> first.</p>`}
-    <${Form} field=${newLocation(web.value.info.capabilities, pools)} value=${{}} label="Preview" submit=${submit} cancel=${() => go(siteUrl(id))} />`;
+    ${!machine && !pools.length && html`<p class="quiet">An application needs a pool: <${Link} to="/web/new-pool">add one<//> first.</p>`}
+    <${Form} field=${newLocation(web.value.info.capabilities, pools)} value=${{}} label="Preview" submit=${submit} cancel=${() => go(url)} />`;
 }

@@ -3,7 +3,7 @@
 // A description is an object whose `kind` is one of those below. A draft has what the user has entered, also if it is not
 // valid. A path is a JSON pointer to a value in the form's value, so that messages of the server find their field.
 
-/** Text. `required`, `help`, `placeholder`. An empty text is null. */
+/** Text. `required`, `help`, `placeholder`, `isSecret`, and `suggestions`: texts that the user can choose. An empty text is null. */
 export const text = (label, options) => ({ kind: "text", label, ...options });
 /** A number from `min` to `max`. An empty field is null. */
 export const number = (label, options) => ({ kind: "number", label, ...options });
@@ -39,6 +39,12 @@ export function without(field, names) {
     ...(field.item && { item: inner(field.item) }),
     ...(field.variants && { variants: field.variants.map((choice) => ({ ...choice, field: inner(choice.field) })) }),
   };
+}
+
+/** Returns a field whose members with these names suggest texts: `{name: [text, …]}`. */
+export function suggesting(field, suggestions) {
+  const members = field.members.map(([name, part]) => [name, suggestions[name] ? { ...part, suggestions: suggestions[name] } : part]);
+  return { ...field, members };
 }
 
 let lastKey = 0;

@@ -1,6 +1,6 @@
 // The web server: state, history and logs.
 import { useEffect, useState } from "preact/hooks";
-import { follow, get, send } from "./api.js";
+import { follow, get, pathOf, send } from "./api.js";
 import { Diff, Problems, confirm, preview } from "./changes.js";
 import { Heading, Link, Problem, Table, Waiting, bytes, go, html, time, useData } from "./router.js";
 import { actions, hasRole, notice, writes } from "./state.js";
@@ -13,6 +13,19 @@ async function control(action, reload) {
     notice.value = { kind: "error", text: failure.message };
   }
   reload();
+}
+
+/** Requests per second of the last minute, which the server counts in its logs. */
+function RequestRates() {
+  const { data, error } = useData(() => get("/web/request-rates"), [], 10000);
+  if (!data) return html`<h2>Requests</h2><${Waiting} error=${error} />`;
+  return html`<h2>Requests</h2>
+    <${Problem} error=${error} />
+    <${Table} caption="Requests" rows=${data.value.rates} empty="No log of requests has times that this page can read." columns=${[
+      ["Sites", ({ sites }) => (sites.length ? sites.map((id) => html`<${Link} to=${`/web/sites/${encodeURIComponent(id)}`}>${id}<//> `) : "whole server")],
+      ["Requests per second, last minute", ({ per_second }) => per_second.toFixed(per_second < 10 ? 2 : 0), true],
+      ["Log", ({ log }) => html`<code class="break">${log}</code>`],
+    ]} />`;
 }
 
 export function WebServer() {
@@ -31,7 +44,7 @@ export function WebServer() {
     actions.value = all.filter(({ name }) => operations.includes(name));
   }, [data]);
   if (!data) return html`<${Waiting} error=${error} />`;
-  const { info, status, revision, problems = [], files = [], request_rates: rates = [] } = data.value;
+  const { info, status, revision, problems = [], files = [] } = data.value;
   writes.value = `Configuration: ${info.configuration}`;
   return html`
     <${Heading} detail=${info.configuration}>${info.product} ${info.version}<//>
@@ -47,12 +60,7 @@ export function WebServer() {
       ["Processor time", (worker) => `${(worker.cpu_milliseconds / 1000).toFixed(1)} s`, true],
       ["State", (worker) => (worker.is_shutting_down ? "shutting down" : "serving")],
     ]} />
-    <h2>Requests</h2>
-    <${Table} caption="Requests" rows=${rates} empty="No log of requests has times that this page can read." columns=${[
-      ["Sites", ({ sites }) => (sites.length ? sites.map((id) => html`<${Link} to=${`/web/sites/${encodeURIComponent(id)}`}>${id}<//> `) : "whole server")],
-      ["Requests per second, last minute", ({ per_second }) => per_second.toFixed(per_second < 10 ? 2 : 0), true],
-      ["Log", ({ log }) => html`<code class="break">${log}</code>`],
-    ]} />
+    ${hasRole("viewer") && html`<${RequestRates} />`}
     <h2>Configuration files</h2>
     <${Table} caption="Configuration files" rows=${files} columns=${[
       ["File", (file) => html`<code>${file.path}</code>`],
@@ -65,14 +73,16 @@ function verdict({ verdict: result }) {
   return html`<span class=${`badge ${kind}`}>${result.verdict}</span>`;
 }
 
-export function History() {
+/** Commits to the web server of this machine, or to the IIS of another one. */
+export function History({ machine }) {
+  const base = `${pathOf(machine)}/web/history`;
   const [before, setBefore] = useState(undefined);
-  const { data, error } = useData(() => get("/web/history", { before, limit: 50 }), [before]);
+  const { data, error } = useData(() => get(base, { before, limit: 50 }), [before]);
   if (!data) return html`<${Waiting} error=${error} />`;
   return html`
     <${Heading} detail="Every change of the configuration, also by other programs. Each can be restored.">History<//>
     <${Table} caption="History" rows=${data.value.commits} columns=${[
-      ["Commit", (commit) => html`<${Link} to=${`/web/history/${commit.number}`}>${commit.number}<//>`],
+      ["Commit", (commit) => html`<${Link} to=${`${base}/${commit.number}`}>${commit.number}<//>`],
       ["Time", (commit) => time(commit.time)],
       ["By", (commit) => commit.author ?? "outside"],
       ["Kind", (commit) => commit.kind.kind],
@@ -85,15 +95,17 @@ export function History() {
     </p>`;
 }
 
-export function Commit({ number }) {
-  const { data, error } = useData(() => get(`/web/history/${number}`));
+/** A commit with its differences, which can be restored. */
+export function Commit({ number, machine }) {
+  const base = `${pathOf(machine)}/web`;
+  const { data, error } = useData(() => get(`${base}/history/${number}`));
   const [failure, setFailure] = useState(null);
   useEffect(() => {
     if (!data || !hasRole("administrator")) return;
     const restore = async () => {
       try {
-        const { tag } = await get("/web");
-        await preview(`Restore commit ${number}`, { method: "POST", resource: `/web/history/${number}/rollback`, tag }, { done: () => go("/web/history") });
+        const { tag } = await get(base);
+        await preview(`Restore commit ${number}`, { method: "POST", resource: `${base}/history/${number}/rollback`, tag }, { done: () => go(`${base}/history`) });
       } catch (problem) {
         setFailure(problem);
       }

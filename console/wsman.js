@@ -1,22 +1,24 @@
 // The WS-Management service of the machine: configuration, certificate mappings and open shells.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { get } from "./api.js";
 import { confirm } from "./changes.js";
 import { change } from "./elevation.js";
 import { Heading, Problem, Table, Waiting, html, timeSpan, useData } from "./router.js";
-import { hasRole, notice, writes } from "./state.js";
+import { actions, hasRole, notice, writes } from "./state.js";
+import { ListenerButtons, MappingButton, SettingButton, addListener, addMapping } from "./wsman-changes.js";
 
 const sources = { local: "ok", policy: "warn", default: "" };
 
 /** Whether a setting is a quota or a limit. */
 const isQuota = ({ name }) => /Max|Timeout|Quota|Limit/.test(name.split("/").pop());
 
-function Settings({ settings, caption }) {
+function Settings({ settings, caption, reload }) {
   return html`<${Table} caption=${caption} rows=${settings} empty="No setting matches." columns=${[
     ["Setting", (one) => html`<code title=${one.about}>${one.name}</code>`],
     ["Value", (one) => html`<span class="break">${one.value || "–"}</span>`],
     ["Source", (one) => html`<span class=${`badge ${sources[one.source]}`}>${one.source}</span>`],
     ["Origin", (one) => (one.source === "default" ? "" : html`<code>${one.origin}</code>`)],
+    ...(hasRole("administrator") ? [["", (one) => html`<${SettingButton} resource="/wsman" setting=${one} reload=${reload} />`]] : []),
   ]} />`;
 }
 
@@ -57,7 +59,7 @@ function Shells() {
 
 /** Mappings of client certificates to accounts. */
 function CertificateMappings() {
-  const { data, error } = useData(() => get("/wsman/certificate-mappings"));
+  const { data, error, reload } = useData(() => get("/wsman/certificate-mappings"));
   if (!data) return html`<h2>Certificate mappings</h2><${Waiting} error=${error} />`;
   const { is_running, mappings } = data.value;
   return html`<h2>Certificate mappings</h2>
@@ -69,7 +71,9 @@ function CertificateMappings() {
         ["URI", (one) => html`<code class="break">${one.uri}</code>`],
         ["User", (one) => one.user],
         ["State", (one) => html`<span class=${one.is_enabled ? "badge ok" : "badge"}>${one.is_enabled ? "enabled" : "disabled"}</span>`],
-      ]} />`
+        ["", (one) => html`<${MappingButton} resource="/wsman" mapping=${one} reload=${reload} />`],
+      ]} />
+      <p><button onClick=${() => addMapping("/wsman", reload)}>Add mapping…</button></p>`
       : html`<${Stopped} />`}`;
 }
 
@@ -77,7 +81,10 @@ function CertificateMappings() {
 const Running = () => hasRole("administrator") && html`<${Shells} /><${CertificateMappings} />`;
 
 export function WsMan() {
-  const { data, error } = useData(() => get("/wsman"));
+  const { data, error, reload } = useData(() => get("/wsman"));
+  useEffect(() => {
+    if (data?.value.is_configured && hasRole("administrator")) actions.value = [{ label: "Add listener", kind: "primary", run: () => addListener("/wsman", reload) }];
+  }, [data]);
   const [filter, setFilter] = useState("");
   const [isChangedOnly, setChangedOnly] = useState(false);
   if (!data) return html`<${Heading}>WS-Management<//><${Waiting} error=${error} />`;
@@ -87,7 +94,7 @@ export function WsMan() {
   const text = filter.toLowerCase();
   const found = settings.filter((one) => (!isChangedOnly || one.source !== "default") && one.name.toLowerCase().includes(text));
   return html`
-    <${Heading} detail=${html`<code>${file}</code>, preset ${preset}; read only here, the command winrm set changes it`}>WS-Management<//>
+    <${Heading} detail=${html`<code>${file}</code>, preset ${preset}`}>WS-Management<//>
     <h2>Listeners</h2>
     <${Table} caption="Listeners" rows=${listeners} empty="There is no listener: the service accepts no connections from other machines." columns=${[
       ["Address", (one) => one.address],
@@ -98,20 +105,21 @@ export function WsMan() {
       ["Certificate", (one) => one.certificate_thumbprint && html`<code>${one.certificate_thumbprint.slice(0, 12)}…</code>`],
       ["State", (one) => html`<span class=${one.is_enabled ? "badge ok" : "badge"}>${one.is_enabled ? "enabled" : "disabled"}</span>`],
       ["Source", (one) => one.source],
+      ...(hasRole("administrator") ? [["", (one) => one.source === "local" && html`<${ListenerButtons} resource="/wsman" listener=${one} reload=${reload} />`]] : []),
     ]} />
     <${Running} />
     <h2>Settings</h2>
     <label>Filter<input type="search" value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>
     <label class="check"><input type="checkbox" checked=${isChangedOnly} onChange=${(event) => setChangedOnly(event.target.checked)} />Only settings without the default</label>
-    <${Settings} caption="Settings" settings=${found.filter((one) => !isQuota(one))} />
+    <${Settings} caption="Settings" settings=${found.filter((one) => !isQuota(one))} reload=${reload} />
     <h2>Quotas and timeouts</h2>
-    <${Settings} caption="Quotas and timeouts" settings=${found.filter(isQuota)} />
+    <${Settings} caption="Quotas and timeouts" settings=${found.filter(isQuota)} reload=${reload} />
     <h2>Plug-ins</h2>
     <${Table} caption="Plug-ins" rows=${plugins} columns=${[
       ["Plug-in", (one) => one.name],
       ["State", (one) => html`<span class=${one.is_enabled ? "badge ok" : "badge"}>${one.is_enabled ? "enabled" : "disabled"}</span>`],
-      ["Resources", (one) => one.resources.map((uri) => html`<code class="line">${uri}</code>`)],
-      ["Access", (one) => one.security.map((entry) => html`<code class="line">${entry.sddl}</code>`)],
+      ["Resources", (one) => html`<span>${one.resources.map((uri) => html`<code class="line">${uri}</code>`)}</span>`],
+      ["Access", (one) => html`<span>${one.security.map((entry) => html`<code class="line">${entry.sddl}</code>`)}</span>`],
     ]} />
     <h2>Policies</h2>
     <${Table} caption="Policies" rows=${[...policies, ...unknown_policies]} empty="No policy is set." columns=${[

@@ -78,7 +78,7 @@ pub use preset::Preset;
 pub use proxies::{Proxies, Tls};
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
-pub use store::{AtomicFile, FileVersion, Sources, State, Store, StoreError, ValueOrigin};
+pub use store::{AtomicFile, FileTexts, FileVersion, Sources, State, Store, StoreError, ValueOrigin};
 pub use tree::{
     Client, ClientAuth, ClientDefaultPorts, Config, EventCollector, EventForwarding, Identify, PowerShell,
     Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs, Wmi,

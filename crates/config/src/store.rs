@@ -97,6 +97,15 @@ struct Prepared {
     overrides: Overrides,
 }
 
+/// Text of the configuration file before and after a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileTexts {
+    /// Text when the file was last read.
+    pub before: String,
+    /// Text that the change would save.
+    pub after: String,
+}
+
 impl Store {
     /// Reads the file. A missing file counts as an empty one, but its directory must exist.
     ///
@@ -254,6 +263,20 @@ impl Store {
             replace(&found, &prepared.text)?;
         }
         Ok(self.complete(prepared, &mut overrides))
+    }
+
+    /// Validates a change, and returns its effect on the file without saving it.
+    ///
+    /// # Errors
+    /// Those of `change`, and [`StoreError`] if the result is invalid.
+    pub fn preview<E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&mut Draft) -> Result<(), E>,
+    ) -> Result<FileTexts, E> {
+        let overrides = self.overrides.lock();
+        let before = self.text();
+        let after = self.prepare(&before, &overrides, change)?.text;
+        Ok(FileTexts { before, after })
     }
 
     /// Validates a change without saving it.

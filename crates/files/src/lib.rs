@@ -31,7 +31,7 @@ use rustix::fs::OFlags;
 
 pub use folder_content::{FolderRules, read_folder};
 pub use incoming::{Begin, Directory, Durability, FileMode, IncomingError, IncomingFile};
-pub use replace::{Attributes, folder, replace, sibling};
+pub use replace::{Attributes, create, folder, replace, sibling};
 pub use walk::{Walk, WalkError, Walked};
 
 /// A file that no other user can control.

@@ -38,6 +38,21 @@ pub fn replace(path: &Path, content: &[u8], attributes: Attributes) -> io::Resul
     File::open(folder(path))?.sync_all()
 }
 
+/// Creates a file with this content. The incomplete file has its final name, but only its owner can read it.
+///
+/// # Errors
+/// I/O errors, of the kind [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the path exists: of several callers with one
+/// path, one succeeds.
+pub fn create(path: &Path, content: &[u8], attributes: Attributes) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    if let Err(error) = fill(file, content, attributes) {
+        // The incomplete file is useless.
+        let _ = fs::remove_file(path);
+        return Err(error);
+    }
+    File::open(folder(path))?.sync_all()
+}
+
 fn write(temporary: &Path, content: &[u8], attributes: Attributes) -> io::Result<()> {
     match fs::remove_file(temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -45,7 +60,12 @@ fn write(temporary: &Path, content: &[u8], attributes: Attributes) -> io::Result
         _ => {}
     }
     // No other user may open the file before it has its final attributes.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
+    fill(file, content, attributes)
+}
+
+/// Gives a new file its attributes and its content.
+fn fill(mut file: File, content: &[u8], attributes: Attributes) -> io::Result<()> {
     if let Some(group) = attributes.group
         && file.metadata()?.gid() != group
     {

@@ -34,8 +34,10 @@ mod permissions;
 mod pool_units;
 mod request_log;
 mod restrictions;
+mod server_certificate;
 mod sessions;
 mod settings;
+mod site_certificates;
 mod staging;
 mod store;
 mod system_accounts;
@@ -54,8 +56,13 @@ pub use self::permissions::{Grant, Permissions, Role, SiteScope};
 pub use self::pool_units::{PoolUnit, PoolUnitError};
 pub use self::request_log::{LoggedRequest, RequestLog};
 pub use self::restrictions::{Mode, Network, Restrictions, RestrictionsError, Rule};
+pub use self::server_certificate::{CLOCK_SKEW, server_parameters};
 pub use self::sessions::{NewSession, Session, Sessions};
 pub use self::settings::{BindAddress, CertificateHash, Settings, SettingsError};
+pub use self::site_certificates::{
+    CertificatePair, KeyType, NewCertificate, PlannedCertificate, SiteCertificateError, SiteCertificates,
+    StoredCertificate, unpack_pkcs12,
+};
 pub use self::staging::{Staging, StagingState, StagingStep};
 pub use self::store::Directory;
 pub use self::system_accounts::{SystemAccounts, SystemRole, is_system_user, system_user};

@@ -100,6 +100,12 @@ impl Directory {
         self.state.join("web-history")
     }
 
+    /// Directory of the history of another machine's IIS.
+    #[must_use]
+    pub fn iis_history(&self, machine: &str) -> PathBuf {
+        self.history().join("iis").join(folder_name(machine))
+    }
+
     /// Reads the settings; a missing file means the defaults.
     ///
     /// # Errors
@@ -120,6 +126,20 @@ impl Directory {
         let text = settings.to_toml(&read_text(&path)?.unwrap_or_default())?;
         write_file(&path, text.as_bytes())
     }
+}
+
+/// Returns the name of a machine as the name of a folder. Other characters are written as in URLs.
+fn folder_name(machine: &str) -> String {
+    let mut name = String::new();
+    for byte in machine.to_ascii_lowercase().bytes() {
+        let is_first_dot = byte == b'.' && name.is_empty();
+        if byte.is_ascii_alphanumeric() || (b"-_.".contains(&byte) && !is_first_dot) {
+            name.push(char::from(byte));
+        } else {
+            name.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    name
 }
 
 /// Reads a text file of at most 16 MiB; `None` if it does not exist.
@@ -164,3 +184,20 @@ pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<(), ManagementEr
 }
 
 const MAX_FILE: u64 = 16 * 1_024 * 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_machines_are_inside_their_parent() {
+        for (machine, name) in [
+            ("Web1.corp", "web1.corp"),
+            ("..", "%2E."),
+            ("http://a:80/x", "http%3A%2F%2Fa%3A80%2Fx"),
+            ("../a", "%2E.%2Fa"),
+        ] {
+            assert_eq!(folder_name(machine), name);
+        }
+    }
+}

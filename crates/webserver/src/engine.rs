@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use self::certificate_file::read_certificate;
+pub use self::certificate_file::{parse_certificate, read_certificate};
 pub(crate) use self::disk::{Disk, names};
 pub(crate) use self::draft_files::DraftFiles;
 pub(crate) use self::include_pattern::IncludePattern;

@@ -34,7 +34,7 @@ pub use caddy_server::{Caddy, CaddyAdmin, CaddyDocument, CaddyOptions};
 pub use certificate::{Certificate, CertificateFile};
 pub use change::{Change, MAX_CHANGES, NewSite};
 pub use control::{Operation, Status, Worker};
-pub use engine::read_certificate;
+pub use engine::{parse_certificate, read_certificate};
 pub use error::WebServerError;
 pub use feature::{
     AccessLog, BasicAuthentication, BasicUser, Clients, Compression, CompressionLevel, DefaultDocuments,

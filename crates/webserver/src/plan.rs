@@ -67,13 +67,7 @@ impl PlannedFile {
             (_, None) => FileChange::Deleted,
             _ => FileChange::Changed,
         };
-        let diff = similar::TextDiff::from_lines(before.as_str(), after.as_str());
-        let first_line =
-            diff.grouped_ops(0).first().and_then(|group| group.first()).map_or(0, |op| op.new_range().start);
-        let line = u32::try_from(first_line).unwrap_or(u32::MAX).saturating_add(1);
-        let names = (format!("a{}", self.path), format!("b{}", self.path));
-        let unified = diff.unified_diff().context_radius(3).header(&names.0, &names.1).to_string();
-        FileDiff { file: self.path.clone(), change, line, unified }
+        FileDiff { change, ..FileDiff::of_texts(&self.path, &before, &after) }
     }
 }
 
@@ -108,6 +102,23 @@ pub struct FileDiff {
     pub line: u32,
     /// Difference in the unified format. Bytes that are not UTF-8 are shown as U+FFFD.
     pub unified: String,
+}
+
+impl FileDiff {
+    /// Returns the difference between two texts of a file.
+    #[must_use]
+    pub fn of_texts(file: &str, before: &str, after: &str) -> Self {
+        let diff = similar::TextDiff::from_lines(before, after);
+        let first_line =
+            diff.grouped_ops(0).first().and_then(|group| group.first()).map_or(0, |op| op.new_range().start);
+        let line = u32::try_from(first_line).unwrap_or(u32::MAX).saturating_add(1);
+        let unified = diff
+            .unified_diff()
+            .context_radius(3)
+            .header(&format!("a{file}"), &format!("b{file}"))
+            .to_string();
+        Self { file: file.to_owned(), change: FileChange::Changed, line, unified }
+    }
 }
 
 /// Kind of a change of a file.

@@ -181,6 +181,17 @@ text_value!(
 );
 
 impl FilePath {
+    /// Returns the form of a path of Windows that the engine writes: `/C:/inetpub/shop` for `C:\inetpub\shop`. Any other
+    /// text is returned as it is.
+    #[must_use]
+    pub fn form_of_windows(text: &str) -> String {
+        match text.as_bytes() {
+            [drive, b':', ..] if drive.is_ascii_alphabetic() => format!("/{}", text.replace('\\', "/")),
+            [b'%', ..] => format!("/{}", text.replace('\\', "/")),
+            _ => text.to_owned(),
+        }
+    }
+
     /// Returns the value as a path.
     #[must_use]
     pub fn as_path(&self) -> &std::path::Path {

@@ -11,6 +11,7 @@ use quickconfig::{
     Source, Survey, Transport,
 };
 
+use crate::WHAT_IF;
 use crate::locations::{directory, failed};
 
 /// Prints the state of the firewall, or changes the rule. Rules of others are not changed.
@@ -26,17 +27,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     match arguments.words().as_slice() {
         [] => Ok(state(&survey(&machine, opening(port, Vec::new()))?, port)),
         ["open", sources @ ..] if sources.len() < MAX_OPENINGS => {
-            let sources = sources.iter().map(|source| Source::parse(source)).collect::<Result<_, _>>();
+            let sources = sources.iter().map(|source| Source::parse(source)).collect::<Result<Vec<_>, _>>();
             let sources = sources.map_err(|error| arguments.usage_error(error))?;
             let survey = survey(&machine, opening(port, Vec::new()))?;
             if survey.firewall.kind == FirewallKind::None {
                 return Ok(state(&survey, port));
+            }
+            if arguments.is_given(&WHAT_IF) {
+                let from: Vec<String> = sources.iter().map(ToString::to_string).collect();
+                let from = if from.is_empty() { "all addresses".to_owned() } else { from.join(", ") };
+                return Ok(format!("would open port {port} for {from}\n"));
             }
             let request = MachineRequest::Open(opening(port, sources));
             done(machine.execute(&request), &format!("port {port} is open already"))
         }
         ["close"] => {
             let recorded = survey(&machine, opening(port, Vec::new()))?.recorded;
+            if arguments.is_given(&WHAT_IF) {
+                return Ok(recorded
+                    .iter()
+                    .rev()
+                    .map(|change| format!("would undo: {}\n", change.what))
+                    .collect());
+            }
             let closed = recorded.iter().rev().map(|change| close(&machine, change));
             let text = closed.collect::<Result<String, Failure>>()?;
             Ok(if text.is_empty() { "no rule was made by telarch mgmt firewall\n".to_owned() } else { text })

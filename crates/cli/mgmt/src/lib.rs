@@ -1,6 +1,8 @@
 //! `telarch mgmt`: the Web Management Service, its settings, address rules and manager users. `telarch web`: the web
 //! server of this machine, without the service.
 
+mod certificate_file;
+mod certificates;
 mod firewall;
 mod local_wmi;
 mod locations;
@@ -28,6 +30,7 @@ pub static MGMT: Command = Command::new("mgmt", "run and configure the Web Manag
         "telarch mgmt restrictions default deny",
         "telarch mgmt restrictions allow 10.0.0.0/8",
         "telarch mgmt users add alice",
+        "telarch mgmt cert import site.pfx",
         "telarch mgmt get --format json",
     ])
     .actions(&[
@@ -56,6 +59,18 @@ pub static MGMT: Command = Command::new("mgmt", "run and configure the Web Manag
         )
         .takes(0, 2)
         .completions(&["default", "allow", "deny", "remove", "export", "import"]),
+        Action::new(
+            "cert",
+            &[
+                ("", "print the certificate of the service"),
+                ("list", "list the certificates that can be selected"),
+                ("import FILE", "store a certificate with its key, in PEM or as a PKCS#12 file"),
+                ("use HASH|self-signed", "select a certificate by its SHA-1 hash, or the self-signed one"),
+                ("renew", "replace the self-signed certificate"),
+            ],
+        )
+        .takes(0, 2)
+        .completions(&["list", "import", "use", "self-signed", "renew"]),
         Action::new(
             "firewall",
             &[
@@ -164,9 +179,20 @@ static PAM: Opt = Opt::new(
 .only_with(SERVE);
 static PASSWORD_STDIN: Opt =
     Opt::new("password-stdin", Value::None, "read the password from the first line of standard input")
-        .only_with(&[Scope::Action("users")]);
-static WHAT_IF: Opt = Opt::new("what-if", Value::None, "print the result without changing anything")
-    .only_with(&[Scope::Action("set"), Scope::Action("restrictions")]);
+        .only_with(&[Scope::Action("users"), Scope::Action("cert")]);
+static WHAT_IF: Opt =
+    Opt::new("what-if", Value::None, "print the result without changing anything (also -whatif)").only_with(
+        &[
+            Scope::Action("set"),
+            Scope::Action("restrictions"),
+            Scope::Action("cert"),
+            Scope::Action("firewall"),
+            Scope::Action("users"),
+            Scope::Action("start"),
+            Scope::Action("stop"),
+            Scope::Action("enable"),
+        ],
+    );
 static DIRECTORY: Opt = Opt::new(
     "directory",
     Value::Path("DIRECTORY"),
@@ -177,6 +203,7 @@ static FORMAT: Opt = TEXT_OR_JSON.only_with(&[
     Scope::Action("get"),
     Scope::Action("set"),
     Scope::Action("restrictions"),
+    Scope::Action("cert"),
     Scope::Action("users"),
 ]);
 
@@ -186,11 +213,12 @@ const SETTINGS: &[&str] = management::Settings::names();
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     match arguments.action() {
         "serve" => serve::run(arguments),
-        "start" => unit::start(),
-        "stop" => unit::stop(),
+        "start" => unit::start(arguments),
+        "stop" => unit::stop(arguments),
         "enable" => unit::enable(arguments),
         "get" => settings::get(arguments),
         "set" => settings::set(arguments),
+        "cert" => certificates::run(arguments),
         "firewall" => firewall::run(arguments),
         "restrictions" => restrictions::run(arguments),
         _ => users::run(arguments),
@@ -262,5 +290,57 @@ mod tests {
         assert_eq!(mgmt(&["users"]).unwrap(), "ada  administrator  disabled  /shop\n");
         mgmt(&["users", "remove", "ada"]).unwrap();
         assert_eq!(mgmt(&["users"]).unwrap(), "");
+    }
+
+    #[test]
+    fn changes_can_be_previewed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mgmt = |words: &[&str]| mgmt(folder.path(), words);
+        assert_eq!(mgmt(&["users", "add", "ada", "--what-if"]).unwrap(), "would add ada\n");
+        assert_eq!(mgmt(&["users"]).unwrap(), "");
+        assert!(mgmt(&["users", "remove", "ada", "--what-if"]).unwrap_err().contains("no manager user ada"));
+        assert_eq!(
+            mgmt(&["users", "allow", ".\\ben", "terminal", "--what-if"]).unwrap(),
+            "would permit .\\ben to open terminals\n"
+        );
+        assert_eq!(
+            mgmt(&["enable", "delayed", "--what-if"]).unwrap(),
+            "would run systemctl disable telarch-management.service\nwould run systemctl enable telarch-management.timer\n"
+        );
+    }
+
+    #[test]
+    fn a_certificate_is_imported_selected_and_renewed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mgmt = |words: &[&str]| mgmt(folder.path(), words);
+        assert!(mgmt(&["cert"]).unwrap().contains("creates it when it starts"));
+        let names = ["console.example".to_owned()];
+        let (_, pem) =
+            management_web::Certificate::self_signed(&names, std::time::SystemTime::now()).unwrap();
+        let file = folder.path().join("new.pem");
+        std::fs::write(&file, pem).unwrap();
+        let file = file.to_str().unwrap();
+        let preview = mgmt(&["cert", "import", file, "--what-if"]).unwrap();
+        assert!(
+            preview.starts_with("would write") && mgmt(&["cert", "list"]).unwrap().is_empty(),
+            "{preview}"
+        );
+        let stored = mgmt(&["cert", "import", file]).unwrap();
+        let hash = stored.split_whitespace().nth(1).unwrap();
+        let list = mgmt(&["cert", "list"]).unwrap();
+        assert!(list.starts_with(hash) && list.contains("console.example"), "{list}");
+        assert!(mgmt(&["cert", "use", &"AB".repeat(20)]).unwrap_err().contains("certificate not found"));
+        mgmt(&["cert", "use", hash]).unwrap();
+        assert_eq!(mgmt(&["get", "SslCertificateHash"]).unwrap(), format!("SslCertificateHash = {hash}\n"));
+        let shown: serde_json::Value =
+            serde_json::from_str(&mgmt(&["cert", "--format", "json"]).unwrap()).unwrap();
+        assert_eq!(shown["SslCertificateHash"], hash);
+        mgmt(&["cert", "use", "self-signed"]).unwrap();
+        let renewed = mgmt(&["cert", "renew"]).unwrap();
+        assert!(renewed.contains("SHA-256"), "{renewed}");
+        assert!(mgmt(&["cert"]).unwrap().starts_with("self-signed"));
+        let only = folder.path().join("only.pem");
+        std::fs::write(&only, "-----BEGIN CERTIFICATE-----\n").unwrap();
+        assert!(mgmt(&["cert", "import", only.to_str().unwrap()]).unwrap_err().contains("no private key"));
     }
 }

@@ -5,18 +5,17 @@ use std::process::Command;
 
 use cli_command::{Arguments, Failure};
 
+use crate::WHAT_IF;
 use crate::locations::failed;
 
 /// Starts the service.
-pub(crate) fn start() -> Result<String, Failure> {
-    systemctl(&["start", SERVICE])?;
-    Ok("started the Web Management Service\n".to_owned())
+pub(crate) fn start(arguments: &Arguments) -> Result<String, Failure> {
+    systemctl(arguments, &[["start", SERVICE]], "started the Web Management Service")
 }
 
 /// Stops the service.
-pub(crate) fn stop() -> Result<String, Failure> {
-    systemctl(&["stop", SERVICE])?;
-    Ok("stopped the Web Management Service\n".to_owned())
+pub(crate) fn stop(arguments: &Arguments) -> Result<String, Failure> {
+    systemctl(arguments, &[["stop", SERVICE]], "stopped the Web Management Service")
 }
 
 /// Sets when the service starts.
@@ -27,13 +26,23 @@ pub(crate) fn enable(arguments: &Arguments) -> Result<String, Failure> {
         ["manual"] => ("disable", "disable", "starts only by hand"),
         _ => return Err(arguments.usage_error("the start mode is automatic, delayed or manual")),
     };
-    systemctl(&[service, SERVICE])?;
-    systemctl(&[timer, TIMER])?;
-    Ok(format!("the Web Management Service {text}\n"))
+    let commands = [[service, SERVICE], [timer, TIMER]];
+    systemctl(arguments, &commands, &format!("the Web Management Service {text}"))
 }
 
-/// Runs systemctl(1).
-fn systemctl(arguments: &[&str]) -> Result<(), Failure> {
+/// Runs commands of systemctl(1), and returns the text for success. With `--what-if`, returns the commands.
+fn systemctl(arguments: &Arguments, commands: &[[&str; 2]], done: &str) -> Result<String, Failure> {
+    if arguments.is_given(&WHAT_IF) {
+        return Ok(commands
+            .iter()
+            .map(|command| format!("would run systemctl {}\n", command.join(" ")))
+            .collect());
+    }
+    commands.iter().try_for_each(|command| run_systemctl(command))?;
+    Ok(format!("{done}\n"))
+}
+
+fn run_systemctl(arguments: &[&str]) -> Result<(), Failure> {
     if !Path::new("/run/systemd/system").is_dir() {
         return Err(Failure::failed(
             "this machine was not started by systemd",

@@ -7,17 +7,20 @@ use cli::secret::{PasswordSource, ask_on};
 use cli_command::format::Format;
 use cli_command::paths::IfMissing;
 use cli_command::{Arguments, Failure};
-use management::{Grant, Permissions, UserChange, Users, is_system_user};
+use management::{Grant, Permissions, UserChange, UserRecord, Users, is_system_user};
 use serde_json::json;
 
 use crate::locations::{directory, failed};
-use crate::{FORMAT, PASSWORD_STDIN};
+use crate::{FORMAT, PASSWORD_STDIN, WHAT_IF};
 
 /// Lists or changes users. A running service sees changes within a second, and permissions when it starts again.
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let directory = directory(arguments, IfMissing::Create)?;
     let users = Users::open(directory.users()).map_err(failed)?;
     let permissions = Permissions::open(directory.permissions()).map_err(failed)?;
+    if arguments.is_given(&WHAT_IF) {
+        return preview(arguments, &users);
+    }
     match arguments.words().as_slice() {
         [] => list(arguments, &users, &permissions),
         ["add", name] => {
@@ -44,18 +47,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         }
         [action @ ("allow" | "revoke"), name, grant] => {
             let grant: Grant = grant.parse().map_err(|error| arguments.usage_error(error))?;
-            let is_known = is_system_user(name)
-                || users.list().map_err(failed)?.iter().any(|user| user.name.eq_ignore_ascii_case(name));
-            if !is_known {
-                return Err(Failure::failed(
-                    format!("there is no manager user {name}"),
-                    "telarch mgmt users lists the users",
-                ));
+            if !is_system_user(name) {
+                require_user(&users, name)?;
             }
-            let text = match &grant {
-                Grant::Site(scope) => format!("administer {}", scope.as_str()),
-                Grant::Terminal => "open terminals".to_owned(),
-            };
+            let text = permission(&grant);
             if *action == "allow" {
                 permissions.allow(name, grant).map_err(failed)?;
                 Ok(format!("{name} may {text}\n"))
@@ -64,10 +59,60 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
                 Ok(format!("{name} may no longer {text}\n"))
             }
         }
-        _ => Err(arguments.usage_error(
-            "expected add NAME, set-password NAME, enable NAME, disable NAME, remove NAME, allow NAME \
-             /SITE|terminal or revoke NAME /SITE|terminal",
-        )),
+        _ => Err(usage(arguments)),
+    }
+}
+
+/// Returns the effect of a change, and changes nothing.
+fn preview(arguments: &Arguments, users: &Users) -> Result<String, Failure> {
+    match arguments.words().as_slice() {
+        ["add", name] if find_user(users, name)?.is_some() => {
+            Err(failed(format!("the user {name} exists already")))
+        }
+        ["add", name] => Ok(format!("would add {name}\n")),
+        ["set-password", name] => {
+            require_user(users, name)?;
+            Ok(format!("would change the password of {name}\n"))
+        }
+        [action @ ("enable" | "disable" | "remove"), name] => {
+            require_user(users, name)?;
+            Ok(format!("would {action} {name}\n"))
+        }
+        [action @ ("allow" | "revoke"), name, grant] => {
+            let grant: Grant = grant.parse().map_err(|error| arguments.usage_error(error))?;
+            if !is_system_user(name) {
+                require_user(users, name)?;
+            }
+            let verb = if *action == "allow" { "permit" } else { "no longer permit" };
+            Ok(format!("would {verb} {name} to {}\n", permission(&grant)))
+        }
+        _ => Err(usage(arguments)),
+    }
+}
+
+fn usage(arguments: &Arguments) -> Failure {
+    arguments.usage_error(
+        "expected add NAME, set-password NAME, enable NAME, disable NAME, remove NAME, allow NAME \
+         /SITE|terminal or revoke NAME /SITE|terminal",
+    )
+}
+
+fn find_user(users: &Users, name: &str) -> Result<Option<UserRecord>, Failure> {
+    Ok(users.list().map_err(failed)?.into_iter().find(|user| user.name.eq_ignore_ascii_case(name)))
+}
+
+fn require_user(users: &Users, name: &str) -> Result<(), Failure> {
+    if find_user(users, name)?.is_some() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!("there is no manager user {name}"), "telarch mgmt users lists the users"))
+}
+
+/// Returns the permitted action in words.
+fn permission(grant: &Grant) -> String {
+    match grant {
+        Grant::Site(scope) => format!("administer {}", scope.as_str()),
+        Grant::Terminal => "open terminals".to_owned(),
     }
 }
 
@@ -98,9 +143,7 @@ fn password(arguments: &Arguments, name: &str) -> Result<Secret, Failure> {
     if arguments.is_given(&PASSWORD_STDIN) {
         return PasswordSource::StandardInput.resolve(name, "this machine").map_err(failed);
     }
-    let terminal = File::options().read(true).write(true).open("/dev/tty").map_err(|error| {
-        Failure::failed(format!("cannot prompt for the password: {error}"), "use --password-stdin")
-    })?;
+    let terminal = terminal()?;
     let first = ask_on(&terminal, &format!("New password for {name}: ")).map_err(failed)?;
     let second = ask_on(&terminal, "Repeat the password: ").map_err(failed)?;
     if first.matches(&second) {
@@ -108,4 +151,11 @@ fn password(arguments: &Arguments, name: &str) -> Result<Secret, Failure> {
     } else {
         Err(Failure::Failed("the two passwords differ; nothing was changed".to_owned()))
     }
+}
+
+/// Opens the terminal for a prompt, also if the standard streams are redirected.
+pub(crate) fn terminal() -> Result<File, Failure> {
+    File::options().read(true).write(true).open("/dev/tty").map_err(|error| {
+        Failure::failed(format!("cannot prompt for the password: {error}"), "use --password-stdin")
+    })
 }

@@ -1,6 +1,7 @@
 //! `telarch web`: the web server of this machine, also while no service runs, and the IIS of another machine.
 
 mod binding;
+mod certificate;
 mod change;
 mod deployment;
 mod location;
@@ -10,6 +11,7 @@ mod show;
 use cli_command::format::{Format, TEXT_OR_JSON};
 use cli_command::paths::IfMissing;
 use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, SingleDash, Value};
+use management::KeyType;
 use serde_json::json;
 use webserver::{Feature, PoolOperation, Site, SiteId, Snapshot, WebServer};
 
@@ -30,6 +32,8 @@ pub static WEB: Command =
             "telarch web features shop redirect --format json",
             "telarch web features shop redirect '{\"status\": 301, \"target\": \"https://new.example/\"}'",
             "telarch web rollback 17 --message 'undo the redirection'",
+            "telarch web certificate shop create shop.example www.shop.example",
+            "telarch web certificate shop import shop.pfx",
             "telarch web deploy shop release-2.zip --what-if",
             "telarch web sites -r:web1 -u:administrator",
             "telarch web pool DefaultAppPool recycle -r:web1 -u:administrator",
@@ -98,6 +102,25 @@ pub static WEB: Command =
             )
             .takes_any()
             .completions(&["set", "delete", "unit", "none", "start", "stop", "recycle"]),
+            Action::new(
+                "certificates",
+                &[("", "list the certificates that sites use, and those that are stored for them")],
+            ),
+            Action::new(
+                "certificate",
+                &[
+                    ("CERTIFICATE create HOST...", "store a self-signed certificate for host names and addresses"),
+                    ("CERTIFICATE request HOST...", "store a key, and print a request to an authority"),
+                    (
+                        "CERTIFICATE import FILE",
+                        "store a certificate in PEM, with the key of --key, of the file or of the request, or a PKCS#12 \
+                         file",
+                    ),
+                    ("CERTIFICATE delete", "delete a certificate and its key, unless a site uses it"),
+                ],
+            )
+            .takes_any()
+            .completions(&["create", "request", "import", "delete"]),
             Action::new("history", &[("[NUMBER]", "list the latest commits, or print one with its differences")])
                 .takes(0, 1),
             Action::new("rollback", &[("NUMBER", "restore the files of a commit")]).takes(1, 1),
@@ -124,6 +147,9 @@ pub static WEB: Command =
             &BINDING,
             &CERTIFICATE,
             &KEY,
+            &DAYS,
+            &KEY_TYPE,
+            &CERTIFICATE_PASSWORD,
             &WHAT_IF,
             &MESSAGE,
             &KEEP_OTHERS,
@@ -140,6 +166,9 @@ pub static WEB: Command =
              site serves each of its host names on each of its addresses.",
             "SERVER is an address with options as in nginx: 10.0.0.1:8080, unix:/run/app.sock, '10.0.0.2:8080 weight=2', \
              '10.0.0.3:8080 backup' or '10.0.0.4:8080 down'.",
+            "Certificates are stored in the folder certificates beside the configuration of the web server, as NAME.pem and \
+             NAME.key. A site uses one when its feature ssl names both files. They have no history, and --message has no effect \
+             on them.",
             "-r HOST selects the IIS of another machine, which runs Windows and has the feature IIS Management Scripts and \
              Tools; -u, -p, -auth, -ssl and the other switches of winrm set the user and the connection (winrm help auth). \
              The user must be an administrator of that machine. The history of its changes is kept on this machine.",
@@ -172,12 +201,31 @@ static BINDING: Opt = Opt::new(
 static CERTIFICATE: Opt =
     Opt::new("certificate", Value::Text("FILE"), "certificate chain in PEM of a new site with https")
         .only_with(&[Scope::Action("site")]);
-static KEY: Opt = Opt::new("key", Value::Text("FILE"), "private key in PEM of a new site with https")
-    .only_with(&[Scope::Action("site")]);
+static KEY: Opt =
+    Opt::new("key", Value::Text("FILE"), "private key in PEM of a new site with https, or of a certificate")
+        .only_with(&[Scope::Action("site"), Scope::Action("certificate")]);
+static DAYS: Opt = Opt::new(
+    "days",
+    Value::Text("DAYS"),
+    "days of validity of a self-signed certificate, 1 to 3650 (default: 397)",
+)
+.only_with(&[Scope::Action("certificate")]);
+static KEY_TYPE: Opt = Opt::new(
+    "key-type",
+    Value::Completed("TYPE", || KeyType::ALL.map(|(name, _)| name).to_vec()),
+    "type of the new key: ecdsa-p256 (default), ecdsa-p384, rsa-2048 or rsa-4096",
+)
+.only_with(&[Scope::Action("certificate")]);
+static CERTIFICATE_PASSWORD: Opt = Opt::new(
+    "password-stdin",
+    Value::None,
+    "read the password of a PKCS#12 file from the first line of standard input",
+)
+.only_with(&[Scope::Action("certificate")]);
 static WHAT_IF: Opt = Opt::new(
     "what-if",
     Value::None,
-    "print the differences and the validator's verdict without changing anything",
+    "print the differences and the validator's verdict without changing anything (also -whatif)",
 )
 .only_with(CHANGES);
 static MESSAGE: Opt =
@@ -189,6 +237,7 @@ static KEEP_OTHERS: Opt =
 
 /// Actions that can change the configuration or the content.
 const CHANGES: &[Scope] = &[
+    Scope::Action("certificate"),
     Scope::Action("site"),
     Scope::Action("bind"),
     Scope::Action("location"),
@@ -202,9 +251,9 @@ const CHANGES: &[Scope] = &[
 static SERVERS: ServerOptions = ServerOptions { nginx: &NGINX, apache: &APACHE, caddy: &CADDY };
 
 fn run(arguments: &Arguments) -> Result<String, Failure> {
-    let state = directory(arguments, IfMissing::Leave)?.history();
+    let directory = directory(arguments, IfMissing::Leave)?;
     let server = web_server::chosen(arguments, &SERVERS)?;
-    let web = match web_server::remote(arguments, &state)? {
+    let web = match web_server::remote(arguments, &directory)? {
         Some(_) if server.is_some() => {
             return Err(arguments
                 .usage_error("--nginx, --apache and --caddy are for this machine; omit them with -r"));
@@ -217,13 +266,18 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
         Some(web) => web,
         None => {
             let server = server.or_else(web_server::installed);
-            server.unwrap_or(ChosenServer::Nginx("/etc/nginx".into())).open(&state, Vec::new())?
+            server
+                .unwrap_or(ChosenServer::Nginx("/etc/nginx".into()))
+                .open(&directory.history(), Vec::new())?
         }
     };
     let web = web.as_ref();
     let words = arguments.words();
     let is_creation = matches!((arguments.action(), words.as_slice()), ("site", [_, "create"]));
-    if !is_creation && [&FOLDER, &BINDING, &CERTIFICATE, &KEY].iter().any(|option| arguments.is_given(option))
+    let is_certificate = arguments.action() == "certificate";
+    if !is_creation
+        && !is_certificate
+        && [&FOLDER, &BINDING, &CERTIFICATE, &KEY].iter().any(|option| arguments.is_given(option))
     {
         return Err(arguments.usage_error(
             "--folder, --binding, --certificate and --key are for site SITE create; see also bind and site SITE folder",
@@ -262,6 +316,8 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
         ("features", [name, feature, value]) => change::feature(arguments, web, name, feature, value),
         ("pools", _) => pool::list(arguments, web),
         ("pool", words) => pool_command(arguments, web, words),
+        ("certificates", _) => certificate::list(arguments, web),
+        ("certificate", words) => certificate::change(arguments, web, words),
         ("history", [number]) => {
             let details = web.commit_details(commit_number(arguments, number)?).map_err(failed)?;
             Ok(printed(arguments, || json!(details), || show::commit(&details)))

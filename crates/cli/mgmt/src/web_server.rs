@@ -6,6 +6,7 @@ use cli::remote::{Machines, Remote, selects_machines};
 use cli::{ClientSettings, SavedHosts};
 use cli_command::{Arguments, Failure, Opt};
 use iis::WindowsIis;
+use management::Directory;
 use webserver::{Apache, ApacheOptions, Caddy, CaddyOptions, Iis, Nginx, NginxOptions, WebServer};
 
 use crate::locations::failed;
@@ -55,8 +56,11 @@ pub(crate) fn installed() -> Option<ChosenServer> {
 }
 
 /// Opens the IIS of the machine that switches of `winrm` select; `None` without switches. Nothing is sent. Each machine has a
-/// history of its own below `history`.
-pub(crate) fn remote(arguments: &Arguments, history: &Path) -> Result<Option<Box<dyn WebServer>>, Failure> {
+/// history of its own.
+pub(crate) fn remote(
+    arguments: &Arguments,
+    directory: &Directory,
+) -> Result<Option<Box<dyn WebServer>>, Failure> {
     let switches = arguments.switches();
     if switches.is_empty() {
         return Ok(None);
@@ -75,22 +79,8 @@ pub(crate) fn remote(arguments: &Arguments, history: &Path) -> Result<Option<Box
         .map_err(|failure| Failure::Failed(cli::remote::message(&failure)))?;
     let session = remote.session().clone();
     let connection = WindowsIis::new(session, &name, move |error| remote.message(error))?;
-    let history = history.join("iis").join(folder_name(&name));
+    let history = directory.iis_history(&name);
     Ok(Some(Box::new(Iis::open(Box::new(connection), &history).map_err(failed)?)))
-}
-
-/// Returns the name of a machine as the name of a folder. Other characters are written as in URLs.
-fn folder_name(machine: &str) -> String {
-    let mut name = String::new();
-    for byte in machine.to_ascii_lowercase().bytes() {
-        let is_first_dot = byte == b'.' && name.is_empty();
-        if byte.is_ascii_alphanumeric() || (b"-_.".contains(&byte) && !is_first_dot) {
-            name.push(char::from(byte));
-        } else {
-            name.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    name
 }
 
 impl ChosenServer {
@@ -118,23 +108,6 @@ impl ChosenServer {
                 let options = CaddyOptions::of_admin(address, &history.join("caddy")).map_err(failed)?;
                 Ok(Box::new(Caddy::open(&options).map_err(failed)?))
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_of_machines_are_inside_their_parent() {
-        for (machine, name) in [
-            ("Web1.corp", "web1.corp"),
-            ("..", "%2E."),
-            ("http://a:80/x", "http%3A%2F%2Fa%3A80%2Fx"),
-            ("../a", "%2E.%2Fa"),
-        ] {
-            assert_eq!(folder_name(machine), name);
         }
     }
 }

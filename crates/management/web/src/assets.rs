@@ -1,5 +1,6 @@
 //! Files of the console.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -49,6 +50,7 @@ pub static CONSOLE: &[Asset] = console_files![
     "overview.js",
     "people.js",
     "pools.js",
+    "remote-wsman.js",
     "remote.js",
     "router.js",
     "service.js",
@@ -70,6 +72,7 @@ pub static CONSOLE: &[Asset] = console_files![
     "vendor/xterm-addon-fit-0.11.0/addon-fit.mjs",
     "web.js",
     "wmi.js",
+    "wsman-changes.js",
     "wsman.js",
 ];
 
@@ -88,7 +91,7 @@ pub(crate) fn reply(call: &Call) -> Result<Reply, Problem> {
         _ => path,
     };
     let asset = CONSOLE.iter().find(|asset| asset.path == name).ok_or_else(|| Problem::not_found("page"))?;
-    let tag = format!("\"{}\"", STANDARD.encode(Sha256::digest(asset.bytes)));
+    let tag = TAGS.get(name).cloned().unwrap_or_default();
     let content = if call.header("if-none-match") == Some(tag.as_str()) {
         return Ok(Reply::new(304, Content::Empty).header("etag", tag).header("cache-control", "no-cache"));
     } else {
@@ -101,6 +104,12 @@ pub(crate) fn reply(call: &Call) -> Result<Reply, Problem> {
         reply
     })
 }
+
+/// Entity tags of the files by path.
+static TAGS: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
+    let hashes = CONSOLE.iter().map(|asset| (asset.path, STANDARD.encode(Sha256::digest(asset.bytes))));
+    hashes.map(|(path, hash)| (path, format!("\"{hash}\""))).collect()
+});
 
 fn media_type(path: &str) -> &'static str {
     match path.rsplit('.').next() {

@@ -90,6 +90,14 @@ impl Admitted<'_> {
         }
     }
 
+    /// Returns the maximum number of items of a list: `limit`, or its default.
+    pub(crate) fn limit(&self, usual: u64, most: usize) -> Result<usize, Problem> {
+        let limit = usize::try_from(self.number("limit", usual)?).ok();
+        limit
+            .filter(|limit| (1..=most).contains(limit))
+            .ok_or_else(|| Problem::invalid(format!("limit is a number from 1 to {most}")))
+    }
+
     /// Returns the body as a JSON object.
     pub(crate) fn body(&self) -> Result<Body, Problem> {
         let kind = self.call.header("content-type").unwrap_or_default();
@@ -110,6 +118,11 @@ impl Admitted<'_> {
 pub(crate) struct Body(Value);
 
 impl Body {
+    /// Uses a JSON object.
+    pub(crate) fn new(object: Value) -> Self {
+        Self(object)
+    }
+
     /// Rejects members with other names.
     pub(crate) fn require_only(&self, names: &[&str]) -> Result<(), Problem> {
         let unknown =

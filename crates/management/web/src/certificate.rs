@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use files::{Attributes, FileError, TrustedFile, replace};
-use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType};
+use management::{CLOCK_SKEW, server_parameters};
+use rcgen::KeyPair;
 use rustls::ServerConfig;
 use tls::PemError;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -102,31 +103,11 @@ impl Certificate {
     }
 }
 
-/// Returns the parameters of a certificate for servers with these host names and addresses.
-pub(crate) fn server_parameters(
-    common_name: &str,
-    names: &[String],
-) -> Result<CertificateParams, rcgen::Error> {
-    let mut parameters = CertificateParams::default();
-    parameters.distinguished_name.push(DnType::CommonName, common_name);
-    for name in names {
-        parameters.subject_alt_names.push(match name.parse() {
-            Ok(address) => SanType::IpAddress(address),
-            Err(_) => SanType::DnsName(name.as_str().try_into()?),
-        });
-    }
-    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    Ok(parameters)
-}
-
 fn names_of(certificate: &[u8]) -> Vec<String> {
     let parsed = X509Certificate::from_der(certificate).ok();
     let names = parsed.and_then(|(_, certificate)| tls::host_names(&certificate).ok()).unwrap_or_default();
     names.iter().map(ToString::to_string).filter(|name| !name.contains('*')).collect()
 }
 
-/// Time before its creation from which a certificate is valid.
-pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(3_600);
 const VALID: Duration = Duration::from_secs(397 * 86_400 - 3_600);
 const MAX_FILE: usize = 64 * 1_024;

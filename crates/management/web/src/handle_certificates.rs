@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
+use management::{NewCertificate, SiteCertificateError, SiteCertificates};
 use serde_json::json;
 use webserver::CertificateName;
 
@@ -10,7 +11,6 @@ use crate::call::Admitted;
 use crate::console::Console;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
-use crate::site_certificates::{NewCertificate, SiteCertificateError, SiteCertificates};
 use crate::typed_body::typed;
 
 /// `GET /web/certificates`
@@ -26,8 +26,14 @@ pub(crate) fn list(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem
 pub(crate) fn create(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let store = store(console)?;
     let new: NewCertificate = typed(request)?;
+    let is_preview = request.dry_run()?;
     let audit = format!("{} the certificate {}", new.origin(), new.name());
-    let stored = store.create(new, SystemTime::now());
+    let planned = store.plan(new, SystemTime::now());
+    let planned = planned.map_err(|error| Problem::from(error).audited(format!("{audit}: failed")))?;
+    if is_preview {
+        return Ok(Reply::json(json!(store.preview(&planned))));
+    }
+    let stored = store.store(&planned);
     let stored = stored.map_err(|error| Problem::from(error).audited(format!("{audit}: failed")))?;
     Ok(Reply::new(201, Content::Json(json!(stored))).audited(audit))
 }
@@ -36,14 +42,7 @@ pub(crate) fn create(console: &Console, request: &Admitted<'_>) -> Result<Reply,
 pub(crate) fn delete(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let store = store(console)?;
     let name: CertificateName = request.parsed("certificate", "certificate")?;
-    let used = console.web()?.certificates()?;
-    let file = store.folder().join(format!("{name}.pem"));
-    if let Some(found) = used.iter().find(|found| Path::new(&found.path) == file) {
-        let sites: Vec<&str> = found.sites.iter().map(webserver::SiteId::as_str).collect();
-        let sites = if sites.is_empty() { "the web server".to_owned() } else { sites.join(", ") };
-        let detail = format!("the certificate {name} is used by {sites}; select another one there first");
-        return Err(Problem::new(409, "in-use", detail));
-    }
+    store.require_deletable(&name, &console.web()?.certificates()?)?;
     store.delete(&name)?;
     Ok(Reply::empty().audited(format!("deleted the certificate {name}")))
 }
@@ -51,9 +50,7 @@ pub(crate) fn delete(console: &Console, request: &Admitted<'_>) -> Result<Reply,
 /// Returns the certificates of a web server with configuration files.
 fn store(console: &Console) -> Result<SiteCertificates, Problem> {
     let configuration = console.web()?.info().configuration.clone();
-    let configuration = Path::new(&configuration);
-    let store = SiteCertificates::beside(configuration).filter(|_| configuration.is_absolute());
-    store.ok_or_else(|| {
+    SiteCertificates::beside(Path::new(&configuration)).ok_or_else(|| {
         let detail =
             "this web server has no directory of its own for certificates; Caddy requests them itself";
         Problem::new(409, "unsupported", detail)
@@ -65,6 +62,7 @@ impl From<SiteCertificateError> for Problem {
         let detail = error.to_string();
         match error {
             SiteCertificateError::Exists(_) => Self::new(409, "conflict", detail),
+            SiteCertificateError::InUse { .. } => Self::new(409, "in-use", detail),
             SiteCertificateError::NotFound(_) => Self::not_found("certificate"),
             SiteCertificateError::Disk { .. } => Self::new(422, "disk", detail),
             _ => Self::invalid(detail),

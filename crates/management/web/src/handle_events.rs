@@ -31,9 +31,7 @@ pub(crate) fn events(console: &Console, request: &Admitted<'_>) -> Result<Reply,
         return Ok(Reply::new(200, Content::Stream(Box::new(Follower { logs, selection }))));
     }
     let _permit = admit(console, request)?;
-    let limit = request.number("limit", 50)?;
-    let limit = usize::try_from(limit).ok().filter(|limit| (1..=200).contains(limit));
-    let limit = limit.ok_or_else(|| Problem::invalid("limit is a number from 1 to 200"))?;
+    let limit = request.limit(50, 200)?;
     let mut logs = NewestFirst::open(paths, options(console))?;
     if let Some(cursor) = request.call.parameter("cursor") {
         logs.seek_before(positions(&cursor)?);

@@ -18,9 +18,7 @@ use crate::reply::Reply;
 /// `GET /events/forwarded`: the newest events in the ends of the files of all sources, or of one source.
 pub(crate) fn forwarded(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let _permit = admit(console, request)?;
-    let limit = request.number("limit", 100)?;
-    let limit = usize::try_from(limit).ok().filter(|limit| (1..=500).contains(limit));
-    let limit = limit.ok_or_else(|| Problem::invalid("limit is a number from 1 to 500"))?;
+    let limit = request.limit(100, 500)?;
     let expression = request.call.parameter("query").filter(|text| !text.trim().is_empty());
     let selection = Selection::of_any_channel(expression.as_deref().unwrap_or("*"))
         .map_err(|error| Problem::new(400, "invalid-query", error.to_string()))?;

@@ -11,7 +11,8 @@ use crate::call::{Admitted, Body};
 use crate::caller::Credential;
 use crate::console::Console;
 use crate::event_stream::EventStream;
-use crate::machines::{Address, Machines, Operation, Password, Target, Work, parse_thumbprint};
+use crate::machines::{Address, Machines, Operation, Target, Work, parse_thumbprint};
+use crate::password::Password;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
 use crate::wmi::namespace;
@@ -84,12 +85,6 @@ pub(crate) fn remove(console: &Console, request: &Admitted<'_>) -> Result<Reply,
     let audit = format!("removed the machine {}", machine.url);
     console.machines.perform(session, Work::Forget { machine: machine.id })?;
     Ok(Reply::empty().audited(audit))
-}
-
-/// `GET /machines/{machine}/wsman`
-pub(crate) fn wsman(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
-    let (session, machine) = (session(request)?, machine(console, request)?);
-    console.machines.perform(session, Work::WsMan { machine: machine.id }).map(Reply::json)
 }
 
 /// `GET /machines/{machine}/events/collector`

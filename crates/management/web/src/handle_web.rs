@@ -1,4 +1,4 @@
-//! The managed web server: sites, features, changes, history and logs.
+//! A managed web server, of this machine or another one: sites, features, changes, history and logs.
 
 use std::sync::Arc;
 
@@ -7,20 +7,21 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use webserver::{
     Author, Change, CommitMessage, CommitRequest, Feature, LogStart, NewSite, Operation, Plan, PoolOperation,
-    Revision, Scope, SiteId, SiteState, Snapshot,
+    Revision, Scope, SiteId, SiteState, Snapshot, WebServer,
 };
 
 use crate::call::Admitted;
 use crate::console::Console;
 use crate::log_stream::LogStream;
+use crate::machine_iis::{change_body, web_server};
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
 use crate::site_list::encode;
-use crate::typed_body::{feature_value, member, typed};
+use crate::typed_body::{feature_value, member, typed_body};
 
 /// `GET /web`
 pub(crate) fn info(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
-    let web = console.web()?;
+    let web = web_server(console, request)?;
     let caller = request.caller()?;
     let snapshot = web.snapshot()?;
     let revision = snapshot.revision.to_string();
@@ -29,10 +30,14 @@ pub(crate) fn info(console: &Console, request: &Admitted<'_>) -> Result<Reply, P
         && let Some(members) = value.as_object_mut()
     {
         members.insert("problems".to_owned(), json!(snapshot.problems));
-        members.insert("request_rates".to_owned(), json!(web.request_rates()?));
         members.insert("files".to_owned(), json!(snapshot.files));
     }
     Ok(with_revision(Reply::json(value), &snapshot.revision))
+}
+
+/// `GET /web/request-rates`
+pub(crate) fn request_rates(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
+    Ok(Reply::json(json!({ "rates": console.web()?.request_rates()? })))
 }
 
 /// `POST /web/actions/{action}`
@@ -48,7 +53,11 @@ pub(crate) fn action<T: DeserializeOwned>(request: &Admitted<'_>) -> Result<T, P
 
 /// `GET /web/sites`
 pub(crate) fn sites(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
-    list_sites(console, request, &console.web()?.snapshot()?)
+    let snapshot = web_server(console, request)?.snapshot()?;
+    if request.part("machine").is_empty() {
+        return list_sites(console, request, &snapshot);
+    }
+    Ok(with_revision(Reply::encoded_json(encode(&snapshot, |_| true)?), &snapshot.revision))
 }
 
 /// `GET /web/sites` while the configuration is unchanged.
@@ -69,7 +78,7 @@ fn list_sites(console: &Console, request: &Admitted<'_>, snapshot: &Arc<Snapshot
 /// `GET /web/sites/{site}`
 pub(crate) fn site(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let id = readable_site(console, request)?;
-    let snapshot = console.web()?.snapshot()?;
+    let snapshot = web_server(console, request)?.snapshot()?;
     let found = snapshot.sites.iter().find(|site| site.id == id);
     let found = found.ok_or_else(|| Problem::not_found("site"))?;
     Ok(with_revision(Reply::json(json!(found)), &snapshot.revision))
@@ -77,18 +86,18 @@ pub(crate) fn site(console: &Console, request: &Admitted<'_>) -> Result<Reply, P
 
 /// `POST /web/sites`
 pub(crate) fn create_site(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
-    let site: NewSite = typed(request)?;
+    let site: NewSite = typed_body(change_body(request)?)?;
     make(console, request, vec![Change::CreateSite(site)])
 }
 
 /// `PATCH /web/sites/{site}`
 pub(crate) fn change_site(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let site = readable_site(console, request)?;
-    let body = request.body()?;
+    let body = change_body(request)?;
     body.require_only(&["listeners", "names", "root", "state"])?;
     let mut changes = Vec::new();
     if body.value("listeners").is_some() || body.value("names").is_some() {
-        let snapshot = console.web()?.snapshot()?;
+        let snapshot = web_server(console, request)?.snapshot()?;
         let current = snapshot.sites.iter().find(|other| other.id == site);
         let current = current.ok_or_else(|| Problem::not_found("site"))?;
         let listeners = member(&body, "listeners")?.unwrap_or_else(|| current.listeners.clone());
@@ -116,7 +125,7 @@ pub(crate) fn delete_site(console: &Console, request: &Admitted<'_>) -> Result<R
 /// `GET /web/sites/{site}/features`
 pub(crate) fn features(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let site = readable_site(console, request)?;
-    let (caller, web) = (request.caller()?, console.web()?);
+    let (caller, web) = (request.caller()?, web_server(console, request)?);
     let mut list = Vec::new();
     for feature in web.info().capabilities.features.clone() {
         let access = console.feature_access(caller, &site, feature);
@@ -146,7 +155,7 @@ pub(crate) fn feature(console: &Console, request: &Admitted<'_>) -> Result<Reply
     if access == FeatureAccess::Hidden {
         return Err(Problem::not_found("feature"));
     }
-    let web = console.web()?;
+    let web = web_server(console, request)?;
     // Fields that a form hides.
     let prefix = format!("{feature}.");
     let unsupported = web.info().capabilities.unsupported_fields.iter();
@@ -178,7 +187,7 @@ pub(crate) fn revert_feature(console: &Console, request: &Admitted<'_>) -> Resul
 
 /// `POST /web/changes`
 pub(crate) fn change(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
-    let body = request.body()?;
+    let body = change_body(request)?;
     body.require_only(&["changes"])?;
     let changes: Vec<Change> =
         member(&body, "changes")?.ok_or_else(|| Problem::invalid("changes is missing"))?;
@@ -218,7 +227,7 @@ pub(crate) fn control_pool(console: &Console, request: &Admitted<'_>) -> Result<
 pub(crate) fn history(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let limit = usize::try_from(request.number("limit", 50)?.clamp(1, 200)).unwrap_or(50);
     let before = request.number("before", u64::MAX)?;
-    let web = console.web()?;
+    let web = web_server(console, request)?;
     // Reading the configuration records outside changes first.
     let revision = web.snapshot()?.revision;
     let commits = web.history(Some(before).filter(|before| *before < u64::MAX), limit)?;
@@ -230,15 +239,16 @@ pub(crate) fn history(console: &Console, request: &Admitted<'_>) -> Result<Reply
 /// `GET /web/history/{commit}`
 pub(crate) fn commit(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let number = request.parsed("commit", "commit")?;
-    Ok(Reply::json(json!(console.web()?.commit_details(number)?)))
+    Ok(Reply::json(json!(web_server(console, request)?.commit_details(number)?)))
 }
 
 /// `POST /web/history/{commit}/rollback`
 pub(crate) fn rollback(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let number: u64 = request.parsed("commit", "commit")?;
     let base = base_revision(request)?;
-    let plan = console.web()?.plan_rollback(&base, number)?;
-    carry_out(console, request, &plan)
+    let web = web_server(console, request)?;
+    let plan = web.plan_rollback(&base, number)?;
+    carry_out(web.as_ref(), request, &plan)
 }
 
 /// `GET /web/logs`
@@ -274,13 +284,13 @@ fn make(console: &Console, request: &Admitted<'_>, changes: Vec<Change>) -> Resu
     }
     changes.iter().try_for_each(|change| console.require_change(caller, change))?;
     let base = base_revision(request)?;
-    let plan = console.web()?.plan(&base, &changes)?;
-    carry_out(console, request, &plan)
+    let web = web_server(console, request)?;
+    let plan = web.plan(&base, &changes)?;
+    carry_out(web.as_ref(), request, &plan)
 }
 
 /// Validates a plan for a preview, or commits it.
-fn carry_out(console: &Console, request: &Admitted<'_>, plan: &Plan) -> Result<Reply, Problem> {
-    let web = console.web()?;
+fn carry_out(web: &dyn WebServer, request: &Admitted<'_>, plan: &Plan) -> Result<Reply, Problem> {
     let caller = request.caller()?;
     let mut result = json!({
         "base": plan.base().to_string(),

@@ -1,8 +1,8 @@
-//! The WS-Management service of this machine: its configuration, for reading, its certificate mappings and shells.
+//! The WS-Management service of this machine: its configuration, its certificate mappings and shells.
 
 use std::path::Path;
 
-use config::{Listener, ListenerSource, Plugin, PolicyValue, Setting, Source, Store};
+use config::{Listener, ListenerSource, Mutability, Plugin, PolicyValue, Setting, Source, Store};
 use serde_json::{Value, json};
 use wsman::duration;
 use wsman::shell::ShellState;
@@ -12,6 +12,9 @@ use crate::console::Console;
 use crate::local_service::{self, CertificateMapping};
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::typed_body::typed;
+use crate::wsman_change::WsManChange;
+use crate::wsman_file;
 
 /// `GET /wsman`
 pub(crate) fn configuration(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
@@ -22,17 +25,18 @@ pub(crate) fn configuration(console: &Console, _: &Admitted<'_>) -> Result<Reply
             "listeners": [], "plugins": [], "policies": [], "unknown_policies": [],
         })));
     };
-    let store = Store::open(&paths.config)
-        .map_err(|error| Problem::new(422, "wsman-configuration", error.to_string()))?;
+    let store = Store::open(&paths.config)?;
     let sources = store.sources();
     let state = sources.state();
     let settings: Vec<Value> = Setting::all()
         .iter()
         .map(|setting| {
+            let from = state.config.source(setting);
             json!({
                 "name": setting.path(),
                 "value": setting.show(&state.config),
-                "source": source(state.config.source(setting)),
+                "source": source(from),
+                "is_writable": from != Source::Policy && setting.mutability() == Mutability::Writable,
                 "origin": sources.of(setting).to_string(),
                 "about": setting.about(),
             })
@@ -56,6 +60,24 @@ pub(crate) fn configuration(console: &Console, _: &Admitted<'_>) -> Result<Reply
     })))
 }
 
+/// `POST /wsman/changes`: the running service makes the change, and puts it in force.
+pub(crate) fn change(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let change: WsManChange = typed(request)?;
+    let is_preview = request.dry_run()?;
+    let audit = change.to_string().escape_debug().to_string();
+    let made = make(console, &change, is_preview);
+    let made = made.map_err(|problem| problem.audited(format!("{audit}: failed")))?;
+    Ok(Reply::json(made).audited(audit))
+}
+
+fn make(console: &Console, change: &WsManChange, is_preview: bool) -> Result<Value, Problem> {
+    let paths = console.wsman.as_ref().ok_or_else(|| Problem::not_found("WS-Management service"))?;
+    // The file shows the error before the service is asked.
+    let diff = wsman_file::diff(&Store::open(&paths.config)?, change)?;
+    let values = local_service::change(&paths.local_socket, change, is_preview)?;
+    Ok(json!({ "values": values, "diffs": diff.into_iter().collect::<Vec<_>>() }))
+}
+
 /// `GET /wsman/shells`: the shells that the service shows to the user of this process.
 pub(crate) fn shells(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
     let shells = socket(console).map_or(Ok(None), local_service::shells)?;
@@ -69,7 +91,7 @@ pub(crate) fn shells(console: &Console, _: &Admitted<'_>) -> Result<Reply, Probl
 /// `DELETE /wsman/shells/{shell}`: ends a shell with its processes.
 pub(crate) fn end_shell(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let id = request.part("shell");
-    let ended = socket(console).map_or(Ok(None), |socket| local_service::close_shell(socket, id))?;
+    let ended = socket(console).map_or(Ok(None), |socket| local_service::end_shell(socket, id))?;
     let ended = ended.ok_or_else(|| Problem::not_found("shell"))?;
     Ok(Reply::empty().audited(format!("shell of {}", ended.owner.escape_debug())))
 }

@@ -24,6 +24,7 @@ mod handle_forwarded;
 mod handle_machine;
 mod handle_machine_iis;
 mod handle_machine_wmi;
+mod handle_machine_wsman;
 mod handle_machines;
 mod handle_management;
 mod handle_session;
@@ -33,9 +34,11 @@ mod handle_wmi;
 mod handle_wsman;
 mod local_service;
 mod log_stream;
+mod machine_iis;
 mod machines;
 mod metrics;
 mod openapi;
+mod password;
 mod problem;
 mod reply;
 mod response;
@@ -45,12 +48,14 @@ mod routes;
 mod separate;
 mod server;
 mod site_access;
-mod site_certificates;
 mod site_list;
 mod terminals;
 mod typed_body;
 mod websocket;
 mod wmi;
+mod wsman_change;
+mod wsman_file;
+mod wsman_resource;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]

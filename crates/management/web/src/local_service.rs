@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use client::{EnumerateOptions, Error, Item, Locator, Session};
 use tokio::runtime::Handle;
-use wsman::shell::{ShellState, option};
-use wsman::{ResourceUri, SelectorSet};
+use wsman::shell::ShellState;
 use xml::Element;
 
 use crate::problem::Problem;
+use crate::wsman_change::{ValueChange, WsManChange, WsManChangeError};
+use crate::wsman_resource::{self, MAPPINGS, resource};
 
 /// Mapping of client certificates to an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,17 +31,31 @@ pub(crate) fn shells(socket: &Path) -> Result<Option<Vec<ShellState>>, Problem> 
     running(wait(async { enumerate(&session(socket)?, &resource(SHELLS)?, parse).await })?)
 }
 
-/// Closes an open shell of the user of this process. Returns its state before, or `None` if there is no such shell.
-pub(crate) fn close_shell(socket: &Path, id: &str) -> Result<Option<ShellState>, Problem> {
-    let Some(shells) = shells(socket)? else { return Ok(None) };
-    let Some(shell) = shells.into_iter().find(|shell| shell.shell_id.eq_ignore_ascii_case(id)) else {
-        return Ok(None);
-    };
-    let selectors = SelectorSet::new().with(option::SHELL_ID, shell.shell_id.as_str());
-    let locator = resource(&shell.resource_uri).map_err(|error| failed(&error))?.with_selectors(selectors);
-    let deleted = wait(async { session(socket)?.delete(&locator).await })?;
-    deleted.map_err(|error| failed(&error))?;
-    Ok(Some(shell))
+/// Ends an open shell of the user of this process. Returns its state before, or `None` if there is no such shell.
+pub(crate) fn end_shell(socket: &Path, id: &str) -> Result<Option<ShellState>, Problem> {
+    let ended = wait(async { wsman_resource::end_shell(&session(socket)?, id).await })?;
+    Ok(running(ended)?.flatten())
+}
+
+/// Returns the values that a change sets; makes the change if it is no preview.
+pub(crate) fn change(
+    socket: &Path,
+    change: &WsManChange,
+    is_preview: bool,
+) -> Result<Vec<ValueChange>, Problem> {
+    let made = wait(async { Ok(change.make(&session(socket)?, is_preview).await) })?;
+    match made.map_err(WsManChangeError::from).flatten() {
+        Ok(values) => Ok(values),
+        Err(WsManChangeError::Client(Error::NoLocalService { .. })) => {
+            let detail = "the WS-Management service does not run; start it with systemctl start telarchd";
+            Err(Problem::new(409, "wsman-stopped", detail))
+        }
+        Err(WsManChangeError::Client(error @ Error::Fault(_))) => {
+            Err(Problem::new(422, "wsman-refused", error.to_string()))
+        }
+        Err(WsManChangeError::Client(error)) => Err(failed(&error)),
+        Err(error) => Err(Problem::invalid(error.to_string())),
+    }
 }
 
 /// Returns the mappings of client certificates; `None` if the service does not run.
@@ -66,12 +81,6 @@ fn text(element: Element<'_>, name: &str) -> String {
 fn session(socket: &Path) -> Result<Session, Error> {
     let builder = Session::local([socket]).connect_timeout(CONNECT_TIME).total_timeout(Some(MAX_TIME));
     builder.answer_limit(MAX_ANSWER).build()
-}
-
-fn resource(uri: &str) -> Result<Locator, Error> {
-    let parsed = ResourceUri::parse(uri);
-    let parsed = parsed.map_err(|fault| Error::Setting { setting: "resource", reason: fault.to_string() })?;
-    Ok(Locator::new(parsed))
 }
 
 async fn enumerate<T>(
@@ -114,7 +123,6 @@ fn failed(error: &Error) -> Problem {
 }
 
 const SHELLS: &str = wsman::namespace::SHELL;
-const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";
 /// Maximum number of shells or mappings of a list.
 const MAX_ITEMS: usize = 1_000;
 /// Maximum size of one response in bytes beyond the negotiated size.

@@ -12,7 +12,6 @@ mod collector;
 mod connector;
 mod iis;
 mod iis_request;
-mod password;
 mod read_error;
 mod reading;
 mod reason;
@@ -24,6 +23,8 @@ mod text_pieces;
 mod user_session;
 mod wmi;
 mod wmi_request;
+mod wsman;
+mod wsman_request;
 
 use std::sync::Arc;
 
@@ -33,10 +34,10 @@ use serde_json::Value;
 
 pub use self::connector::{Connector, MachineConnector};
 pub(crate) use self::iis_request::IisRequest;
-pub(crate) use self::password::Password;
 pub(crate) use self::target::{Address, Target, parse_thumbprint};
 pub(crate) use self::task::{Failure, FailureKind, Operation, Outcome, Task, Work};
 pub(crate) use self::wmi_request::{RowRequest, WmiRequest};
+pub(crate) use self::wsman_request::WsManRequest;
 
 use crate::problem::Problem;
 

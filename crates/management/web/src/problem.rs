@@ -152,6 +152,7 @@ impl From<WebServerError> for Problem {
                 Self::new(422, "change-not-possible", detail)
             }
             WebServerError::Value(_) | WebServerError::Limit { .. } => Self::invalid(detail),
+            WebServerError::Windows { .. } => Self::new(422, "machine-refused", detail),
             WebServerError::NotRunning
             | WebServerError::Unreachable { .. }
             | WebServerError::Control { .. } => Self::new(409, "web-server-control", detail),

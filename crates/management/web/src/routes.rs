@@ -1,6 +1,7 @@
 //! The table of all routes of the API. Router, permissions and OpenAPI description are made from it.
 
 mod machine;
+mod machine_web;
 mod machines;
 mod management;
 mod session;
@@ -12,5 +13,6 @@ pub use crate::route::Route;
 
 /// All routes.
 pub static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
-    [session::ROUTES, machine::ROUTES, web::ROUTES, machines::ROUTES, management::ROUTES].concat()
+    [session::ROUTES, machine::ROUTES, web::ROUTES, machines::ROUTES, machine_web::ROUTES, management::ROUTES]
+        .concat()
 });

@@ -12,7 +12,12 @@ use crate::problem::Problem;
 
 /// Returns the body as a typed value.
 pub(crate) fn typed<T: DeserializeOwned>(request: &Admitted<'_>) -> Result<T, Problem> {
-    deserialize(PhantomData, request.body()?.into_value(), "")
+    typed_body(request.body()?)
+}
+
+/// Returns a body as a typed value.
+pub(crate) fn typed_body<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+    deserialize(PhantomData, body.into_value(), "")
 }
 
 /// Returns a member of the body as a typed value.

@@ -16,7 +16,15 @@ use crate::certificate::Certificate;
 /// The reason, in words.
 pub fn read_certificate(path: &str) -> Result<Certificate, String> {
     let content = disk::read(path).map_err(|error| error.to_string())?.ok_or("the file does not exist")?;
-    let pem = Pem::iter_from_buffer(&content).flatten().find(|pem| pem.label == "CERTIFICATE");
+    parse_certificate(&content)
+}
+
+/// Reads the first certificate of a text in PEM. The error is the reason why it cannot be read.
+///
+/// # Errors
+/// The reason, in words.
+pub fn parse_certificate(pem: &[u8]) -> Result<Certificate, String> {
+    let pem = Pem::iter_from_buffer(pem).flatten().find(|pem| pem.label == "CERTIFICATE");
     let pem = pem.ok_or("the file contains no certificate in PEM")?;
     let certificate = pem.parse_x509().map_err(|error| format!("the certificate is malformed: {error}"))?;
     let fingerprint = Sha256::digest(&pem.contents);

@@ -2,7 +2,10 @@
 //!
 //! The engine has no connection of its own: the caller implements [`WebAdministration`], for example over WS-Management.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// WMI namespace of IIS.
 pub const WEB_ADMINISTRATION: &str = "root/WebAdministration";
@@ -29,7 +32,7 @@ pub trait WebAdministration: Send + Sync {
 }
 
 /// Failure of an operation.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum CimFailure {
     /// The namespace, the class or the instance does not exist.
@@ -52,7 +55,7 @@ pub enum CimFailure {
 }
 
 /// A call on an instance or a class.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CimCall {
     /// Class.
     pub class: String,
@@ -63,7 +66,7 @@ pub struct CimCall {
 }
 
 /// Operation of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CimOperation {
     /// Reads the instance.
     Get,
@@ -74,14 +77,14 @@ pub enum CimOperation {
     /// Calls a method. The result has its output parameters.
     Invoke {
         /// Name of the method.
-        method: &'static str,
+        method: Cow<'static, str>,
         /// Input parameters.
         input: CimObject,
     },
 }
 
 /// An instance, or the parameters of a method. The values have no types, because WS-Management sends them as text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CimObject {
     /// Class.
     pub class: String,
@@ -90,7 +93,7 @@ pub struct CimObject {
 }
 
 /// Value of a property, or an item of an array.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CimValue {
     /// No value.
     Null,
@@ -168,6 +171,7 @@ impl CimCall {
     /// Returns a call of a method.
     #[must_use]
     pub fn method(class: &str, keys: &[(&str, &str)], method: &'static str, input: CimObject) -> Self {
+        let method = Cow::Borrowed(method);
         Self::new(class, keys, CimOperation::Invoke { method, input })
     }
 }

@@ -1,5 +1,6 @@
 //! The IIS of another machine.
 
+use browser::Page;
 use serde_json::Value;
 use telarch_peers::Telarchd;
 
@@ -87,4 +88,63 @@ fn a_machine_without_iis_and_unknown_objects_are_explained() {
         let (found, problem) = send(&page, "POST", &path, &Value::Null);
         assert_eq!(found, status, "{object}: {problem}");
     }
+}
+
+/// Confirms the preview that is shown, and waits for the result.
+fn apply(page: &Page) {
+    page.wait_for_text("IIS has no validator");
+    page.click_button("Apply");
+    page.wait_until("!document.querySelector('dialog')");
+    page.wait_for_text("IIS uses the new configuration");
+}
+
+#[test]
+fn sites_of_a_windows_machine_are_changed_with_a_history() {
+    let Some(machine) = Machine::start() else { return };
+    let windows = WindowsMachine::start();
+    let page = machine.signed_in(ADMINISTRATOR, "/machines");
+    let id = add_at(&page, "web1", &windows.url);
+    machine.go(&page, &format!("/machines/{id}/iis"));
+    page.wait_for_heading("Web server of web1");
+    page.click_link("shop");
+    page.wait_for_heading("Bindings and folder");
+    page.wait_for_text("Default documents");
+    let before = windows.iis.dump();
+    page.fill("Folder", r"D:\shop");
+    page.click_button("Preview changes");
+    page.wait_for_text(r"D:\\shop");
+    let is_expected = |error: &str| error.contains("502") || error.contains("422");
+    examine_everywhere_except(&page, "a site of IIS and its preview", is_expected);
+    assert_eq!(windows.iis.dump(), before, "a preview changes nothing");
+    apply(&page);
+    assert!(windows.iis.dump().contains(r"D:\shop"), "{}", windows.iis.dump());
+
+    machine.go(&page, &format!("/machines/{id}/web/sites/shop/directory-browsing"));
+    page.wait_for_heading("Directory browsing");
+    examine_everywhere_except(&page, "a feature of IIS", is_expected);
+
+    machine.go(&page, &format!("/machines/{id}/web/history"));
+    page.wait_for_heading("History");
+    page.wait_for_text(ADMINISTRATOR);
+    examine_everywhere_except(&page, "the history of IIS", is_expected);
+    // The oldest commit is the state that the console has found.
+    page.evaluate("[...document.querySelectorAll('main td a')].at(-1).click()");
+    page.wait_for_button("Restore this commit");
+    page.click_button("Restore this commit");
+    page.wait_for_text("IIS has no validator");
+    page.click_button("Apply");
+    page.wait_until("!document.querySelector('dialog')");
+    page.wait_for_heading("History");
+    assert!(!windows.iis.dump().contains(r"D:\shop"), "{}", windows.iis.dump());
+
+    machine.go(&page, &format!("/machines/{id}/iis"));
+    page.click_button("Add site");
+    page.wait_for_heading("Add site");
+    page.fill("Name of the site", "blog");
+    page.fill("Port or address", "8081");
+    page.fill("Folder", r"D:\blog");
+    page.click_button("Preview");
+    apply(&page);
+    page.wait_for_heading("blog");
+    assert!(windows.iis.dump().contains("blog"), "{}", windows.iis.dump());
 }

@@ -21,3 +21,4 @@ mod sites;
 mod terminal;
 mod windows;
 mod wsman;
+mod wsman_changes;

@@ -153,6 +153,13 @@ fn a_certificate_is_created_requested_and_deleted() {
     page.wait_for_heading("Add certificate");
     page.fill("Name", "shop");
     page.fill("Host names and addresses", "shop.example, 192.0.2.7");
+    page.choose("Key", "RSA 2048, for old clients");
+    page.click_button("Preview");
+    page.wait_for_heading("Store the certificate shop?");
+    page.wait_for_text("certificates/shop.pem");
+    examine_everywhere(&page, "the preview of a certificate");
+    let key = machine.nginx.root().join("certificates/shop.key");
+    assert!(!key.exists(), "a preview stores nothing");
     page.click_button("Store");
     page.wait_for_text("The certificate shop was stored.");
     page.wait_for_text("shop.example, 192.0.2.7");
@@ -160,6 +167,8 @@ fn a_certificate_is_created_requested_and_deleted() {
     page.choose("Kind", "Request to a certification authority");
     page.fill("Name", "blog");
     page.fill("Host names and addresses", "blog.example");
+    page.click_button("Preview");
+    page.wait_for_heading("Store the certificate blog?");
     page.click_button("Store");
     page.wait_for_text("send the request to the authority");
     page.wait_for_text("Request to an authority");
@@ -169,14 +178,24 @@ fn a_certificate_is_created_requested_and_deleted() {
     examine_everywhere(&page, "complete a certificate");
     assert_eq!(page.take_errors(), [""; 0]);
     page.fill("Certificate", "no certificate");
-    page.click_button("Store");
+    page.click_button("Preview");
     page.wait_for_text("cannot be read");
-    page.click_link("Certificates");
+    assert!(page.take_errors().iter().all(|error| error.contains("400")), "only the rejected certificate");
+    let shop = machine.shop(&page);
+    machine.go(&page, &format!("/web/sites/{shop}/ssl"));
+    let suggested = |file: &str| {
+        format!(
+            "[...document.querySelectorAll('datalist option')].some(({{ value }}) => value.endsWith('/{file}'))"
+        )
+    };
+    page.wait_until(&format!("{} && {}", suggested("shop.pem"), suggested("shop.key")));
+    assert_eq!(page.evaluate(&suggested("blog.key")), false, "no certificate was issued for it");
+    examine_everywhere(&page, "TLS with stored certificates");
+    machine.go(&page, "/web/certificates");
     page.wait_for_heading("Stored");
     page.click_button("Delete shop");
     page.wait_for_heading("Delete the certificate shop?");
     page.click_button("Delete");
     page.wait_for_text("The certificate shop was deleted.");
-    let key = machine.nginx.root().join("certificates/shop.key");
     assert!(!key.exists());
 }

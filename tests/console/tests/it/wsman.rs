@@ -1,6 +1,7 @@
 //! Open shells and certificate mappings of the WS-Management service.
 
 use client::{Locator, Session, ShellOptions};
+use serde_json::json;
 use telarch_peers::{PASSWORD, StoredService, USER};
 use tokio::runtime::Builder;
 use wsman::{ResourceUri, SelectorSet};
@@ -8,6 +9,7 @@ use xml::Writer;
 
 use crate::accessibility::examine_everywhere;
 use crate::machine::{ADMINISTRATOR, Machine};
+use crate::machines::send;
 
 const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";
 const ISSUER: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
@@ -46,6 +48,25 @@ fn an_open_shell_is_shown_and_ended() {
     let cells = page.evaluate(&format!("[...{rows}[0].cells].map((cell) => cell.textContent)"));
     assert_eq!((cells[2].as_str(), cells[4].as_str()), (Some("cmd"), Some("connected")), "{cells}");
     examine_everywhere(&page, "open shells");
+    page.click_button("Add mapping…");
+    page.fill("Thumbprint of the issuer", ISSUER);
+    page.fill("Subject", "ben@shop.example");
+    page.fill("User", USER);
+    page.fill("Password", PASSWORD);
+    examine_everywhere(&page, "the form for a mapping");
+    page.click_button("Preview");
+    page.wait_for_text("Map certificates of ben@shop.example to");
+    page.click_button("Apply");
+    page.wait_until("!document.querySelector('dialog')");
+    page.wait_for_text("ben@shop.example");
+    let delete = format!(
+        "document.querySelector('[aria-label=\"Delete the mapping of ben@shop.example to {USER}\"]')"
+    );
+    page.evaluate(&format!("{delete}.click()"));
+    page.wait_for_text("These certificates do not sign in any more.");
+    page.click_button("Apply");
+    page.wait_until(&format!("!document.querySelector('dialog') && !{delete}"));
+    page.wait_for_text("ada@shop.example");
     page.evaluate("document.querySelector('[aria-label=\"Open shells\"] button').click()");
     page.wait_for_text("Its processes are ended at once");
     page.click_button("Cancel");
@@ -66,4 +87,8 @@ fn a_service_that_does_not_run_is_reported() {
     let page = machine.signed_in(ADMINISTRATOR, "/wsman");
     page.wait_for_text("The WS-Management service does not run.");
     assert_eq!(page.take_errors(), [""; 0]);
+    let change = json!({ "change": "set", "settings": { "Winrs/MaxShellsPerUser": "7" } });
+    let (status, problem) = send(&page, "POST", "/wsman/changes", &change);
+    assert_eq!((status, problem["type"].as_str()), (409, Some("urn:telarch:problem:wsman-stopped")));
+    assert!(!folder.path().join("config.toml").exists(), "the file is changed by the service");
 }

@@ -62,7 +62,7 @@ pub(super) fn create_site(arguments: &Arguments, web: &dyn WebServer, name: &str
 }
 
 /// Returns the path that an option names.
-fn path_of(arguments: &Arguments, option: &'static Opt) -> Result<Option<FilePath>, Failure> {
+pub(super) fn path_of(arguments: &Arguments, option: &'static Opt) -> Result<Option<FilePath>, Failure> {
     arguments.text(option)?.map(|text| file_path(arguments, text)).transpose()
 }
 
@@ -164,13 +164,7 @@ pub(super) fn rollback(arguments: &Arguments, web: &dyn WebServer, number: &str)
 /// Returns a path as the engine writes it. Paths of Windows may be written as Windows does: `C:\\inetpub\\shop`.
 pub(super) fn file_path(arguments: &Arguments, text: &str) -> Result<FilePath, Failure> {
     let is_windows = !arguments.switches().is_empty();
-    let path = match text.as_bytes() {
-        [drive, b':', ..] if is_windows && drive.is_ascii_alphabetic() => {
-            format!("/{}", text.replace('\\', "/"))
-        }
-        [b'%', ..] if is_windows => format!("/{}", text.replace('\\', "/")),
-        _ => text.to_owned(),
-    };
+    let path = if is_windows { FilePath::form_of_windows(text) } else { text.to_owned() };
     FilePath::parse(&path).map_err(|error| arguments.usage_error(error))
 }
 

@@ -4,11 +4,12 @@ use cli::Screen;
 use cli::screen::Table;
 use cli_command::date;
 use deploy::{ChangeKind, ContentChange, Deployment, DeploymentKind};
-use management::PoolUnit;
+use management::{PoolUnit, StoredCertificate};
 use serde_json::{Value, json};
 use webserver::{
-    ApplicationPool, Commit, CommitDetails, FeatureState, FileDiff, Listener, Location, LocationContent,
-    Pool, PoolMember, PoolState, Problem, Setting, Site, SiteState, Snapshot, Validation, Verdict,
+    ApplicationPool, Certificate, CertificateFile, Commit, CommitDetails, FeatureState, FileDiff, Listener,
+    Location, LocationContent, Pool, PoolMember, PoolState, Problem, Setting, Site, SiteState, Snapshot,
+    Validation, Verdict,
 };
 
 use super::binding::SiteBinding;
@@ -49,6 +50,51 @@ pub(super) fn sites(snapshot: &Snapshot) -> String {
         ]
     });
     table(["SITE", "STATE", "BINDINGS", "NAMES", "FOLDER"], rows) + &problems(&snapshot.problems)
+}
+
+/// Returns tables of the certificates that sites use, and of those that are stored.
+pub(super) fn certificates(used: &[CertificateFile], stored: &[StoredCertificate]) -> String {
+    let used = used.iter().map(|file| {
+        let [names, expires] = facts(Some(&file.content));
+        [joined(&file.sites, ToString::to_string), names, expires, file.path.clone()]
+    });
+    let stored = stored.iter().map(|one| {
+        let [names, expires] = facts(one.content.as_ref());
+        let file = one.certificate.clone().unwrap_or_else(|| one.key.clone());
+        [one.name.clone(), names, expires, file]
+    });
+    let used = table(["SITES", "NAMES", "EXPIRES", "FILE"], used);
+    format!("{used}\n{}", table(["STORED", "NAMES", "EXPIRES", "FILE"], stored))
+}
+
+/// Returns host names and end of the validity of a certificate.
+fn facts(content: Option<&Result<Certificate, String>>) -> [String; 2] {
+    match content {
+        Some(Ok(certificate)) => {
+            let names = match certificate.names.as_slice() {
+                [] => certificate.subject.clone(),
+                names => names.join(", "),
+            };
+            [names, date::minute(u64::try_from(certificate.not_after).unwrap_or_default())]
+        }
+        Some(Err(reason)) => [reason.clone(), String::new()],
+        None => ["requested from an authority".to_owned(), String::new()],
+    }
+}
+
+/// Returns the files and facts of a stored certificate, or the request to an authority.
+pub(super) fn stored_certificate(certificate: &StoredCertificate) -> String {
+    let StoredCertificate { certificate: chain, key, request, .. } = certificate;
+    match (chain, request) {
+        (None, Some(request)) => format!("key  {key}\n\n{request}"),
+        _ => {
+            let [names, expires] = facts(certificate.content.as_ref());
+            let chain = chain.as_deref().unwrap_or_default();
+            format!(
+                "names        {names}\nexpires      {expires}\ncertificate  {chain}\nkey          {key}\n"
+            )
+        }
+    }
 }
 
 /// Returns a table of pools of back-end servers.

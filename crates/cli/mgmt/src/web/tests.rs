@@ -325,3 +325,47 @@ fn content_is_deployed_listed_and_restored() {
     assert!(web(&["deployments", "shop", "9", "restore"]).unwrap_err().to_string().contains("not stored"));
     assert!(matches!(web(&["deployments", "shop", "9"]), Err(Failure::Usage(_))));
 }
+
+#[test]
+fn certificates_are_stored_used_and_deleted() {
+    let Some(folder) = configuration() else { return };
+    let run = |words: &[&str]| web(folder.path(), words);
+    let file = |name: &str| folder.path().join("certificates").join(name);
+    let preview = run(&["certificate", "own", "create", "shop.example", "192.0.2.7", "--what-if"]).unwrap();
+    assert!(preview.contains("shop.example, 192.0.2.7") && preview.contains("own.key"), "{preview}");
+    assert!(!file("own.key").exists(), "a preview stores nothing");
+    run(&["certificate", "own", "create", "shop.example", "--days", "30", "--key-type", "rsa-2048"]).unwrap();
+    assert!(fs::read_to_string(file("own.pem")).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    let again = run(&["certificate", "own", "create", "shop.example"]).unwrap_err().to_string();
+    assert!(again.contains("exists already"), "{again}");
+    let request = run(&["certificate", "blog", "request", "blog.example"]).unwrap();
+    assert!(request.contains("-----BEGIN CERTIFICATE REQUEST-----"), "{request}");
+    // Certificate and key in one file, as programs of authorities write them.
+    let both = folder.path().join("both.pem");
+    let text = fs::read_to_string(file("own.key")).unwrap() + &fs::read_to_string(file("own.pem")).unwrap();
+    fs::write(&both, text).unwrap();
+    run(&["certificate", "copy", "import", both.to_str().unwrap()]).unwrap();
+    assert_eq!(fs::read(file("copy.pem")).unwrap(), fs::read(file("own.pem")).unwrap());
+    let value = serde_json::json!({ "certificate": file("own.pem"), "key": file("own.key") }).to_string();
+    run(&["bind", "shop", "set", "https/127.0.0.1:8443:shop.example"]).unwrap_err();
+    run(&["features", "shop", "ssl", &value]).unwrap();
+    let used = run(&["certificate", "own", "delete"]).unwrap_err().to_string();
+    assert!(used.contains("is used by shop"), "{used}");
+    run(&["certificate", "copy", "delete", "--what-if"]).unwrap();
+    assert!(file("copy.key").exists());
+    run(&["certificate", "copy", "delete"]).unwrap();
+    let list = run(&["certificates"]).unwrap();
+    for text in ["own", "blog", "requested from an authority", "own.pem"] {
+        assert!(list.contains(text), "{text}: {list}");
+    }
+    assert!(!list.contains("copy"), "{list}");
+    for words in [
+        &["certificate", "x", "create"] as &[&str],
+        &["certificate", "../x", "create", "a"],
+        &["certificate", "x", "create", "a", "--key-type", "dsa"],
+        &["certificate", "x", "create", "a", "--days", "0"],
+        &["certificate", "x", "import", "/nonexistent"],
+    ] {
+        run(words).unwrap_err();
+    }
+}

@@ -76,7 +76,7 @@ impl MachineConnector {
                 Ok(Value::Null)
             }
             Work::Wmi { machine, request } => user.wmi(&machine, request).await,
-            Work::WsMan { machine } => user.wsman(&machine).await,
+            Work::WsMan { machine, request } => user.wsman(&machine, request).await,
             Work::Collector { machine } => user.collector(&machine).await,
             Work::Iis { machine, request } => user.iis(&machine, request).await,
             Work::Run { machines, operation } => user.start(&machines, operation),

@@ -1,16 +1,14 @@
 //! Requests for the IIS of a machine.
 
 use serde::{Deserialize, Serialize};
-use webserver::{PoolOperation, SiteId, SiteState};
+use webserver::CimCall;
 
-/// Request for the IIS of a machine.
+/// Request for the IIS of a machine: an operation on its WMI namespace.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum IisRequest {
-    /// Lists sites and application pools with their states.
-    Overview,
-    /// Starts or stops a site.
-    SetSiteState { site: SiteId, state: SiteState },
-    /// Starts, stops or recycles an application pool.
-    ControlPool { pool: String, operation: PoolOperation },
+    /// Returns all instances of a class.
+    Enumerate { class: String },
+    /// Performs calls that do not depend on each other.
+    Call { calls: Vec<CimCall> },
 }

@@ -1,10 +1,13 @@
 //! Items of a machine as text, and the configuration of a machine's WS-Management service.
 
 use client::{EnumerateOptions, Enumerator, Error, Item, Locator, Session};
+use config::{Mutability, Setting};
 use serde_json::{Map, Value, json};
 use wsman::enumeration::Filter;
-use wsman::{ResourceUri, namespace};
+use wsman::namespace;
 use xml::Element;
+
+use crate::wsman_resource::{MAPPINGS, resource};
 
 /// Begins a WQL query.
 pub(super) async fn query_items(session: &Session, space: &str, text: &str) -> Result<Enumerator, Error> {
@@ -61,12 +64,15 @@ fn value(element: Element<'_>, depth: usize) -> Value {
     json!(element.text())
 }
 
-/// Configuration, listeners and shells of the service. A part that the user may not read is `null`, with the reason.
-pub(super) async fn wsman(session: &Session) -> Result<Value, Error> {
+/// Configuration, listeners, shells and mappings of client certificates of the service. A part that the user may not read is `null`, with the reason.
+pub(super) async fn wsman_parts(session: &Session) -> Result<Value, Error> {
     let config = readable(config(session).await)?;
     let listeners = readable(list(session, LISTENERS).await)?;
     let shells = readable(list(session, namespace::SHELL).await)?;
-    Ok(json!({ "config": config, "listeners": listeners, "shells": shells }))
+    let mappings = readable(list(session, MAPPINGS).await)?;
+    Ok(json!({
+        "config": config, "listeners": listeners, "shells": shells, "certificate_mappings": mappings,
+    }))
 }
 
 /// Returns the members `value` and `reason`; a fault is a reason, and any other error fails.
@@ -99,7 +105,14 @@ fn leaves(element: Element<'_>, path: &str, depth: usize, settings: &mut Vec<Val
         if depth < MAX_DEPTH && wording::markup::has_children(child) {
             leaves(child, &name, depth + 1, settings);
         } else {
-            settings.push(json!({ "name": name, "value": child.text().trim() }));
+            let is_policy = child.attribute("", "Source").is_some_and(|source| source == "GPO");
+            // The names are those of Windows. Only the service knows whether it accepts a name that is unknown here.
+            let is_fixed =
+                Setting::find(&name).is_ok_and(|setting| setting.mutability() != Mutability::Writable);
+            settings.push(json!({
+                "name": name, "value": child.text().trim(), "is_policy": is_policy,
+                "is_writable": !is_policy && !is_fixed,
+            }));
         }
     }
 }
@@ -121,14 +134,6 @@ fn members(item: &Item) -> Option<Value> {
     let groups = wording::markup::by_name(item.object()?);
     let members = groups.iter().filter_map(|group| Some((group.first()?.name().to_owned(), property(group))));
     Some(Value::Object(members.collect()))
-}
-
-/// Returns a resource without selectors.
-pub(super) fn resource(uri: &str) -> Result<Locator, Error> {
-    let parsed = ResourceUri::parse(uri);
-    let parsed =
-        parsed.map_err(|fault| Error::Setting { setting: "namespace", reason: fault.to_string() })?;
-    Ok(Locator::new(parsed))
 }
 
 const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";

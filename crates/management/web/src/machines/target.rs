@@ -8,7 +8,7 @@ use client::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::password::Password;
+use crate::password::Password;
 
 /// A machine with everything that a connection needs but the password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

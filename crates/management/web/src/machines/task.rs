@@ -5,9 +5,10 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::iis_request::IisRequest;
-use super::password::Password;
 use super::target::Target;
 use super::wmi_request::WmiRequest;
+use super::wsman_request::WsManRequest;
+use crate::password::Password;
 
 /// Use of the network in a user's session.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,8 +34,8 @@ pub(crate) enum Work {
     Refresh { targets: Vec<Target> },
     /// Reads WMI of a machine, or calls a method.
     Wmi { machine: String, request: WmiRequest },
-    /// Reads configuration, listeners and shells of a machine's service.
-    WsMan { machine: String },
+    /// Reads or changes the configuration of a machine's service.
+    WsMan { machine: String, request: WsManRequest },
     /// Reads the subscriptions and sources of a machine's collector of events.
     Collector { machine: String },
     /// Reads the IIS of a machine, or changes a state.

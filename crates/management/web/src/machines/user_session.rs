@@ -12,9 +12,7 @@ use tokio::sync::Semaphore;
 use super::collector::collector;
 use super::iis;
 use super::iis_request::IisRequest;
-use super::password::Password;
 use super::read_error::ReadError;
-use super::reading;
 use super::reason::{is_fault, reason};
 use super::runs::{Member, Run};
 use super::state::{State, StateKind};
@@ -22,6 +20,9 @@ use super::target::Target;
 use super::task::{Failure, FailureKind, Operation};
 use super::wmi::RemoteWmi;
 use super::wmi_request::WmiRequest;
+use super::wsman;
+use super::wsman_request::WsManRequest;
+use crate::password::Password;
 
 /// Machines and runs of a user's session.
 pub(super) struct UserSession {
@@ -153,10 +154,10 @@ impl UserSession {
         self.read(machine, wmi.answer(&session, request)).await
     }
 
-    /// Reads configuration, listeners and shells of a machine's service.
-    pub(super) async fn wsman(&self, machine: &str) -> Result<Value, Failure> {
+    /// Answers a request for the WS-Management service of a machine.
+    pub(super) async fn wsman(&self, machine: &str, request: WsManRequest) -> Result<Value, Failure> {
         let (session, _) = self.connected(machine)?;
-        self.read(machine, async { reading::wsman(&session).await.map_err(ReadError::from) }).await
+        self.read(machine, wsman::answer(&session, request)).await
     }
 
     /// Reads the subscriptions and sources of a machine's collector of events.

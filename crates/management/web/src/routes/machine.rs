@@ -131,6 +131,16 @@ pub(super) const ROUTES: &[Route] = &[
     )
     .returns(200, "WsMan"),
     Route::new(
+        "POST",
+        "/wsman/changes",
+        "Change a setting or a listener of the machine's WS-Management service",
+        ELEVATED,
+        handle_wsman::change,
+    )
+    .query(&["dry_run"])
+    .takes("WsManChange")
+    .returns(200, "WsManChangeResult"),
+    Route::new(
         "GET",
         "/wsman/shells",
         "List the open shells that the WS-Management service shows to the account of this service",

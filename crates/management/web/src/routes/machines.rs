@@ -1,7 +1,7 @@
 //! Routes of other machines.
 
 use crate::route::{ADMINISTRATOR, ELEVATED, Route};
-use crate::{handle_machine_iis, handle_machine_wmi, handle_machines};
+use crate::{handle_machine_wmi, handle_machine_wsman, handle_machines};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(
@@ -147,36 +147,30 @@ pub(super) const ROUTES: &[Route] = &[
     .returns(200, "MachineCollector"),
     Route::new(
         "GET",
-        "/machines/{machine}/iis",
-        "List sites and application pools of a machine's IIS",
-        ADMINISTRATOR,
-        handle_machine_iis::overview,
-    )
-    .returns(200, "MachineIis"),
-    Route::new(
-        "POST",
-        "/machines/{machine}/iis/sites/{site}/actions/{action}",
-        "Start or stop a site of a machine's IIS",
-        ELEVATED,
-        handle_machine_iis::control_site,
-    )
-    .returns(200, "Site"),
-    Route::new(
-        "POST",
-        "/machines/{machine}/iis/pools/{pool}/actions/{action}",
-        "Start, stop or recycle an application pool of a machine's IIS",
-        ELEVATED,
-        handle_machine_iis::control_pool,
-    )
-    .returns(200, "ApplicationPool"),
-    Route::new(
-        "GET",
         "/machines/{machine}/wsman",
         "Return configuration, listeners and shells of a machine's WS-Management service",
         ADMINISTRATOR,
-        handle_machines::wsman,
+        handle_machine_wsman::configuration,
     )
     .returns(200, "MachineWsMan"),
+    Route::new(
+        "POST",
+        "/machines/{machine}/wsman/changes",
+        "Change a setting or a listener of a machine's WS-Management service",
+        ELEVATED,
+        handle_machine_wsman::change,
+    )
+    .query(&["dry_run"])
+    .takes("WsManChange")
+    .returns(200, "WsManChangeResult"),
+    Route::new(
+        "DELETE",
+        "/machines/{machine}/wsman/shells/{shell}",
+        "End a shell of a machine with its processes",
+        ELEVATED,
+        handle_machine_wsman::end_shell,
+    )
+    .returns_nothing(),
     Route::new(
         "POST",
         "/machine-runs",

@@ -13,6 +13,14 @@ pub(super) const ROUTES: &[Route] = &[
     )
     .returns(200, "WebServer"),
     Route::new(
+        "GET",
+        "/web/request-rates",
+        "Return the requests per second of the last minute, from the access logs",
+        VIEWER,
+        handle_web::request_rates,
+    )
+    .returns(200, "WebRequestRates"),
+    Route::new(
         "POST",
         "/web/actions/{action}",
         "Start, stop or reload the web server",
@@ -138,6 +146,7 @@ pub(super) const ROUTES: &[Route] = &[
         ELEVATED,
         handle_certificates::create,
     )
+    .query(&["dry_run"])
     .takes("NewCertificate")
     .returns(201, "StoredCertificate"),
     Route::new(

@@ -69,6 +69,9 @@ fn certificates_are_created_requested_imported_and_deleted() {
     let Some(served) = Served::start() else { return };
     let own =
         json!({ "kind": "self-signed", "name": "shop", "names": ["shop.example", "192.0.2.7"], "days": 90 });
+    let preview = served.send("POST", "/web/certificates?dry_run=true", &own);
+    assert_eq!((preview.status, served.file("shop.key").exists()), (200, false));
+    assert_eq!(json_of(&preview)["content"]["Ok"]["names"], json!(["shop.example", "192.0.2.7"]));
     let stored = served.created(&own);
     assert_eq!(stored["content"]["Ok"]["names"], json!(["shop.example", "192.0.2.7"]), "{stored}");
     let mode = |name: &str| fs::metadata(served.file(name)).unwrap().permissions().mode() & 0o777;

@@ -15,9 +15,10 @@ use tokio::time::timeout;
 use wsman::{OptionSet, SelectorSet};
 
 use super::super::read_error::ReadError;
-use super::super::reading::{query_items, resource};
+use super::super::reading::query_items;
 use super::super::reason::is_fault;
 use crate::wmi::class_form;
+use crate::wsman_resource::resource;
 
 /// Class definitions that were read from a machine.
 #[derive(Default)]

@@ -9,9 +9,10 @@ use wsman::{EndpointReference, SelectorSet};
 use xml::{Fragment, Writer};
 
 use super::super::read_error::ReadError;
-use super::super::reading::{resource, row};
+use super::super::reading::row;
 use super::classes::{Classes, Found};
 use crate::wmi::{date_form, instance_form, method_input};
+use crate::wsman_resource::resource;
 
 /// Returns an instance in the form of those of this machine.
 pub(super) async fn get(

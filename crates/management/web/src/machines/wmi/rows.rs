@@ -10,12 +10,13 @@ use wsman::enumeration::Filter;
 use wsman::{AssociationFilter, AssociationResult, EndpointReference, namespace};
 
 use super::super::read_error::ReadError;
-use super::super::reading::{every_class, query_items, resource, row};
+use super::super::reading::{every_class, query_items, row};
 use super::super::task::{Failure, FailureKind};
 use super::PAGE_TIME;
 use super::classes::{Classes, Found};
 use super::instances::{origin, uri};
 use crate::wmi::instance_form;
+use crate::wsman_resource::resource;
 
 /// Limits of the rows of a page.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! Password of an account on another machine.
+//! Password of an account, for a task of another process.
 
 use std::fmt;
 
