@@ -1,7 +1,7 @@
 // Certificates of the web server: those that sites use, and those that are stored for them.
 import { useEffect, useState } from "preact/hooks";
 import { get } from "./api.js";
-import { confirm } from "./changes.js";
+import { Proposal, confirm } from "./changes.js";
 import { change } from "./elevation.js";
 import { Heading, Link, Problem, Table, Waiting, go, html, time, useData } from "./router.js";
 import { actions, dialog, hasRole, notice } from "./state.js";
@@ -76,27 +76,17 @@ const keyTypes = { "ecdsa-p256": "ECDSA P-256 (recommended)", "ecdsa-p384": "ECD
 
 /** Shows a certificate before it is stored, and stores it when the user confirms. */
 function Preview({ planned, body }) {
-  const [error, setError] = useState(null);
-  const [isBusy, setBusy] = useState(false);
-  const submit = async (event) => {
-    event.preventDefault();
-    setBusy(true);
-    try {
-      await change("POST", "/web/certificates", { body });
-      dialog.value = null;
-      // A new page begins without a notice.
-      go("/web/certificates");
-      notice.value = { kind: "ok", text: `The certificate ${body.name} was ${body.kind === "request" ? "requested: send the request to the authority" : "stored"}.` };
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
+  const apply = async () => {
+    await change("POST", "/web/certificates", { body });
+    dialog.value = null;
+    // A new page begins without a notice.
+    go("/web/certificates");
+    notice.value = { kind: "ok", text: `The certificate ${body.name} was ${body.kind === "request" ? "requested: send the request to the authority" : "stored"}.` };
   };
   const { certificate, key, request, content } = planned;
   const facts = content?.Ok;
   const files = [certificate, request && key.replace(/\.key$/, ".csr"), body.kind === "pem" && body.key === null ? null : key].filter(Boolean);
-  return html`<form onSubmit=${submit}>
-    <h2 id="dialog-title">Store the certificate ${body.name}?</h2>
+  return html`<${Proposal} title=${`Store the certificate ${body.name}?`} label="Store" busyLabel="Storing…" hasHistory=${false} apply=${apply}>
     <dl>
       ${facts
         ? html`<dt>Names</dt><dd class="break">${facts.names.join(", ") || facts.subject}</dd><dt>Issuer</dt><dd class="break">${facts.issuer}</dd><dt>Expires</dt><dd>${expiry(facts)}</dd>`
@@ -105,9 +95,7 @@ function Preview({ planned, body }) {
     </dl>
     ${content?.Err && html`<p class="warning">${content.Err}</p>`}
     ${facts && daysLeft(facts) < 0 && html`<p class="warning">The certificate has expired.</p>`}
-    <${Problem} error=${error} />
-    <p class="buttons"><button class="primary" disabled=${isBusy}>${isBusy ? "Storing…" : "Store"}</button> <button type="button" onClick=${() => (dialog.value = null)}>Cancel</button></p>
-  </form>`;
+  <//>`;
 }
 
 /** Form for a new certificate, or with `name` for the certificate that an authority has issued for a request. */

@@ -35,9 +35,9 @@ export async function preview(title, request, { reload, done }) {
 
 /**
  * A dialog that shows the effect of a change as its children, and makes the change with the button `label`.
- * `apply` receives the reason for the history, and closes the dialog.
+ * `apply` receives the reason for the history, which is asked with `hasHistory`, and closes the dialog.
  */
-export function Proposal({ title, label, busyLabel, canApply, apply, children }) {
+export function Proposal({ title, label, busyLabel, canApply = true, hasHistory = true, apply, children }) {
   const [error, setError] = useState(null);
   const [isBusy, setBusy] = useState(false);
   const submit = async (event) => {
@@ -53,7 +53,7 @@ export function Proposal({ title, label, busyLabel, canApply, apply, children })
   return html`<form onSubmit=${submit}>
     <h2 id="dialog-title">${title}</h2>
     ${children}
-    ${canApply && html`<label>Reason, for the history<input name="message" maxlength="500" placeholder=${title} /></label>`}
+    ${canApply && hasHistory && html`<label>Reason, for the history<input name="message" maxlength="500" placeholder=${title} /></label>`}
     <${Problem} error=${error} />
     <p class="buttons">
       <button class="primary" disabled=${isBusy || !canApply}>${isBusy ? busyLabel : label}</button>

@@ -1,9 +1,8 @@
 // Changes of the settings, listeners and certificate mappings of a WS-Management service, of this machine or another one, with a preview.
-import { useState } from "preact/hooks";
-import { Diff } from "./changes.js";
+import { Diff, Proposal } from "./changes.js";
 import { change } from "./elevation.js";
 import { Form } from "./form.js";
-import { Problem, Table, html } from "./router.js";
+import { Table, html } from "./router.js";
 import { dialog, notice, unsaved } from "./state.js";
 import { check, choice, number, object, text } from "./values.js";
 
@@ -14,24 +13,14 @@ const shown = (value) => html`<span class="break">${value === null || value === 
 
 /** Shows the values and the file that a change sets, and makes the change when the user confirms. */
 function Preview({ title, warning, request, plan, reload }) {
-  const [error, setError] = useState(null);
-  const [isBusy, setBusy] = useState(false);
   const { values, diffs } = plan;
-  const submit = async (event) => {
-    event.preventDefault();
-    setBusy(true);
-    try {
-      await change("POST", request.resource, { body: request.body });
-      await reload();
-      close();
-      notice.value = { kind: "ok", text: "The WS-Management service uses the new configuration." };
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
+  const apply = async () => {
+    await change("POST", request.resource, { body: request.body });
+    await reload();
+    close();
+    notice.value = { kind: "ok", text: "The WS-Management service uses the new configuration." };
   };
-  return html`<form onSubmit=${submit}>
-    <h2 id="dialog-title">${title}</h2>
+  return html`<${Proposal} title=${title} label="Apply" busyLabel="Applying…" hasHistory=${false} apply=${apply}>
     <${Table} caption="Values" rows=${values} empty="This changes no value." columns=${[
       ["Name", (one) => html`<code class="break">${one.name}</code>`],
       ["Now", (one) => shown(one.before)],
@@ -39,12 +28,7 @@ function Preview({ title, warning, request, plan, reload }) {
     ]} />
     <${Diff} diffs=${diffs} />
     ${warning && html`<p class="warning">${warning}</p>`}
-    <${Problem} error=${error} />
-    <p class="buttons">
-      <button class="primary" disabled=${isBusy}>${isBusy ? "Applying…" : "Apply"}</button>
-      <button type="button" onClick=${close}>Cancel</button>
-    </p>
-  </form>`;
+  <//>`;
 }
 
 /** Asks the service for the effect of a change, and shows it. */

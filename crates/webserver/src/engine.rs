@@ -323,7 +323,8 @@ impl<P: Product> WebServer for P {
 
     fn features(&self, scope: &Scope, features: &[Feature]) -> Result<Vec<FeatureState>, WebServerError> {
         let configuration = live(self)?;
-        features.iter().map(|feature| self.feature_state(&configuration, scope, *feature)).collect()
+        let states = features.iter().map(|feature| self.feature_state(&configuration, scope, *feature));
+        states.filter(|state| !matches!(state, Err(WebServerError::Scope { .. }))).collect()
     }
 
     fn plan(&self, base: &Revision, changes: &[Change]) -> Result<Plan, WebServerError> {

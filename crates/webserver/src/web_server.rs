@@ -44,7 +44,7 @@ pub trait WebServer: Send + Sync {
     /// If the scope does not exist, or the feature does not exist in it.
     fn feature(&self, scope: &Scope, feature: Feature) -> Result<FeatureState, WebServerError>;
 
-    /// Reads the values of several features of a scope at once.
+    /// Reads the values of several features of a scope at once. Those that do not exist at this scope are omitted.
     ///
     /// # Errors
     /// As for [`feature`](Self::feature).

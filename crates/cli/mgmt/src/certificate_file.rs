@@ -15,8 +15,8 @@ use zeroize::Zeroizing;
 use crate::locations::failed;
 use crate::users::terminal;
 
-/// Content of a file with a certificate.
-pub(crate) struct CertificateFile {
+/// Certificate that a user has in a file.
+pub(crate) struct ImportedCertificate {
     /// Certificate chain in PEM.
     pub(crate) chain: String,
     /// Private key in PEM, if the file or the key file has one.
@@ -30,34 +30,34 @@ pub(crate) fn read(
     file: &Path,
     key: Option<&Path>,
     password_option: &'static Opt,
-) -> Result<CertificateFile, Failure> {
+) -> Result<ImportedCertificate, Failure> {
     let content = content(file)?;
     if !content.windows(BEGIN.len()).any(|part| part == BEGIN) {
         let password = password(arguments, file, password_option)?;
         let data = Zeroizing::new(STANDARD.encode(&*content));
         let CertificatePair { chain, key } = unpack_pkcs12(&data, password.expose()).map_err(failed)?;
-        return Ok(CertificateFile { chain, key: Some(key) });
+        return Ok(ImportedCertificate { chain, key: Some(key) });
     }
     let text = text(file, &content)?;
     let key = match key {
-        Some(path) => Some(self::text(path, &self::content(path)?)?),
-        None if text.contains("PRIVATE KEY-----") => Some(text.clone()),
-        None => None,
+        Some(path) => Some(blocks(&self::text(path, &self::content(path)?)?, PRIVATE_KEY)),
+        None => Some(blocks(&text, PRIVATE_KEY)).filter(|key| !key.is_empty()),
     };
-    Ok(CertificateFile { chain: certificates(&text), key })
+    Ok(ImportedCertificate { chain: blocks(&text, CERTIFICATE).to_string(), key })
 }
 
-/// Returns the certificates of a text without its private key.
-fn certificates(text: &str) -> String {
+/// Returns the blocks of a text in PEM whose first line has this end (RFC 7468).
+fn blocks(text: &str, end: &str) -> Zeroizing<String> {
     let mut is_inside = false;
-    let mut kept = String::new();
-    for line in text.lines() {
-        is_inside |= line.trim() == "-----BEGIN CERTIFICATE-----";
+    // Large enough, so that no copy of a key is left behind by a reallocation.
+    let mut kept = Zeroizing::new(String::with_capacity(text.len() + 1));
+    for line in text.lines().map(str::trim) {
+        is_inside |= line.starts_with("-----BEGIN ") && line.ends_with(end);
         if is_inside {
-            kept.push_str(line.trim());
+            kept.push_str(line);
             kept.push('\n');
         }
-        is_inside &= line.trim() != "-----END CERTIFICATE-----";
+        is_inside &= !line.starts_with("-----END ");
     }
     kept
 }
@@ -94,6 +94,9 @@ fn password(arguments: &Arguments, file: &Path, option: &'static Opt) -> Result<
 }
 
 const BEGIN: &[u8] = b"-----BEGIN ";
+/// End of the first line of a certificate, and of a private key of any kind.
+const CERTIFICATE: &str = "BEGIN CERTIFICATE-----";
+const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 /// Maximum size of a file in bytes.
 const MAX_FILE: u64 = 1_024 * 1_024;
 
@@ -106,8 +109,9 @@ mod tests {
         let text = "-----BEGIN PRIVATE KEY-----\nkey\n-----END PRIVATE KEY-----\nBag Attributes\n\
                     -----BEGIN CERTIFICATE-----\none\n-----END CERTIFICATE-----\n\
                     -----BEGIN CERTIFICATE-----\ntwo\n-----END CERTIFICATE-----\n";
-        let kept = certificates(text);
+        let kept = blocks(text, CERTIFICATE);
         assert_eq!(kept.matches("BEGIN CERTIFICATE").count(), 2);
-        assert!(!kept.contains("key") && !kept.contains("Bag") && kept.contains("two"), "{kept}");
+        assert!(!kept.contains("key") && !kept.contains("Bag") && kept.contains("two"), "{}", kept.as_str());
+        assert!(blocks(text, PRIVATE_KEY).ends_with("key\n-----END PRIVATE KEY-----\n"));
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use service::Certificates;
 use zeroize::Zeroizing;
 
-use crate::certificate_file::{self, CertificateFile};
+use crate::certificate_file::{self, ImportedCertificate};
 use crate::locations::{directory, failed};
 use crate::startup::{host_names, wsman_paths};
 use crate::{FORMAT, PASSWORD_STDIN, WHAT_IF};
@@ -132,14 +132,14 @@ fn list(arguments: &Arguments, store: &Store) -> Result<String, Failure> {
 
 /// Stores a certificate with its key.
 fn import(arguments: &Arguments, store: &Store, file: &Path) -> Result<String, Failure> {
-    let CertificateFile { chain, key } = certificate_file::read(arguments, file, None, &PASSWORD_STDIN)?;
+    let ImportedCertificate { chain, key } = certificate_file::read(arguments, file, None, &PASSWORD_STDIN)?;
     let key = key.ok_or_else(|| {
         Failure::failed(
             format!("{} has no private key", file.display()),
             "put certificate and key into one file in PEM, or use a PKCS#12 file",
         )
     })?;
-    let pem = Zeroizing::new(format!("{chain}{}", private_key(&key).as_str()));
+    let pem = Zeroizing::new(format!("{chain}{}", key.as_str()));
     let certificate = service::Certificate::from_pem(&pem, file).map_err(failed)?;
     let hash = certificate.thumbprint();
     let path = store.folder.join(format!("{hash}.pem"));
@@ -151,21 +151,6 @@ fn import(arguments: &Arguments, store: &Store, file: &Path) -> Result<String, F
         .and_then(|()| replace(&path, pem.as_bytes(), Attributes::PRIVATE))
         .map_err(|error| failed(format!("cannot write {}: {error}", path.display())))?;
     Ok(format!("stored {hash}\n  telarch mgmt cert use {hash} selects it\n"))
-}
-
-/// Returns the private key of a text without its certificates.
-fn private_key(text: &str) -> Zeroizing<String> {
-    let mut is_inside = false;
-    let mut kept = Zeroizing::new(String::with_capacity(text.len()));
-    for line in text.lines().map(str::trim) {
-        is_inside |= line.starts_with("-----BEGIN ") && line.ends_with("PRIVATE KEY-----");
-        if is_inside {
-            kept.push_str(line);
-            kept.push('\n');
-        }
-        is_inside &= !line.starts_with("-----END ");
-    }
-    kept
 }
 
 /// Sets the certificate of the settings.

@@ -126,24 +126,21 @@ pub(crate) fn delete_site(console: &Console, request: &Admitted<'_>) -> Result<R
 pub(crate) fn features(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let site = readable_site(console, request)?;
     let (caller, web) = (request.caller()?, web_server(console, request)?);
-    let mut list = Vec::new();
-    for feature in web.info().capabilities.features.clone() {
-        let access = console.feature_access(caller, &site, feature);
-        if access == FeatureAccess::Hidden {
-            continue;
-        }
-        let scope = Scope::Site { site: site.clone() };
-        let mut value = match web.feature(&scope, feature) {
-            Ok(state) => json!(state),
-            // The feature does not exist at this level.
-            Err(webserver::WebServerError::Scope { .. }) => continue,
-            Err(error) => return Err(error.into()),
-        };
+    let features = web.info().capabilities.features.iter().copied();
+    let visible =
+        features.filter(|feature| console.feature_access(caller, &site, *feature) != FeatureAccess::Hidden);
+    let visible: Vec<Feature> = visible.collect();
+    // All at once, because each read of an IIS is a conversation with its machine.
+    let states = web.features(&Scope::Site { site: site.clone() }, &visible)?;
+    let list = states.iter().map(|state| {
+        let access = console.feature_access(caller, &site, state.feature);
+        let mut value = json!(state);
         if let Some(members) = value.as_object_mut() {
             members.insert("writable".to_owned(), json!(access == FeatureAccess::Write));
         }
-        list.push(value);
-    }
+        value
+    });
+    let list: Vec<Value> = list.collect();
     Ok(Reply::json(json!({ "features": list })))
 }
 

@@ -10,7 +10,7 @@ use webserver::{CertificateName, WebServer};
 
 use super::change::path_of;
 use super::{CERTIFICATE_PASSWORD, DAYS, KEY, KEY_TYPE, WHAT_IF, printed, show};
-use crate::certificate_file::{self, CertificateFile};
+use crate::certificate_file::{self, ImportedCertificate};
 use crate::locations::failed;
 
 /// Lists the certificates that sites use, and those that are stored.
@@ -85,7 +85,8 @@ fn key_type(arguments: &Arguments) -> Result<KeyType, Failure> {
 fn import(arguments: &Arguments, name: CertificateName, file: &Path) -> Result<NewCertificate, Failure> {
     let key = path_of(arguments, &KEY)?;
     let key = key.as_ref().map(|path| Path::new(path.as_str()));
-    let CertificateFile { chain, key } = certificate_file::read(arguments, file, key, &CERTIFICATE_PASSWORD)?;
+    let ImportedCertificate { chain, key } =
+        certificate_file::read(arguments, file, key, &CERTIFICATE_PASSWORD)?;
     Ok(NewCertificate::Pem { name, certificate: chain, key })
 }
 

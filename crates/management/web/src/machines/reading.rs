@@ -64,7 +64,8 @@ fn value(element: Element<'_>, depth: usize) -> Value {
     json!(element.text())
 }
 
-/// Configuration, listeners, shells and mappings of client certificates of the service. A part that the user may not read is `null`, with the reason.
+/// Configuration, listeners, shells and mappings of client certificates of the service. A part that the user may not read
+/// is `null`, with the reason.
 pub(super) async fn wsman_parts(session: &Session) -> Result<Value, Error> {
     let config = readable(config(session).await)?;
     let listeners = readable(list(session, LISTENERS).await)?;

@@ -8,7 +8,7 @@ use crate::wsman_change::WsManChange;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum WsManRequest {
-    /// Reads configuration, listeners and shells.
+    /// Reads configuration, listeners, shells and mappings of client certificates.
     Read,
     /// Changes the configuration, or returns the values that the change sets.
     Change { change: WsManChange, is_preview: bool },
